@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from ensnare.archive import write_archive, write_pickle, write_samples
+from ensnare.batches import plan_batches
+from ensnare.gather import gather
+from ensnare.paths import StudyPaths
+from ensnare.resolved import read_resolved
+from ensnare.scripting import logged
+
+with logged(snakemake.log[0]):
+    paths = StudyPaths(Path(snakemake.input.study).parent)
+    study = read_resolved(paths.study)
+    arrays = gather(study, plan_batches(study), paths)
+    write_pickle(Path(snakemake.output.pickle), arrays)
+    write_samples(Path(snakemake.output.samples), arrays, paths)
+    write_archive(Path(snakemake.output.archive), study, arrays)

@@ -1,0 +1,330 @@
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensnare.report import (
+    ReportData,
+    ReportFigure,
+    ReportInput,
+    ReportOutput,
+    ReportTable,
+    format_duration,
+    format_index,
+    format_range,
+    format_value,
+    render_report,
+    sobol_notes,
+    sobol_view,
+)
+from ensnare.report_svg import MAX_SVG_BYTES, inline_svg
+
+HOSTILE = "<script>alert(1)</script> & \"quoted\" <img src=x onerror='alert(2)'>"
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+SVG = """<?xml version="1.0"?>
+<svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9" width="9pt" height="9pt"
+ xmlns="http://www.w3.org/2000/svg"><metadata>x</metadata>
+<defs><style type="text/css">*{stroke-linejoin: round}</style><path id="m1" d="M0 0"/>
+<clipPath id="p1"><rect width="1" height="1"/></clipPath></defs>
+<g id="figure_1" clip-path="url(#p1)" onclick="alert(1)"><use xlink:href="#m1"/>
+<image xlink:href="http://example.org/a.png"/><script>alert(1)</script></g></svg>"""
+PNG = b"\x89PNG\r\n"
+
+
+class Page(HTMLParser):
+    """Collects elements and checks that tags are balanced."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.elements, self.text = [], [], ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def ids(self):
+        return [a["id"] for _, a in self.elements if "id" in a]
+
+
+def sobol_table(n_inputs=3, cases=("coarse", "fine")):
+    columns = ["output", "mesh", "input", "index", "value", "ci_low", "ci_high", "n_used"]
+    rows = [
+        ("deviation", case, f"x{i}", index, 0.41234, 0.38123, 0.44123, 960)
+        for case in cases
+        for i in range(n_inputs)
+        for index in ("first", "total")
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(n_dropped=np.where(table["mesh"] == "fine", 64, 0))
+
+
+def failures(message=HOSTILE):
+    columns = ["status", "exit_code", "count", "message", "directory"]
+    rows = [("failed", 1, 3, message, "samples/3f2a"), ("timeout", None, 1, "", None)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def whole():
+    return ReportData(
+        name="beam",
+        title="Cantilever",
+        description="A beam & its load",
+        date="2031-05-04",
+        inputs=[ReportInput("F", "Normal(mu=3e4, sigma=9e3)", "N")],
+        design={"method": "saltelli", "size": 1024, "seed": 0},
+        factors={"mesh": ["coarse", "fine"], "cores": [1, 2.5]},
+        command="beam -x input.xml",
+        outputs=[ReportOutput("deviation", "m", (0, 1)), ReportOutput("u", "m/s", None, (200,))],
+        status_counts={"ok": 96, "failed": 3, "timeout": 1, "killed": 0},
+        elapsed_s=np.array([1.0, 2.0, 3.0, np.nan]),
+        cores=2,
+        failures=failures(),
+        statistics=pd.DataFrame({"output": ["deviation"], "n": [96], "mean": [0.0123456]}),
+        statistics_csv="results/beam/statistics.csv",
+        sobol=sobol_table(),
+        sobol_csv="results/beam/sobol_indices.csv",
+        figures=[
+            ReportFigure(SVG, PNG, "Indices & intervals", "sobol"),
+            ReportFigure(SVG, PNG, "Time", "Sweep of cores"),
+        ],
+        tables=[ReportTable("Reliability", pd.DataFrame({"p": [0.001234567]}), "By FORM.")],
+        provenance={"ensnare": "0.1.0", "host": "node17"},
+        config="study: beam\n",
+    )
+
+
+HEADINGS = {
+    "What was run": ("inputs", "design", "factors", "command", "outputs"),
+    "Coverage": ("status_counts", "elapsed_s"),
+    "Failures by cause": ("failures",),
+    "Statistics": ("statistics",),
+    "Sobol' indices": ("sobol", "figures"),
+    "Sweep of cores": ("figures",),
+    "Reliability": ("tables",),
+    "Provenance": ("provenance", "config"),
+}
+
+
+def without(data, *names):
+    default = {f.name: getattr(ReportData(name="x"), f.name) for f in dataclasses.fields(data)}
+    return dataclasses.replace(data, **{name: default[name] for name in names})
+
+
+def headings(html):
+    return [h.replace("&#39;", "'") for h in re.findall(r"<h[23]>(.*?)</h[23]>", html)]
+
+
+def test_a_whole_report_has_all_sections_and_balanced_tags(whole):
+    html = render_report(whole)
+    Page(html)
+    assert set(HEADINGS) <= set(headings(html))
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_a_section_without_data_is_absent(whole, heading):
+    html = render_report(without(whole, *HEADINGS[heading]))
+    Page(html)
+    assert heading not in headings(html)
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [
+        ("inputs", "Inputs"),
+        ("design", "Design"),
+        ("factors", "Sweep"),
+        ("command", "Model command"),
+        ("outputs", "Outputs"),
+    ],
+)
+def test_a_pure_sweep_has_no_empty_heading(whole, name, heading):
+    assert heading in headings(render_report(whole))
+    assert heading not in headings(render_report(without(whole, name)))
+
+
+def test_a_report_of_a_name_alone_is_a_page():
+    html = render_report(ReportData(name="beam"))
+    Page(html)
+    assert headings(html) == []
+
+
+def test_links_of_the_page_lead_to_sections(whole):
+    page = Page(render_report(whole))
+    targets = [a["href"] for tag, a in page.elements if tag == "a"]
+    assert len(targets) == 8
+    assert {t.removeprefix("#") for t in targets} <= set(page.ids())
+
+
+def test_the_page_loads_and_runs_nothing(whole):
+    page = Page(render_report(whole))
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "link", "iframe", "object", "metadata"}
+    for _, attributes in page.elements:
+        assert not [a for a in attributes if a.startswith("on")]
+        for name in ("src", "href", "xlink:href"):
+            assert attributes.get(name, "#").startswith(("#", "data:image/"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": HOSTILE},
+        {"name": HOSTILE},
+        {"description": HOSTILE},
+        {"command": HOSTILE},
+        {"config": HOSTILE},
+        {"provenance": {HOSTILE: HOSTILE}},
+        {"factors": {HOSTILE: [HOSTILE]}},
+        {"inputs": [ReportInput(HOSTILE, HOSTILE, HOSTILE)]},
+        {"figures": [ReportFigure(SVG, PNG, HOSTILE, HOSTILE)]},
+        {"figures": [ReportFigure("", PNG, HOSTILE, HOSTILE)]},
+        {"statistics": pd.DataFrame({HOSTILE: [HOSTILE]})},
+        {"status_counts": {"ok": 1, HOSTILE: 1}},
+    ],
+)
+def test_hostile_text_is_escaped(whole, change):
+    page = Page(render_report(dataclasses.replace(whole, **change)))
+    assert not [tag for tag, _ in page.elements if tag == "script"]
+    assert not [a for _, a in page.elements if "onerror" in a]
+    assert "<script>alert(1)</script>" in page.text
+
+
+def test_ids_of_two_inlined_figures_do_not_clash(whole):
+    page = Page(render_report(whole))
+    assert len(page.ids()) == len(set(page.ids()))
+    uses = [a["href"] for tag, a in page.elements if tag == "use"]
+    assert uses == ["#f1-m1", "#f2-m1"]
+
+
+def test_an_inlined_svg_keeps_its_style_to_itself_and_refers_to_itself():
+    svg = inline_svg(SVG, 7, 'a "label"')
+    assert "#f7-svg *{stroke-linejoin: round}" in svg
+    assert 'clip-path="url(#f7-p1)"' in svg
+    assert 'aria-label="a &quot;label&quot;"' in svg
+    assert "http:" not in svg
+
+
+def test_a_large_svg_becomes_a_png(whole):
+    large = SVG.replace("M0 0", "M0 0" * (MAX_SVG_BYTES // 4))
+    figure = ReportFigure(large, PNG, "Scatter", "sobol")
+    page = Page(render_report(dataclasses.replace(whole, figures=[figure])))
+    images = [a for tag, a in page.elements if tag == "img"]
+    assert images[0]["src"] == "data:image/png;base64,iVBORw0K"
+    assert images[0]["alt"] == "Scatter"
+
+
+@pytest.mark.parametrize("text", ["not a drawing", "<html/>"])
+def test_what_is_not_svg_is_an_error_that_names_the_figure(text):
+    with pytest.raises(ValueError, match="figure 3: "):
+        inline_svg(text, 3, "")
+
+
+def test_coverage_states_shares_core_time_and_dropped_samples(whole):
+    text = Page(render_report(whole)).text
+    assert "96 (96 %)" in text
+    assert "killed" not in text
+    assert "12 s" in text  # (1 + 2 + 3) s on 2 cores
+    assert "4 failed samples were dropped" in text
+    one = dataclasses.replace(whole, status_counts={"ok": 9, "failed": 1})
+    assert "1 failed sample was dropped" in Page(render_report(one)).text
+    none = dataclasses.replace(whole, status_counts={"ok": 9})
+    assert "dropped: the results" not in Page(render_report(none)).text
+
+
+def test_a_long_table_is_in_a_box_that_says_where_the_whole_is(whole):
+    html = render_report(dataclasses.replace(whole, sobol=sobol_table(40)))
+    Page(html)
+    assert "<summary>80 rows</summary>" in html
+    assert "results/beam/sobol_indices.csv" in html
+
+
+def test_sobol_view_has_a_row_an_input_and_keeps_factors_that_do_not_apply():
+    table = sobol_table(2)
+    table["precond"] = np.where(table["mesh"] == "fine", "ilu", None)
+    table["tolerance"] = np.where(table["mesh"] == "fine", 1e-6, np.nan)
+    view = sobol_view(table)
+    columns = ["output", "mesh", "precond", "tolerance", "input", "first order", "total"]
+    assert list(view.columns) == columns
+    assert len(view) == 4
+    assert view["total"].iloc[0] == "0.412 [0.381, 0.441]"
+
+
+def test_sobol_view_keeps_levels_apart_that_print_alike():
+    table = pd.concat([sobol_table(1, ["a"]).assign(Re=re) for re in (0.123451, 0.123452)])
+    assert len(sobol_view(table)) == 2
+
+
+def test_sobol_notes_name_the_case_that_lost_rows():
+    assert sobol_notes(sobol_table()) == ["deviation, mesh = fine: 64 of 1024 base rows dropped"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.01234567, "0.01235"),
+        (65e9, "6.5e10"),
+        (12345.6, "12346"),
+        (1024, "1024"),
+        (np.int64(7), "7"),
+        (float("nan"), "\N{EN DASH}"),
+        (None, "\N{EN DASH}"),
+        (True, "yes"),
+        ("cg", "cg"),
+        ([1, 2], "[1, 2]"),
+    ],
+)
+def test_values_have_four_digits(value, text):
+    assert format_value(value) == text
+
+
+def test_ranges_are_open_where_they_have_no_end():
+    assert format_range((0, 1.23456)) == "[0, 1.235]"
+    assert format_range((0, None)) == "[0, ∞)"
+    assert format_range((None, 1)) == "(\N{MINUS SIGN}∞, 1]"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.41234, 0.38123, 0.44123), "0.412 [0.381, 0.441]"),
+        ((0.41234, 0.1, 0.9), "0.41 [0.10, 0.90]"),
+        ((0.41234, 0.4123, 0.4124), "0.4123 [0.4123, 0.4124]"),
+        ((0.41234, np.nan, np.nan), "0.412"),
+        ((np.nan, np.nan, np.nan), "undefined"),
+    ],
+)
+def test_an_index_has_the_digits_its_interval_supports(values, text):
+    assert format_index(*values) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0123, "12.3 ms"),
+        (59, "59 s"),
+        (7200, "2 h"),
+        (600, "10 min"),
+        (1e6, "11.6 d"),
+        (0, "0 s"),
+    ],
+)
+def test_durations_use_the_largest_fitting_unit(seconds, text):
+    assert format_duration(seconds) == text

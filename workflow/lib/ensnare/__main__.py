@@ -1,0 +1,7 @@
+"""`python -m ensnare`."""
+
+import sys
+
+from ensnare.cli import main
+
+sys.exit(main())

@@ -1,0 +1,177 @@
+"""The archive of a study: HDF5 for analysis, a pickle for exchange, a table for people.
+
+The layout is documented in docs/archive.md; `LAYOUT_VERSION` changes when it does.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ensnare.config import LoadedStudy
+from ensnare.gather import StudyArrays
+from ensnare.paths import StudyPaths, write_whole
+from ensnare.provenance import git_state, host, package_versions
+from ensnare.status import Status
+
+LAYOUT_VERSION = 1
+_STATUS_TYPE = h5py.enum_dtype({s.label: int(s) for s in Status}, basetype="u1")
+_SAMPLE = "sample"  # the dimension that all datasets share
+
+
+def write_archive(path: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
+    """Write the archive as HDF5.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    study : LoadedStudy
+        The resolved study.
+    arrays : StudyArrays
+        Its samples.
+    """
+    write_whole(path, lambda part: _write_hdf5(part, study, arrays))
+
+
+def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
+    with h5py.File(part, "w", locking=False) as file:
+        scale = file.create_dataset(_SAMPLE, data=np.arange(len(arrays)), **_packed(len(arrays)))
+        scale.make_scale(_SAMPLE)
+        put = _Putter(file, scale)
+        put("sample_id", arrays.sample_id)
+        put("design_row", arrays.design_row)
+        put("status", arrays.status, dtype=_STATUS_TYPE)
+        for name in ("exit_code", "elapsed_s", "attempts", "block", "group"):
+            put(name, getattr(arrays, name))
+        file["elapsed_s"].attrs["units"] = "s"
+        units = {item.name: item.unit for item in study.config.inputs}
+        for j, name in enumerate(arrays.input_names):
+            put(f"inputs/{name}", arrays.x[:, j], units=units[name])
+        for factor in arrays.factors:
+            put(f"cases/{factor}", arrays.levels(factor))
+        for j, output in enumerate(study.config.model.outputs):
+            put(f"outputs/{output.name}", arrays.y[:, j], units=output.unit)
+        file.attrs.update(_root_attributes(study))
+
+
+class _Putter:
+    """Writes datasets that share the sample dimension."""
+
+    def __init__(self, file: h5py.File, scale: h5py.Dataset) -> None:
+        self._file, self._scale = file, scale
+
+    def __call__(self, name: str, data: Any, *, dtype: Any = None, units: str = "") -> None:  # noqa: ANN401
+        if data is None:
+            return
+        if data.dtype.kind == "U":
+            data, dtype = data.astype(object), h5py.string_dtype()
+        made = self._file.create_dataset(name, data=data, dtype=dtype, **_packed(len(data)))
+        made.dims[0].attach_scale(self._scale)
+        if units:
+            made.attrs["units"] = units
+
+
+def _packed(size: int) -> dict[str, Any]:
+    """Return the options of a compressed dataset."""
+    if size == 0:
+        return {}
+    # level 1: random doubles hardly compress, and higher levels only cost time
+    return {"compression": "gzip", "compression_opts": 1, "shuffle": True,
+            "chunks": (min(size, 65536),)}  # fmt: skip
+
+
+def _root_attributes(study: LoadedStudy) -> dict[str, Any]:
+    return {
+        "layout_version": LAYOUT_VERSION,
+        "study": json.dumps(study.config.model_dump(mode="json", by_alias=True)),
+        "seed": study.config.seed,
+        "versions": json.dumps(package_versions()),
+        "git": git_state(study.directory),
+        "host": json.dumps(host()),
+    }
+
+
+def write_pickle(path: Path, arrays: StudyArrays) -> None:
+    """Write the archive as a gzip-compressed pickle of plain arrays.
+
+    Protocol 2 is what otwrapy reads and Python 2 could; no time stamp goes in, so the same
+    batches give the same bytes.
+    """
+    tree: dict[str, Any] = {
+        "layout_version": LAYOUT_VERSION,
+        "input_names": list(arrays.input_names),
+        "output_names": list(arrays.output_names),
+        "inputs": arrays.x,
+        "outputs": arrays.y,
+        "status": arrays.status,
+        "status_names": [s.label for s in Status],
+        "sample_id": arrays.sample_id,
+        "exit_code": arrays.exit_code,
+        "elapsed_s": arrays.elapsed_s,
+        "attempts": arrays.attempts,
+        "design_row": arrays.design_row,
+        "cases": {factor: arrays.levels(factor) for factor in arrays.factors},
+    }
+    if arrays.block is not None:
+        tree |= {"block": arrays.block, "group": arrays.group}
+    buffer = io.BytesIO()
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, compresslevel=1, filename="") as file:
+        pickle.dump(tree, file, protocol=2)
+    write_whole(path, lambda part: part.write_bytes(buffer.getvalue()))
+
+
+def write_samples(path: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
+    """Write one line per sample: id, case, values, status, directory.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file.
+    arrays : StudyArrays
+        The samples.
+    paths : StudyPaths
+        Where working directories are; those that were not kept are left empty.
+    """
+    write_whole(path, lambda part: _write_samples(part, arrays, paths))
+
+
+def _write_samples(part: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
+    kept = kept_directories(paths)
+    factors = [arrays.levels(f).tolist() for f in arrays.factors]
+    x, y = arrays.x.tolist(), arrays.y.tolist()
+    with part.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            ["id", *arrays.factors, "design_row", *arrays.input_names, *arrays.output_names,
+             "status", "exit_code", "elapsed_s", "attempts", "directory", "message"]
+        )  # fmt: skip
+        for i, name in enumerate(arrays.sample_id.astype(str).tolist()):
+            directory = (arrays.origin[i].decode(), name)
+            writer.writerow(
+                [name, *(levels[i] for levels in factors), arrays.design_row[i], *x[i], *y[i],
+                 Status(arrays.status[i]).label, arrays.exit_code[i], arrays.elapsed_s[i],
+                 arrays.attempts[i],
+                 paths.sample(*directory) if directory in kept else "",
+                 arrays.messages.get(i, "").partition("\n")[0]]
+            )  # fmt: skip
+
+
+def kept_directories(paths: StudyPaths) -> set[tuple[str, str]]:
+    """Return (batch, sample id) of the working directories that exist."""
+    if not paths.samples.is_dir():
+        return set()
+    return {
+        (batch.name, sample.name)
+        for batch in paths.samples.iterdir()
+        if batch.is_dir()
+        for sample in batch.iterdir()
+    }

@@ -1,0 +1,209 @@
+"""Cutting the samples of a study into batches, each named by what it holds.
+
+The name of a batch is known before the design exists: it is a hash of what defines the rows
+(inputs, method, seed, range of rows), the cases, and the model. A study that grows keeps the
+batches it has; a study that changes gets others, which then take over the samples they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ensnare.config import LoadedStudy
+from ensnare.config.inputs import Saltelli, Table, input_identity
+from ensnare.errors import ConfigError
+from ensnare.identity import digest, file_digest, model_identity
+from ensnare.sweep import Case, case_identity, expand_cases
+
+# changed when the meaning of a batch file changes, so that old ones are not taken for new ones
+LAYOUT = 1
+# A job should outlast its start-up (0.4 s) by far; below that, small first batches show
+# results early. Four batches per doubling keep `snakemake -n` fast at a million samples.
+_FIRST_SIZE = 256
+_FIRST_SIZE_VECTORIZED = 65536
+_PER_DOUBLING = 4
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Rows `start` to `stop` (excluded) of the design in one case."""
+
+    case: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The samples that one job evaluates.
+
+    Attributes
+    ----------
+    key : str
+        Hash of what the batch holds; the stem of its files.
+    segments : tuple of Segment
+        Its samples, in order.
+    """
+
+    key: str
+    segments: tuple[Segment, ...]
+
+    def __len__(self) -> int:
+        return sum(len(segment) for segment in self.segments)
+
+
+def boundaries(total: int, size: int | None, first: int = _FIRST_SIZE) -> Iterator[tuple[int, int]]:
+    """Cut 0..total into ranges that do not move when `total` grows.
+
+    Parameters
+    ----------
+    total : int
+        Number of items.
+    size : int or None
+        Items per range; None starts with `first` and doubles after every fourth range.
+    first : int
+        Size of the first ranges when `size` is None.
+
+    Yields
+    ------
+    start, stop : int
+        The range; `stop` is excluded. Only the last range may be shorter than planned.
+    """
+    start = count = 0
+    while start < total:
+        planned = size or first << (count // _PER_DOUBLING)
+        yield start, min(start + planned, total)
+        start += planned
+        count += 1
+
+
+def design_rows(study: LoadedStudy) -> int:
+    """Return the number of rows of the design, without making it.
+
+    Raises
+    ------
+    ConfigError
+        If a table cannot be read.
+    """
+    config = study.config
+    match config.design:
+        case None:
+            return 1
+        case Saltelli(size=size):
+            return size * (len(config.random_inputs) + 2)
+        case Table():
+            rows = _table_rows(study.path(config.design.file), config.design, study.source)
+            return min(rows, config.design.size or rows)
+        case design:
+            return design.size
+
+
+def _table_rows(path: Path, table: Table, source: str) -> int:
+    """Count the rows of a table."""
+    if not path.is_file():
+        raise ConfigError(f"{source}: design.file: no file {path}")
+    if path.suffix in (".h5", ".hdf5"):
+        from ensnare.tables import count_hdf5_rows
+
+        rows = count_hdf5_rows(path, table.dataset)
+    else:
+        with path.open("rb") as file:
+            rows = sum(1 for line in file if line.strip() and not line.startswith(b"#")) - 1
+    if rows < 1:
+        raise ConfigError(f"{source}: design.file: {path} has no rows; expected a header and rows")
+    return rows
+
+
+def design_identity(study: LoadedStudy) -> dict[str, Any]:
+    """Return what decides the values in each row of the design, but not how many rows it has."""
+    config = study.config
+    if config.design is None:
+        return {}
+    if isinstance(config.design, Table):
+        path = study.path(config.design.file)
+        names = [item.name for item in config.random_inputs]
+        return {
+            "table": file_digest(path),
+            "dataset": config.design.dataset,
+            "names": sorted(names),
+        }
+    pairs = [] if config.copula is None else config.copula.normal.spearman
+    return {
+        "method": config.design.method,
+        "inputs": sorted(map(input_identity, config.random_inputs), key=lambda i: i["name"]),
+        "spearman": sorted([*sorted(pair[:2]), pair[2]] for pair in pairs),
+    }
+
+
+def design_content(study: LoadedStudy) -> dict[str, Any]:
+    """Return what decides the content of the design file, for Snakemake to compare."""
+    return {
+        "identity": digest(design_identity(study)),
+        "rows": design_rows(study),
+        "columns": [item.name for item in study.config.random_inputs],
+        "cases": case_table(study),
+    }
+
+
+def plan_batches(study: LoadedStudy) -> list[Batch]:
+    """Return the batches of a study.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study; its files are read for their hashes.
+
+    Returns
+    -------
+    list of Batch
+        Together they hold every sample once.
+
+    Raises
+    ------
+    ConfigError
+        If a file that the study names does not exist.
+    """
+    config = study.config
+    cases = expand_cases(config.sweep)
+    identities = [case_identity(case, config.defaults) for case in cases]
+    common = digest([LAYOUT, config.seed, design_identity(study), model_identity(study)], size=16)
+    return [
+        _named(segments, identities, common)
+        for segments in _cut(study, identities, design_rows(study))
+    ]
+
+
+def _cut(
+    study: LoadedStudy, identities: list[dict[str, Any]], rows: int
+) -> Iterator[tuple[Segment, ...]]:
+    """Cut every case by rows, or group cases of few rows."""
+    config = study.config
+    size = None if config.batch.size == "auto" else int(config.batch.size)
+    vectorized = config.model.python is not None and config.model.python.vectorized
+    first = _FIRST_SIZE_VECTORIZED if vectorized else _FIRST_SIZE
+    # sorted by content: the order of levels and factors in the file does not move a boundary
+    order = sorted(range(len(identities)), key=lambda i: digest(identities[i]))
+    if rows >= (size or first):
+        for case in order:
+            for start, stop in boundaries(rows, size, first):
+                yield (Segment(case, start, stop),)
+        return
+    per_batch = max(1, (size or first) // rows)
+    for low, high in boundaries(len(order), per_batch if size else None, per_batch):
+        yield tuple(Segment(case, 0, rows) for case in order[low:high])
+
+
+def _named(segments: tuple[Segment, ...], identities: list[dict[str, Any]], common: str) -> Batch:
+    content = [[identities[s.case], s.start, s.stop] for s in segments]
+    return Batch(digest([common, content]), segments)
+
+
+def case_table(study: LoadedStudy) -> list[Case]:
+    """Return the cases of a study, in the order of the file."""
+    return expand_cases(study.config.sweep)

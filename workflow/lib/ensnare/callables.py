@@ -1,0 +1,189 @@
+"""A Python function as the model."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.config import LoadedStudy
+from ensnare.errors import ConfigError, did_you_mean
+from ensnare.identity import callable_file, digest, model_identity
+from ensnare.status import NO_EXIT_CODE, Outcome, Status
+
+
+@dataclass(frozen=True)
+class PythonModel:
+    """A Python function, ready to be called.
+
+    Attributes
+    ----------
+    function : callable
+        Takes values by name.
+    takes : tuple of str
+        The names that it takes.
+    outputs : tuple of str
+        The names of the outputs.
+    vectorized : bool
+        Whether it takes and returns arrays.
+    run_key : str
+        The identity of its runs, apart from the sample's own values.
+    """
+
+    function: Callable[..., Any]
+    takes: tuple[str, ...]
+    outputs: tuple[str, ...]
+    vectorized: bool
+    run_key: str
+
+    def call(self, values: Mapping[str, Any], size: int) -> NDArray[np.float64]:
+        """Call the function.
+
+        Parameters
+        ----------
+        values : mapping
+            Name to number or text, or to arrays of shape (size,) when vectorized.
+        size : int
+            Number of samples; 1 unless vectorized.
+
+        Returns
+        -------
+        ndarray of float, shape (size, q)
+            The outputs.
+
+        Raises
+        ------
+        Exception
+            Whatever the function raises; ValueError if it returns something else than the outputs.
+        """
+        returned = self.function(**{name: values[name] for name in self.takes})
+        columns = self._columns(returned)
+        result = np.empty((size, len(self.outputs)))
+        for j, (name, column) in enumerate(zip(self.outputs, columns, strict=True)):
+            array = np.asarray(column, dtype=float)
+            if array.shape not in ((size,), ()) or (array.shape == () and size != 1):
+                shape = f"({size},)" if self.vectorized else "a number"
+                raise ValueError(f"output '{name}' has shape {array.shape}; expected {shape}")
+            result[:, j] = array
+        return result
+
+    def _columns(self, returned: Any) -> Sequence[Any]:  # noqa: ANN401
+        """Return the outputs in order from a mapping, a sequence, or the one output itself."""
+        if isinstance(returned, Mapping):
+            for name in self.outputs:
+                if name not in returned:
+                    raise ValueError(
+                        f"the function returned no '{name}'{did_you_mean(name, map(str, returned))}"
+                    )
+            return [returned[name] for name in self.outputs]
+        if len(self.outputs) == 1 and not isinstance(returned, tuple | list):
+            return [returned]
+        if isinstance(returned, tuple | list) and len(returned) == len(self.outputs):
+            return returned
+        raise ValueError(
+            f"the function returned a {type(returned).__name__}; expected a mapping with the keys "
+            + ", ".join(self.outputs)
+        )
+
+    def run(self, values: Mapping[str, Any]) -> Outcome:
+        """Evaluate one sample; an exception becomes the status `error` with its traceback."""
+        start = time.perf_counter()
+        arrays = {k: np.array([v]) for k, v in values.items()} if self.vectorized else values
+        try:
+            row = self.call(arrays, 1)[0]
+        except (Exception, SystemExit):  # the user's code may raise anything; that is a result
+            return self._bad(Status.ERROR, start, traceback.format_exc(limit=-8))
+        bad = next((n for n, v in zip(self.outputs, row, strict=True) if not np.isfinite(v)), None)
+        if bad is not None:
+            return self._bad(Status.UNPARSABLE, start, f"output '{bad}' is not a finite number")
+        return Outcome(Status.OK, NO_EXIT_CODE, time.perf_counter() - start, row.tolist())
+
+    def _bad(self, status: Status, start: float, message: str) -> Outcome:
+        nothing = [float("nan")] * len(self.outputs)
+        return Outcome(status, NO_EXIT_CODE, time.perf_counter() - start, nothing, message)
+
+
+def load_callable(study: LoadedStudy) -> PythonModel:
+    """Load the Python function of a study.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be imported, or takes a name that the study does not have.
+    """
+    model = study.config.model
+    assert model.python is not None
+    call = model.python.call
+    where = f"{study.source}: model.python.call"
+    path = callable_file(call, study.directory)
+    name = call.rpartition(":")[2]
+    try:
+        module = _import(call, path)
+    except Exception as error:  # importing runs the user's code
+        text = str(error).strip().splitlines()
+        raise ConfigError(
+            f"{where}: importing {path} raises {type(error).__name__}: {text[0] if text else ''}"
+        ) from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
+        raise ConfigError(f"{where}: {path} has no function '{name}'{did_you_mean(name, known)}")
+    return PythonModel(
+        function,
+        _parameters(function, study, where),
+        tuple(output.name for output in model.outputs),
+        model.python.vectorized,
+        digest([model_identity(study), study.config.seed]),
+    )
+
+
+def _import(call: str, path: Path) -> ModuleType:
+    place = call.rpartition(":")[0]
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    spec = importlib.util.spec_from_file_location(f"ensnare_model_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    # a model file imports its neighbours, as it does when it is run by hand
+    sys.path.insert(0, os.fspath(path.parent.absolute()))
+    spec.loader.exec_module(module)
+    return module
+
+
+def _parameters(function: Callable[..., Any], study: LoadedStudy, where: str) -> tuple[str, ...]:
+    """Return the names of the parameters that the study gives to the function."""
+    config = study.config
+    known = config.value_names
+    everything = (*(i.name for i in config.inputs), *config.derived, *config.sweep)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # compiled functions may hide their signature
+        return everything
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return everything
+    taken = []
+    for parameter in parameters:
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
+            raise ConfigError(f"{where}: '{parameter.name}' must be taken by name")
+        if parameter.name in known:
+            taken.append(parameter.name)
+        elif parameter.default is parameter.empty:
+            raise ConfigError(
+                f"{where}: the function takes '{parameter.name}', which the study does not have"
+                + did_you_mean(parameter.name, known)
+            )
+    return tuple(taken)

@@ -1,0 +1,118 @@
+"""The command line: `ensnare eval`, `ensnare check`, and what the rules call."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ensnare.config import LoadedStudy, load_study
+from ensnare.errors import EnsnareError
+from ensnare.paths import StudyPaths
+from ensnare.pool import Terminated, raise_on_signals
+from ensnare.resolved import read_resolved
+
+_BAD_REQUEST, _SAMPLE_FAILED = 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are one line and exit code 1, as all of ours."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(_BAD_REQUEST, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words after the program name; default: those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 1 bad request or error, 2 the sample failed (`eval`).
+    """
+    options = _parser().parse_args(arguments)
+    raise_on_signals()
+    try:
+        return int(options.run(options))
+    except EnsnareError as error:
+        print(f"ensnare: {error}", file=sys.stderr)
+        return _BAD_REQUEST
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"ensnare: {name}{error.strerror or error}", file=sys.stderr)
+        return _BAD_REQUEST
+    except Terminated as ended:
+        print(f"ensnare: ended by signal {ended.exit_code - 128}", file=sys.stderr)
+        return ended.exit_code
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="ensnare", description="Studies of simulation codes.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    check = commands.add_parser("check", help="check a study file")
+    check.add_argument("study", type=Path, help="study file")
+    check.set_defaults(run=_check)
+
+    evaluate = commands.add_parser("eval", help="evaluate one point by hand")
+    evaluate.add_argument("study", type=Path, help="study file, or directory of results")
+    evaluate.add_argument("values", nargs="*", metavar="NAME=VALUE", help="values by name")
+    evaluate.add_argument("-X", nargs="+", dest="x", metavar="V", help="input values in order")
+    evaluate.add_argument("--sample", type=int, metavar="ROW", help="row of the design, from 0")
+    evaluate.add_argument("--prepare-only", action="store_true", help="make the files, run nothing")
+    evaluate.set_defaults(run=_eval)
+
+    batch = commands.add_parser("evaluate-batch", help="evaluate one batch (the rule's command)")
+    batch.add_argument("study", type=Path, help="resolved study, study.json")
+    batch.add_argument("key", help="the batch")
+    batch.add_argument("--threads", type=int, default=1, help="cores to use")
+    batch.set_defaults(run=_evaluate_batch)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    from ensnare.batches import plan_batches
+    from ensnare.check import check_study
+
+    study = load_study(options.study)
+    batches = plan_batches(study)
+    check_study(study)
+    print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches")
+    return 0
+
+
+def _eval(options: argparse.Namespace) -> int:
+    from ensnare.single import evaluate_one, parse_request
+
+    study = _study(options.study)
+    values = parse_request(study, options.values, options.x, options.sample)
+    # what a Python model prints must not mix with the answer
+    answer, sys.stdout = sys.stdout, sys.stderr
+    try:
+        result = evaluate_one(study, values, prepare_only=options.prepare_only)
+    finally:
+        sys.stdout = answer
+    print(json.dumps(result))
+    return 0 if result["status"] in ("ok", "prepared") else _SAMPLE_FAILED
+
+
+def _study(path: Path) -> LoadedStudy:
+    """Read a study file, or the study of a directory of results."""
+    return read_resolved(StudyPaths(path).study) if path.is_dir() else load_study(path)
+
+
+def _evaluate_batch(options: argparse.Namespace) -> int:
+    from ensnare.evaluate import evaluate_batch, find_batch
+
+    study = read_resolved(options.study)
+    batch = find_batch(study, options.key)
+    paths = StudyPaths(options.study.parent)
+    evaluate_batch(study, batch, paths, options.threads, lambda line: print(line, flush=True))
+    return 0

@@ -1,0 +1,104 @@
+"""What all parts of the study model share: closed models, names, numbers, durations."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+# YAML 1.2 numbers; Snakemake's own reader leaves `65e9` a text
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_DURATION = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(ms|s|min|m|h|d)?")
+_SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+
+class Strict(BaseModel):
+    """A closed, immutable mapping."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def to_number(value: Any) -> float:  # noqa: ANN401
+    """Return a finite number; a text such as `65e9` counts, a boolean does not."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"got {_show(value)}; expected a number")
+    if not abs(value) < float("inf"):
+        raise ValueError(f"got {value}; expected a finite number")
+    return float(value)
+
+
+def to_integer(value: Any) -> int:  # noqa: ANN401
+    """Return a whole number; `1e3` counts, `1.5` and booleans do not."""
+    number = to_number(value)
+    if number != int(number):
+        raise ValueError(f"got {value}; expected a whole number")
+    return value if isinstance(value, int) else int(number)
+
+
+def to_seconds(value: Any) -> float:  # noqa: ANN401
+    """Return a duration [s] from `30`, `30 s`, `5 min`, `2 h`, `1 d`."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        match = _DURATION.fullmatch(str(value).strip())
+        if not match or isinstance(value, bool):
+            raise ValueError(f"got {_show(value)}; expected a duration such as 30 s, 5 min, 2 h")
+        seconds = float(match[1]) * _SECONDS[match[2]]
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"got {_show(value)}; expected a duration above zero")
+    return seconds
+
+
+def to_level(value: Any) -> str | int | float:  # noqa: ANN401
+    """Return a level of a sweep: a number or a text, never a boolean or a date."""
+    if isinstance(value, str):
+        if not value or "\n" in value:
+            raise ValueError(f"got {_show(value)}; expected a number or a text of one line")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"got {_show(value)}; expected a number or a text (quote it: '{value}')")
+    if not abs(value) < float("inf"):
+        raise ValueError(f"got {value}; expected a finite number")
+    return value
+
+
+def _show(value: Any) -> str:  # noqa: ANN401
+    """Return a value as a user would write it, short."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 60 else repr(value[:57] + "...")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return str(value)
+
+
+NAME = r"[A-Za-z][A-Za-z0-9_]*"
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
+Number = Annotated[float, BeforeValidator(to_number), WithJsonSchema({"type": "number"})]
+Integer = Annotated[int, BeforeValidator(to_integer), WithJsonSchema({"type": "integer"})]
+Seconds = Annotated[
+    float, BeforeValidator(to_seconds), WithJsonSchema({"type": ["number", "string"]})
+]
+Level = Annotated[
+    str | int | float, BeforeValidator(to_level), WithJsonSchema({"type": ["number", "string"]})
+]
+FileName = Annotated[str, StringConstraints(min_length=1)]
+Size = Annotated[
+    int,
+    BeforeValidator(to_integer),
+    Field(ge=1),
+    WithJsonSchema({"type": "integer", "minimum": 1}),
+]

@@ -1,0 +1,255 @@
+"""The wrapped code, as the study file says it: files, steps, outputs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from ensnare.config.base import FileName, Integer, Name, Number, Size, Strict
+
+
+def _by_key(*keys: str) -> Discriminator:
+    """Tell the members of a union apart by the one key that only they have."""
+
+    def which(value: Any) -> str | None:  # noqa: ANN401
+        if isinstance(value, dict):
+            return next((key for key in keys if key in value), None)
+        return next((key for key in keys if hasattr(value, key)), None)
+
+    return Discriminator(
+        which,
+        custom_error_type="one_of",
+        custom_error_message="expected one of the keys " + ", ".join(keys),
+    )
+
+
+class TemplateFile(Strict):
+    """A text file with placeholders, rendered for every sample."""
+
+    template: FileName = Field(description="The template.")
+    to: FileName | None = Field(
+        None, description="Where it goes in the working directory; default: its own name."
+    )
+    delimiters: tuple[str, str] = Field(
+        ("${", "}"), description="What encloses a placeholder; `['@', '@']` for `@F@`."
+    )
+    format: str = Field(
+        ".14g",
+        description="Python format of numbers. The default fits 20 characters with sign and "
+        "exponent: codes with fixed fields cut longer numbers silently.",
+    )
+    width: Size | None = Field(
+        None, description="Pad numbers to this width on the left; longer ones are an error."
+    )
+
+    @field_validator("delimiters")
+    @classmethod
+    def _not_empty(cls, value: tuple[str, str]) -> tuple[str, str]:
+        if not value[0] or not value[1]:
+            raise ValueError("found an empty delimiter; expected two texts such as ['@', '@']")
+        return value
+
+    @field_validator("format")
+    @classmethod
+    def _formats(cls, value: str) -> str:
+        try:
+            format(1.5, value)
+        except ValueError:
+            raise ValueError(
+                f"'{value}' does not format a number; expected a Python format such as .14g"
+            ) from None
+        return value
+
+
+class CopyFile(Strict):
+    """A file copied into every working directory; changing it is changing the model."""
+
+    copy_: FileName = Field(alias="copy", description="The file.")
+    to: FileName | None = Field(None, description="Where it goes; default: its own name.")
+
+
+class LinkFile(Strict):
+    """A file or directory linked from every working directory; recorded, not a trigger."""
+
+    link: FileName = Field(description="The file or directory.")
+    to: FileName | None = Field(None, description="Where it goes; default: its own name.")
+
+
+class TreeFile(Strict):
+    """A directory copied into every working directory; later entries overlay it."""
+
+    tree: FileName = Field(description="The directory.")
+    to: FileName = Field(".", description="Where its content goes.")
+    except_: list[str] = Field(
+        [], alias="except", description="Patterns of names to leave out, such as `processor*`."
+    )
+
+
+File = Annotated[
+    Annotated[TemplateFile, Tag("template")]
+    | Annotated[CopyFile, Tag("copy")]
+    | Annotated[LinkFile, Tag("link")]
+    | Annotated[TreeFile, Tag("tree")],
+    _by_key("template", "copy", "link", "tree"),
+]
+
+
+class OutputBase(Strict):
+    """A quantity of interest."""
+
+    name: Name = Field(description="Name.")
+    unit: str = Field("", description="Unit, shown in tables and plots.")
+    description: str = Field("", description="What it is; shown in the report.")
+    range: tuple[Number | None, Number | None] | None = Field(
+        None, description="Bounds of what can be; a value outside is the status out_of_range."
+    )
+
+    @field_validator("range")
+    @classmethod
+    def _ordered(cls, value: tuple[float | None, float | None] | None) -> Any:  # noqa: ANN401
+        if value and value[0] is not None and value[1] is not None and value[0] >= value[1]:
+            raise ValueError(f"found [{value[0]:g}, {value[1]:g}]; expected low < high")
+        return value
+
+
+class JsonOutput(OutputBase):
+    """A number in a JSON file."""
+
+    json_: FileName = Field(alias="json", description="The file.")
+    key: str = Field(description="Path of keys and positions, such as `forces.0.drag`.")
+
+
+class XmlOutput(OutputBase):
+    """A number in an XML file."""
+
+    xml: FileName = Field(description="The file.")
+    xpath: str = Field(description="Path of an element or attribute: `outputs/@deviation`.")
+
+
+class TableOutput(OutputBase):
+    """A number in a table: CSV, or columns separated by blanks."""
+
+    table: FileName = Field(description="The file.")
+    column: str | Integer = Field(description="Name in the header, or number from 0.")
+    row: Integer = Field(-1, description="Row from 0, or from the end: -1 is the last.")
+    delimiter: str | None = Field(
+        None, description="Separator; default: comma, semicolon, tab or blanks, as found."
+    )
+
+
+class RegexOutput(OutputBase):
+    """A number in a text, found by a regular expression; the last match counts."""
+
+    regex: str = Field(description="Regular expression with one group, the number.")
+    in_: FileName | None = Field(None, alias="in", description="The file; default: stdout.")
+
+
+class PlainOutput(OutputBase):
+    """A number that a Python callable returns under this name."""
+
+
+def _output_kind(value: Any) -> str:  # noqa: ANN401
+    keys = ("json", "xml", "table", "regex")
+    if isinstance(value, dict):
+        return next((key for key in keys if key in value), "plain")
+    kinds = {"JsonOutput": "json", "XmlOutput": "xml", "TableOutput": "table"}
+    return (kinds | {"RegexOutput": "regex"}).get(type(value).__name__, "plain")
+
+
+Output = Annotated[
+    Annotated[JsonOutput, Tag("json")]
+    | Annotated[XmlOutput, Tag("xml")]
+    | Annotated[TableOutput, Tag("table")]
+    | Annotated[RegexOutput, Tag("regex")]
+    | Annotated[PlainOutput, Tag("plain")],
+    Discriminator(_output_kind),
+]
+
+
+class Environment(Strict):
+    """What surrounds the command, and only the command."""
+
+    set: dict[str, str | int | float] = Field(
+        {}, description="Environment variables; `${name}` in a value takes inputs and factors."
+    )
+    source: FileName | None = Field(None, description="A bash file to source first.")
+
+
+class Success(Strict):
+    """Evidence that the code did its work, beside exit code 0."""
+
+    in_: FileName | None = Field(None, alias="in", description="A file; default: stdout.")
+    regex: str = Field(description="Regular expression to be found in some line.")
+
+
+class Callable(Strict):
+    """A Python function as the model."""
+
+    call: str = Field(
+        description="`file.py:function` (relative to the study file) or `package.module:function`."
+    )
+    vectorized: bool = Field(
+        False, description="The function takes and returns arrays, one element per sample."
+    )
+
+    @field_validator("call")
+    @classmethod
+    def _two_parts(cls, value: str) -> str:
+        place, colon, function = value.rpartition(":")
+        if not colon or not place or not function.isidentifier():
+            raise ValueError(f"got '{value}'; expected file.py:function or package.module:function")
+        return value
+
+
+class Model(Strict):
+    """The wrapped code: an external command, or a Python function."""
+
+    files: list[File] = Field([], description="Files of the working directory, in order.")
+    command: list[str | Integer | float | list[str | Integer | float]] = Field(
+        [], description="One step `[program, argument, ...]` or a list of steps; no shell."
+    )
+    python: Callable | None = Field(None, description="A Python function instead of a command.")
+    environment: Environment = Field(Environment(), description="What surrounds the command.")
+    stdout: FileName = Field("stdout.txt", description="File that receives standard output.")
+    stderr: FileName = Field("stderr.txt", description="File that receives standard error.")
+    success: list[Success] = Field([], description="All must hold, or the sample is unsuccessful.")
+    outputs: list[Output] = Field(description="What to take from a run.", min_length=1)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Model:
+        if bool(self.command) == (self.python is not None):
+            found = "both" if self.command else "neither"
+            raise ValueError(f"found {found} of command and python; expected one")
+        nested = [isinstance(part, list) for part in self.command]
+        if any(nested) and not all(nested):
+            raise ValueError("command mixes words and steps; expected [word, ...] or [[word, ...]]")
+        if any(step == [] for step in self.command):
+            raise ValueError("command: found an empty step; expected [program, argument, ...]")
+        plain = [o.name for o in self.outputs if isinstance(o, PlainOutput)]
+        if self.command and plain:
+            raise ValueError(
+                f"output '{plain[0]}' does not say where it stands; "
+                "expected json, xml, table or regex"
+            )
+        if self.python and len(plain) != len(self.outputs):
+            raise ValueError("a Python function returns its outputs; give only their names")
+        if self.python and (self.files or self.success):
+            raise ValueError("files and success belong to a command, not to a Python function")
+        return self
+
+    @property
+    def steps(self) -> list[list[str]]:
+        """The command as a list of steps, each a list of words."""
+        if self.command and not isinstance(self.command[0], list):
+            return [[str(word) for word in self.command]]
+        return [[str(word) for word in step] for step in self.command]  # type: ignore[union-attr]
+
+
+class Resources(Strict):
+    """What one sample needs."""
+
+    threads: Size = Field(1, description="Threads (cores) of one sample.")
+
+
+KeepPolicy = Literal["all", "failed", "none"]

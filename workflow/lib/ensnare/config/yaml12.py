@@ -1,0 +1,122 @@
+"""Study files are YAML 1.2: `65e9` is a number, `no` is a text, a repeated key is an error."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from ensnare.errors import ConfigError
+
+Tree = dict[str, Any]
+
+
+def read_yaml(path: Path) -> Tree:
+    """Read a study file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not YAML, repeats a key, or is not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot read the study file: {reason}") from None
+    try:
+        tree = _parse(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f":{mark.line + 1}" if mark else ""
+        problem = " ".join(str(error.problem or error.context).split())
+        raise ConfigError(f"{path}{line}: not valid YAML: {problem}") from None
+    except (YAMLError, ValueError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        kind = "nothing" if tree is None else f"a {type(tree).__name__}"
+        raise ConfigError(f"{path}: found {kind}; expected a mapping that starts with 'study: ...'")
+    return tree
+
+
+def _parse(text: str) -> Any:  # noqa: ANN401
+    return YAML(typ="safe", pure=True).load(io.StringIO(text))
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
+    """Return `base` updated by `over` as Snakemake does: mappings merge, the rest is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def typed(value: Any) -> Any:  # noqa: ANN401
+    """Give texts from `--config` the type that YAML 1.2 gives them."""
+    if isinstance(value, Mapping):
+        return {key: typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        scalar = _parse(value)
+    except (YAMLError, ValueError):
+        return value
+    return scalar if isinstance(scalar, str | int | float | bool | None) else value
+
+
+def retype(
+    config: Mapping[str, Any], overrides: Mapping[str, Any], files: Sequence[Path]
+) -> tuple[Tree, Path | None]:
+    """Read again, as YAML 1.2, what Snakemake read from configuration files as YAML 1.1.
+
+    Parameters
+    ----------
+    config : mapping
+        The configuration as Snakemake holds it, whole or the part handed to a module.
+    overrides : mapping
+        What `--config` set.
+    files : sequence of Path
+        The configuration files, in the order in which they were merged.
+
+    Returns
+    -------
+    tree : dict
+        The same configuration with YAML 1.2 types.
+    source : Path or None
+        The last file, or None when `config` did not come from a file (a mapping built in a
+        Snakefile): it is then returned as it is.
+    """
+    if not files:
+        return merge({}, typed(overrides) if dict(config) == dict(overrides) else config), None
+    from snakemake.common.configfile import load_configfile
+
+    old: Tree = {}
+    new: Tree = {}
+    for path in files:
+        old = merge(old, load_configfile(str(path)))
+        new = merge(new, read_yaml(Path(path)))
+    old, new = merge(old, overrides), merge(new, typed(overrides))
+    found = _same_place(old, new, dict(config))
+    return (merge({}, config), None) if found is None else (found, Path(files[-1]))
+
+
+def _same_place(old: Any, new: Any, wanted: Tree) -> Tree | None:  # noqa: ANN401
+    """Find `wanted` in `old`, and return what stands in the same place of `new`."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return None
+    if dict(old) == wanted:
+        return dict(new)
+    for key in old:
+        # YAML 1.1 may have read a key such as `no` or `1e3` as something else
+        found = _same_place(old[key], new.get(key), wanted)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,56 @@
+"""The design file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ensnare.batches import case_table, design_identity
+from ensnare.config import LoadedStudy
+from ensnare.design import DesignTable
+from ensnare.identity import digest
+from ensnare.paths import write_whole
+from ensnare.provenance import package_versions
+
+
+def write_design(path: Path, study: LoadedStudy, design: DesignTable) -> None:
+    """Write the design of a study.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    study : LoadedStudy
+        The study.
+    design : DesignTable
+        Its design.
+    """
+    write_whole(path, lambda part: _write(part, study, design))
+
+
+def _write(part: Path, study: LoadedStudy, design: DesignTable) -> None:
+    with h5py.File(part, "w", locking=False) as file:
+        for name in ("x", "words", "occurrence", "block", "group"):
+            values = getattr(design, name)
+            if values is not None:
+                file.create_dataset(name, data=values)
+        file.attrs["input_names"] = np.array(design.names, h5py.string_dtype())
+        file.attrs["identity"] = digest(design_identity(study))
+        file.attrs["method"] = study.config.design.method if study.config.design else ""
+        file.attrs["seed"] = study.config.seed
+        file.attrs["cases"] = json.dumps(case_table(study))
+        file.attrs["versions"] = json.dumps(package_versions())
+
+
+def read_design(path: Path) -> DesignTable:
+    """Read a whole design file."""
+    with h5py.File(path, "r", locking=False) as file:
+        columns: dict[str, Any] = {
+            name: file[name][:] if name in file else None
+            for name in ("x", "block", "group", "words", "occurrence")
+        }
+        return DesignTable(tuple(file.attrs["input_names"]), **columns)

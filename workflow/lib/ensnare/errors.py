@@ -1,0 +1,53 @@
+"""What can go wrong, as a tree.
+
+EnsnareError                  one clear line for the user; a command ends with it and exit code 1
+├── ConfigError               the study file says something that cannot be
+├── DesignError               the design cannot be made, or does not fit the batches
+├── ArchiveError              a file of results is missing, damaged or of another layout
+└── BatchError                a batch cannot be evaluated (its samples may fail without this)
+
+OutputError                   one sample's result cannot be read: becomes the status `unparsable`
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EnsnareError(Exception):
+    """Something the user can mend; its text is one line: where, got, expected, what to do."""
+
+
+class ConfigError(EnsnareError):
+    """The study file says something that cannot be."""
+
+
+class DesignError(EnsnareError):
+    """The design cannot be made, or does not fit the batches."""
+
+
+class ArchiveError(EnsnareError):
+    """A file of results is missing, damaged or of another layout."""
+
+
+class BatchError(EnsnareError):
+    """A batch cannot be evaluated."""
+
+
+class OutputError(Exception):
+    """The result of one sample cannot be read."""
+
+
+def did_you_mean(got: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?`, or the list of what is known when nothing is close."""
+    names = sorted(known)
+    # cutoff 0.6 is difflib's own; a transposition in a four-letter word still passes it
+    close = difflib.get_close_matches(got, names, n=1, cutoff=0.6) or difflib.get_close_matches(
+        got.lower(), [n for n in names if n.lower() == got.lower()], n=1
+    )
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    if len(names) <= 12:
+        return f"; expected one of {', '.join(names)}" if names else ""
+    return ""

@@ -1,0 +1,194 @@
+"""From batch files to the arrays of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.batches import Batch, case_table
+from ensnare.batchfile import read_batch
+from ensnare.config import LoadedStudy
+from ensnare.designfile import read_design
+from ensnare.errors import ArchiveError, DesignError
+from ensnare.journal import row_type
+from ensnare.paths import StudyPaths
+from ensnare.samples import read_samples
+from ensnare.status import Status
+from ensnare.sweep import Case
+
+
+@dataclass(frozen=True)
+class StudyArrays:
+    """All samples of a study: case by case, and by design row within a case.
+
+    Attributes
+    ----------
+    input_names, output_names, factors : tuple of str
+        Names.
+    cases : list of dict
+        Factor to level.
+    sample_id : ndarray of S20, shape (n,)
+        Ids.
+    x : ndarray of float, shape (n, d)
+        Input values.
+    y : ndarray of float, shape (n, q)
+        Outputs, NaN unless ok.
+    case, design_row : ndarray of int, shape (n,)
+        Position of the case, and row of the design.
+    status, exit_code, attempts, elapsed_s : ndarray, shape (n,)
+        How each sample ended.
+    block, group : ndarray of int, shape (n,), or None
+        Pick-freeze designs; see `design.DesignTable`.
+    origin : ndarray of S16, shape (n,)
+        The batch that holds the working directory.
+    messages : dict
+        Position to message.
+    """
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    factors: tuple[str, ...]
+    cases: list[Case]
+    sample_id: NDArray[np.bytes_]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    case: NDArray[np.int64]
+    design_row: NDArray[np.int64]
+    status: NDArray[np.uint8]
+    exit_code: NDArray[np.int32]
+    attempts: NDArray[np.uint16]
+    elapsed_s: NDArray[np.float64]
+    origin: NDArray[np.bytes_]
+    block: NDArray[np.int32] | None = None
+    group: NDArray[np.int32] | None = None
+    messages: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.sample_id)
+
+    def levels(self, factor: str) -> NDArray[Any]:
+        """Return the level of a factor per sample, shape (n,); "" or NaN where there is none."""
+        found = [case.get(factor) for case in self.cases]
+        text = any(isinstance(level, str) for level in found)
+        absent: Any = "" if text else float("nan")
+        per_case = [absent if level is None else level for level in found]
+        if not text and all(isinstance(level, int) for level in per_case):
+            return np.array(per_case, np.int64)[self.case]
+        return np.array(per_case)[self.case]
+
+
+def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> StudyArrays:
+    """Collect the batch files of a study.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batches : sequence of Batch
+        Its batches.
+    paths : StudyPaths
+        Its files.
+
+    Returns
+    -------
+    StudyArrays
+        Samples of a batch that does not exist are `not_run`.
+
+    Raises
+    ------
+    DesignError
+        If a batch was evaluated for other rows than the design holds.
+    ArchiveError
+        If a file is damaged.
+    """
+    design, cases = read_design(paths.design), case_table(study)
+    rows, total = len(design), len(design) * len(cases)
+    outputs = [o.name for o in study.config.model.outputs]
+    table = np.zeros(total, row_type(len(outputs)))
+    table["status"], table["exit_code"] = Status.NOT_RUN, -1
+    table["elapsed_s"] = np.nan
+    table["outputs"] = np.nan
+    messages: dict[int, str] = {}
+    for batch in batches:
+        ids = read_samples(study, batch.segments, paths.design).ids
+        at = np.concatenate(
+            [np.arange(s.case * rows + s.start, s.case * rows + s.stop) for s in batch.segments]
+        )
+        table["sample_id"][at] = ids
+        _fill(table, at, messages, paths.batch(batch.key))
+    y = _judged(study, table, messages)
+    repeat = len(cases)
+    return StudyArrays(
+        input_names=design.names,
+        output_names=tuple(outputs),
+        factors=tuple(study.config.sweep),
+        cases=cases,
+        x=np.tile(design.x, (repeat, 1)),
+        y=y,
+        case=np.repeat(np.arange(repeat), rows),
+        design_row=np.tile(np.arange(rows), repeat),
+        block=None if design.block is None else np.tile(design.block, repeat),
+        group=None if design.group is None else np.tile(design.group, repeat),
+        messages=messages,
+        **{k: np.ascontiguousarray(table[k]) for k in _COPIED},
+    )
+
+
+_COPIED = ("sample_id", "status", "exit_code", "attempts", "elapsed_s", "origin")
+
+
+def _fill(table: Any, at: NDArray[np.int64], messages: dict[int, str], path: Path) -> None:  # noqa: ANN401
+    """Put the rows of one batch file in their places."""
+    if not path.exists():
+        return
+    finished, parsers = read_batch(path)
+    if len(parsers) != table.dtype["outputs"].shape[0]:
+        raise ArchiveError(f"{path}: {len(parsers)} outputs; remove it and run snakemake again")
+    if not np.array_equal(finished.rows["sample_id"], table["sample_id"][at]):
+        raise DesignError(
+            f"{path} was evaluated for other rows than the design holds now (another version of "
+            "OpenTURNS?); remove it and run snakemake again"
+        )
+    table[at] = finished.rows
+    place = (
+        {i.decode(): int(p) for i, p in zip(finished.rows["sample_id"], at, strict=True)}
+        if (finished.messages)
+        else {}
+    )
+    messages.update({place[i]: text for i, text in finished.messages.items()})
+
+
+def _judged(study: LoadedStudy, table: Any, messages: dict[int, str]) -> NDArray[np.float64]:  # noqa: ANN401
+    """Apply the ranges of the outputs, and return the outputs with NaN unless ok.
+
+    Ranges are applied here and not where a sample runs, so that changing one runs nothing.
+    """
+    y: NDArray[np.float64] = table["outputs"].copy()
+    status = table["status"]
+    for j, output in enumerate(study.config.model.outputs):
+        for i in np.flatnonzero((status == Status.OK) & outside(y[:, j], output.range)):
+            messages[int(i)] = range_message(output.name, float(y[i, j]), output.range)
+            status[i] = Status.OUT_OF_RANGE
+    y[status != Status.OK] = np.nan
+    return y
+
+
+def outside(
+    y: NDArray[np.float64], bounds: tuple[float | None, float | None] | None
+) -> NDArray[np.bool_]:
+    """Return which values lie outside the bounds, shaped like `y`."""
+    low, high = bounds or (None, None)
+    below = y < (-np.inf if low is None else low)
+    return below | (y > (np.inf if high is None else high))
+
+
+def range_message(name: str, value: float, bounds: tuple[float | None, float | None] | None) -> str:
+    """Return what is wrong with a value outside its range."""
+    low, high = bounds or (None, None)
+    shown = ["-inf" if low is None else f"{low:g}", "inf" if high is None else f"{high:g}"]
+    return f"output '{name}' = {value:g}; its range is [{', '.join(shown)}]"

@@ -1,0 +1,179 @@
+"""What identifies the runs of a model: hashes of content, never of names of machines or places."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ensnare.config import LoadedStudy
+from ensnare.config.model import CopyFile, File, LinkFile, TemplateFile, TreeFile
+from ensnare.errors import ConfigError
+
+
+def digest(value: Any, *, size: int = 8) -> str:  # noqa: ANN401
+    """Return the hash of a JSON value as 2 `size` hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def tree_files(root: Path, leave_out: list[str]) -> Iterator[Path]:
+    """Yield the files below a directory, relative to it, sorted.
+
+    Parameters
+    ----------
+    root : Path
+        The directory.
+    leave_out : list of str
+        Patterns for the names of files and directories to leave out.
+    """
+    for directory, names, files in os.walk(root):
+        names[:] = sorted(n for n in names if not _matches(n, leave_out))
+        for name in sorted(files):
+            if not _matches(name, leave_out):
+                yield (Path(directory) / name).relative_to(root)
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+def source_digest(call: str, directory: Path) -> str:
+    """Return the hash of the code of a callable's file; comments and layout do not count.
+
+    Parameters
+    ----------
+    call : str
+        `file.py:function` or `package.module:function`.
+    directory : Path
+        Where a relative file name starts.
+
+    Raises
+    ------
+    ConfigError
+        If the file or module does not exist or is not Python.
+    """
+    path = callable_file(call, directory)
+    if path.suffix != ".py":  # an extension module has no source; its bytes identify it
+        return file_digest(path)
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        place = f"{path}:{line}" if line else str(path)
+        raise ConfigError(f"{place}: not valid Python: {error.args[0]}") from None
+    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=16).hexdigest()
+
+
+def callable_file(call: str, directory: Path) -> Path:
+    """Return the file that defines a callable.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    place, _, _ = call.rpartition(":")
+    if place.endswith(".py"):
+        path = directory / place
+        if not path.is_file():
+            raise ConfigError(f"model.python.call: no file {path}; expected a Python file")
+        return path
+    try:
+        spec = importlib.util.find_spec(place)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.origin or not Path(spec.origin).is_file():
+        raise ConfigError(f"model.python.call: no module '{place}' in this Python; install it")
+    return Path(spec.origin)
+
+
+def model_identity(study: LoadedStudy) -> dict[str, Any]:
+    """Return what decides the outcome of a run, given the values of a sample.
+
+    Environment, time limit, resources and ranges are not part of it.
+
+    Raises
+    ------
+    ConfigError
+        If a file of the model does not exist.
+    """
+    config, model = study.config, study.config.model
+    identity: dict[str, Any] = {
+        "constants": config.constants,
+        "derived": config.derived,
+        "outputs": sorted((parser_identity(o) for o in model.outputs), key=lambda o: o["name"]),
+    }
+    if model.python:
+        return identity | {
+            "python": model.python.call.rpartition(":")[2],
+            "vectorized": model.python.vectorized,
+            "source": source_digest(model.python.call, study.directory),
+        }
+    return identity | {
+        "steps": model.steps,
+        "streams": [model.stdout, model.stderr],
+        "success": [s.model_dump() for s in model.success],
+        "files": [file_identity(f, study, f"model.files[{i}]") for i, f in enumerate(model.files)],
+    }
+
+
+def parser_identity(output: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return what decides how an output is read, and not how it is shown or judged."""
+    fields: dict[str, Any] = output.model_dump(exclude={"unit", "description", "range"})
+    return fields
+
+
+def file_identity(item: File, study: LoadedStudy, where: str) -> dict[str, Any]:
+    """Return what decides the content of an entry of `model.files`.
+
+    Raises
+    ------
+    ConfigError
+        If it does not exist or is of the wrong kind.
+    """
+    name = file_source(item)
+    path = study.path(name)
+    if isinstance(item, TreeFile):
+        if not path.is_dir():
+            raise ConfigError(f"{study.source}: {where}: no directory {path}")
+        content: Any = [[str(p), file_digest(path / p)] for p in tree_files(path, item.except_)]
+    elif isinstance(item, LinkFile):
+        if not path.exists():
+            raise ConfigError(f"{study.source}: {where}: no file {path}")
+        content = None
+    else:
+        if not path.is_file():
+            raise ConfigError(f"{study.source}: {where}: no file {path}")
+        content = file_digest(path)
+    return item.model_dump() | {"content": content}
+
+
+def file_source(item: File) -> str:
+    """Return the name of the file or directory that an entry of `model.files` takes."""
+    match item:
+        case TemplateFile():
+            return item.template
+        case CopyFile():
+            return item.copy_
+        case LinkFile():
+            return item.link
+        case TreeFile():
+            return item.tree
+
+
+def file_target(item: File) -> str:
+    """Return where an entry of `model.files` goes, relative to the working directory."""
+    return item.to or Path(file_source(item)).name

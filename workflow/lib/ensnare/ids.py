@@ -1,0 +1,100 @@
+"""Names of samples: hashes of what they are, computed for a million rows at a time.
+
+A sample's id hashes its case, its input values, and how many equal samples come before it. It
+does not depend on the order of inputs, factors, levels or rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.sweep import Level
+
+ID_BYTES = 10  # 80 bits: a clash among ten million samples has a chance of 4e-11
+ID_LENGTH = 2 * ID_BYTES
+
+Words = NDArray[np.uint64]
+
+
+def _mix(words: Words) -> Words:
+    """Spread every bit over the word: the finaliser of SplitMix64 (Steele et al. 2014)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
+
+
+def _salt(text: str) -> Words:
+    """Return two words that stand for a text, shape (2,)."""
+    return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), np.uint64)
+
+
+def row_words(x: NDArray[np.float64], names: Sequence[str]) -> Words:
+    """Hash the rows of a design.
+
+    Parameters
+    ----------
+    x : ndarray of float, shape (n, d)
+        Input values.
+    names : sequence of str, length d
+        Names of the columns; their order does not matter.
+
+    Returns
+    -------
+    ndarray of uint64, shape (n, 2)
+        The same for equal rows; equal rows are told apart by `occurrences`.
+    """
+    bits = (np.ascontiguousarray(x, np.float64) + 0.0).view(np.uint64)  # + 0.0: -0.0 is 0.0
+    words = np.zeros((len(x), 2), np.uint64)
+    for lane in range(2):
+        for column, name in enumerate(names):
+            words[:, lane] += _mix(_mix(bits[:, column] ^ _salt(name)[lane]) + _salt(name)[lane])
+        words[:, lane] = _mix(words[:, lane])
+    return words
+
+
+def occurrences(words: Words) -> NDArray[np.uint64]:
+    """Return for each row how many equal rows come before it, shape (n,)."""
+    count = np.zeros(len(words), np.uint64)
+    order = np.lexsort((words[:, 1], words[:, 0]))
+    ordered = words[order]
+    new = np.ones(len(words), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    if not new.all():
+        position = np.arange(len(words))
+        start = np.maximum.accumulate(np.where(new, position, 0))
+        count[order] = (position - start).astype(np.uint64)  # lexsort is stable
+    return count
+
+
+def sample_ids(rows: Words, occurrence: NDArray[np.uint64], case: dict[str, Level]) -> NDArray:  # type: ignore[type-arg]
+    """Return the ids of the samples of one case.
+
+    Parameters
+    ----------
+    rows : ndarray of uint64, shape (n, 2)
+        Hashes of the rows, from `row_words`.
+    occurrence : ndarray of uint64, shape (n,)
+        From `occurrences`, over the whole design.
+    case : dict
+        What identifies the case (`sweep.case_identity`).
+
+    Returns
+    -------
+    ndarray of S20, shape (n,)
+        Hexadecimal ids.
+    """
+    salt = _salt(json.dumps(case, sort_keys=True))
+    words = _mix(rows + salt + _mix(occurrence * np.uint64(0x9E3779B97F4A7C15))[:, None])
+    raw = np.ascontiguousarray(words).view(np.uint8).reshape(-1, 16)[:, :ID_BYTES]
+    return np.frombuffer(raw.tobytes().hex().encode(), f"S{ID_LENGTH}")
+
+
+def sample_seed(sample_id: str, study_seed: int) -> int:
+    """Return the seed of a sample: the same whenever and wherever it runs, below 2**31."""
+    text = f"{sample_id}:{study_seed}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) & 0x7FFFFFFF

@@ -1,0 +1,215 @@
+"""From the inputs of a study file to OpenTURNS distributions, and from uniforms to values."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import openturns as ot
+from numpy.typing import NDArray
+
+from ensnare.config.inputs import Copula, Input
+from ensnare.errors import ConfigError, did_you_mean
+
+ot.Log.Show(ot.Log.NONE)  # its warnings on stderr tell a user of a study file nothing
+
+# parameters that OpenTURNS takes as unsigned integers
+_INTEGERS = {
+    "Binomial": {"n"},
+    "Hypergeometric": {"n", "k", "m"},
+    "KPermutationsDistribution": {"k", "n"},
+    "ZipfMandelbrot": {"n"},
+}
+# distributions made of lists
+_LISTS: dict[str, tuple[str, ...]] = {
+    "Histogram": ("first", "width", "height"),
+    "FiniteDiscreteDistribution": ("x", "p"),
+}
+
+
+def _known() -> dict[str, tuple[str, ...]]:
+    """Return every univariate distribution that can be named, with its parameters."""
+    known = dict(_LISTS)
+    for name, cls in inspect.getmembers(ot, inspect.isclass):
+        if name in known or not issubclass(
+            cls, ot.DistributionImplementation | ot.DistributionParametersImplementation
+        ):
+            continue
+        names = _parameter_names(name, cls)
+        if names is not None:
+            known[name] = names
+    return known
+
+
+def _parameter_names(name: str, cls: type) -> tuple[str, ...] | None:
+    """Return the parameters of a class in constructor order; None if it is not one of ours."""
+    try:
+        default = cls()
+        if issubclass(cls, ot.DistributionParametersImplementation):
+            return tuple(default.getDescription())
+        if default.getDimension() != 1:
+            return None
+        names = tuple(n.removesuffix("_0") for n in default.getParameterDescription())
+        if name not in _INTEGERS and cls(*default.getParameter()) != default:
+            return None
+    except Exception:  # OpenTURNS raises bare TypeError and RuntimeError for what it cannot make
+        return None
+    return names or None
+
+
+def build_distribution(item: Input, where: str) -> Any:  # noqa: ANN401
+    """Return the OpenTURNS distribution of an input.
+
+    Parameters
+    ----------
+    item : Input
+        An input with a distribution.
+    where : str
+        Its place in the study file, for messages.
+
+    Returns
+    -------
+    openturns.Distribution
+        Univariate, truncated if the input says so.
+
+    Raises
+    ------
+    ConfigError
+        If the name, a parameter or a value is not OpenTURNS's.
+    """
+    assert item.distribution is not None
+    ((name, given),) = item.distribution.items()
+    where = f"{where}.distribution"
+    known = _parameters(name, where)
+    values = [given.get(key, 0.0 if key == "gamma" else None) for key in known]
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{where}.{name}: unknown parameter '{key}'{_expected(key, known)}")
+    for key, value in zip(known, values, strict=True):
+        if value is None:
+            raise ConfigError(f"{where}.{name}: missing parameter '{key}'{_expected('', known)}")
+        if isinstance(value, list) != (name in _LISTS and key != "first"):
+            kind = "a list of numbers" if name in _LISTS else "a number"
+            raise ConfigError(f"{where}.{name}.{key}: got {value}; expected {kind}")
+    try:
+        distribution = _construct(name, known, values)
+        return distribution if item.truncate is None else _truncate(distribution, item.truncate)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ConfigError(f"{where}.{name}: {_reason(error)}") from None
+
+
+def _parameters(name: str, where: str) -> tuple[str, ...]:
+    """Return the parameter names of a distribution by its OpenTURNS name."""
+    cls = getattr(ot, name, None)
+    names = _LISTS.get(name)
+    if names is None and inspect.isclass(cls):
+        names = _parameter_names(name, cls)
+    if names is None:
+        known = _known()
+        raise ConfigError(f"{where}: unknown '{name}'{_expected(name, tuple(known))}")
+    return names
+
+
+def _expected(got: str, known: Sequence[str]) -> str:
+    return did_you_mean(got, known) or f"; expected one of {', '.join(known)}"
+
+
+def _construct(name: str, names: Sequence[str], values: Sequence[Any]) -> Any:  # noqa: ANN401
+    cls = getattr(ot, name)
+    if name == "FiniteDiscreteDistribution":
+        return cls([[x] for x in values[0]], values[1])
+    integers = _INTEGERS.get(name, set())
+    made = cls(*(_whole(k, v) if k in integers else v for k, v in zip(names, values, strict=True)))
+    if isinstance(made, ot.DistributionParametersImplementation):
+        return made.getDistribution()
+    return made
+
+
+def _whole(key: str, value: float) -> int:
+    if value != int(value) or value < 0:
+        raise ValueError(f"{key}: got {value:g}; expected a whole number")
+    return int(value)
+
+
+def _truncate(distribution: Any, bounds: tuple[float | None, float | None]) -> Any:  # noqa: ANN401
+    low, high = bounds
+    if low is None:
+        return ot.TruncatedDistribution(distribution, high, ot.TruncatedDistribution.UPPER)
+    if high is None:
+        return ot.TruncatedDistribution(distribution, low, ot.TruncatedDistribution.LOWER)
+    return ot.TruncatedDistribution(distribution, low, high)
+
+
+def _reason(error: Exception) -> str:
+    """Return an OpenTURNS message without the name of the C++ exception."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    head, colon, tail = text.partition(" : ")
+    return tail if colon and head.endswith("Exception") else text
+
+
+def correlation(copula: Copula, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return the Pearson correlation of the normal copula with the given rank correlations.
+
+    Parameters
+    ----------
+    copula : Copula
+        Spearman rank correlations.
+    names : sequence of str, length d
+        The order of the inputs.
+
+    Returns
+    -------
+    ndarray of float, shape (d, d)
+        2 sin(pi rho / 6) for a pair of Spearman correlation rho (Kruskal 1958).
+
+    Raises
+    ------
+    ConfigError
+        If it is not positive definite.
+    """
+    matrix = np.eye(len(names))
+    for first, second, rho in copula.normal.spearman:
+        i, j = names.index(first), names.index(second)
+        matrix[i, j] = matrix[j, i] = 2 * np.sin(np.pi * rho / 6)
+    if np.linalg.eigvalsh(matrix).min() < 1e-12:
+        raise ConfigError(
+            "copula.normal: these correlations contradict each other (the matrix is not positive "
+            "definite); make the largest ones smaller"
+        )
+    return matrix
+
+
+def from_uniform(
+    u: NDArray[np.float64], marginals: Sequence[Any], matrix: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Turn independent uniforms into input values.
+
+    Parameters
+    ----------
+    u : ndarray of float, shape (n, d)
+        Points of the open unit cube.
+    marginals : sequence of openturns.Distribution, length d
+        The marginal distributions.
+    matrix : ndarray of float, shape (d, d), optional
+        Correlation of a normal copula; None is independence.
+
+    Returns
+    -------
+    ndarray of float, shape (n, d)
+        Values.
+    """
+    if matrix is not None:
+        from scipy.special import ndtr, ndtri
+
+        u = ndtr(ndtri(u) @ np.linalg.cholesky(matrix).T)
+    columns = [np.asarray(_quantile(m)(c)) for m, c in zip(marginals, u.T, strict=True)]
+    return np.stack(columns, axis=1)
+
+
+def _quantile(marginal: Any) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:  # noqa: ANN401
+    def quantile(p: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(marginal.computeQuantile(ot.Point(p)))[:, 0]
+
+    return quantile

@@ -1,0 +1,348 @@
+"""The wrapped code: prepare the files of a sample, run the command, read the outputs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ensnare.config import LoadedStudy
+from ensnare.config.model import CopyFile, File, LinkFile, Output, TemplateFile, TreeFile
+from ensnare.environment import base_environment
+from ensnare.errors import ConfigError, OutputError
+from ensnare.identity import digest, file_digest, file_target, tree_files
+from ensnare.outputs import Parser, RunFiles, compile_parser, compile_success
+from ensnare.process import run_step
+from ensnare.status import NO_EXIT_CODE, Outcome, Status
+from ensnare.templates import Template, Value, parse_template
+
+Values = Mapping[str, Value]
+_TAIL = 2000  # characters of the error stream that a message keeps
+# values that say how a run is made, not what it computes
+_HOW: dict[str, Value] = {"study_dir": ".", "threads": 1}
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of the working directory, ready to be made."""
+
+    target: str
+    template: Template | None = None
+    source: str = ""
+    link: bool = False
+    content: str = ""
+
+
+@dataclass(frozen=True)
+class CommandModel:
+    """An external code, compiled from the study once per batch.
+
+    Attributes
+    ----------
+    files : tuple of InputFile
+        What to make, in order; later ones overlay earlier ones.
+    directories : tuple of str
+        Subdirectories that the files need, parents first.
+    steps : tuple of tuple of Template
+        The words of each step.
+    """
+
+    files: tuple[InputFile, ...]
+    directories: tuple[str, ...]
+    steps: tuple[tuple[Template, ...], ...]
+    variables: Mapping[str, Template]
+    environment: Mapping[str, str]
+    streams: tuple[str, str]
+    parsers: tuple[Parser, ...]
+    success: tuple[Callable[[RunFiles], str], ...]
+    limit_s: float | None
+    base: str
+    _programs: dict[str, str] = field(default_factory=dict)
+
+    def identity(self, values: Values) -> str:
+        """Return the hash of what a run computes: its files as rendered, and its command."""
+        values = {**values, **_HOW}
+        files = [
+            [f.target, f.template.render(values) if f.template else f.content] for f in self.files
+        ]
+        steps = [[word.render(values) for word in step] for step in self.steps]
+        return digest([files, steps])
+
+    def prepare(self, values: Values) -> None:
+        """Make the files of a sample in the current directory.
+
+        Raises
+        ------
+        OSError, ValueError
+            If a file cannot be written, or a value does not fit its field.
+        """
+        for directory in self.directories:
+            os.makedirs(directory, exist_ok=True)
+        for file in self.files:
+            if file.template is not None:
+                _write(file.target, file.template.render(values).encode())
+            elif file.link:
+                _replace(file.target)
+                os.symlink(file.source, file.target)
+            else:
+                _replace(file.target)
+                shutil.copy2(file.source, file.target)
+
+    def commands(self, values: Values) -> list[list[str]]:
+        """Return the words of each step; the program as a path.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such program.
+        """
+        words = [[word.render(values) for word in step] for step in self.steps]
+        return [[self._program(step[0]), *step[1:]] for step in words]
+
+    def run(self, values: Values, directory: str) -> Outcome:
+        """Run the prepared sample in the current directory, and read its outputs.
+
+        Parameters
+        ----------
+        values : mapping
+            Values of the sample.
+        directory : str
+            The current directory, for messages and parsers.
+        """
+        start = time.perf_counter()
+        code = NO_EXIT_CODE
+        environment = self.environment_of(values)
+        try:
+            commands = self.commands(values)
+        except FileNotFoundError as error:
+            return self._bad(
+                Status.FAILED, 127, start, f"cannot start {error.filename}: {error.strerror}"
+            )
+        for number, argv in enumerate(commands):
+            left = None if self.limit_s is None else self.limit_s - (time.perf_counter() - start)
+            try:
+                ended = run_step(argv, environment, self.streams, number > 0, left)
+            except OSError as error:
+                message = f"cannot start {argv[0]}: {error.strerror}"
+                return self._bad(Status.FAILED, 127, start, message)
+            code = ended.exit_code
+            if ended.timed_out:
+                message = f"step {number + 1} passed the time limit of {self.limit_s:g} s"
+                return self._bad(Status.TIMEOUT, code, start, message + self._tail())
+            if code:
+                message = f"step {number + 1} ended with exit code {code}"
+                return self._bad(Status.FAILED, code, start, message + self._tail())
+        return self._read(directory, code, time.perf_counter() - start)
+
+    def environment_of(self, values: Values) -> Mapping[str, str]:
+        """Return the environment of a sample's command."""
+        if not self.variables:
+            return self.environment
+        return {**self.environment, **{k: t.render(values) for k, t in self.variables.items()}}
+
+    def parse(self, directory: str) -> list[float]:
+        """Read the outputs of a finished run.
+
+        Raises
+        ------
+        OutputError
+            If one cannot be read.
+        """
+        files = RunFiles(directory)
+        return [parser(files) for parser in self.parsers]
+
+    def _read(self, directory: str, code: int, elapsed_s: float) -> Outcome:
+        files = RunFiles(directory)
+        nothing = [float("nan")] * len(self.parsers)
+        missing = next((text for check in self.success if (text := check(files))), "")
+        if missing:
+            return Outcome(Status.UNSUCCESSFUL, code, elapsed_s, nothing, missing + self._tail())
+        try:
+            return Outcome(Status.OK, code, elapsed_s, self.parse(directory))
+        except OutputError as error:
+            return Outcome(Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + self._tail())
+
+    def _bad(self, status: Status, code: int, start: float, message: str) -> Outcome:
+        nothing = [float("nan")] * len(self.parsers)
+        return Outcome(status, code, time.perf_counter() - start, nothing, message)
+
+    def _tail(self) -> str:
+        """Return the end of the error stream, on lines of its own."""
+        for name in (self.streams[1], self.streams[0]):
+            try:
+                with open(name, "rb") as file:
+                    file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+                    text = file.read().decode(errors="replace").strip()
+            except OSError:
+                continue
+            if text:
+                return f"\n{text}"
+        return ""
+
+    def _program(self, word: str) -> str:
+        """Find the program of a step: relative to the study, to the sample, or on PATH."""
+        path = self._programs.get(word)
+        if path is None:
+            path = find_program(word, self.base, self.environment.get("PATH"))
+            self._programs[word] = path
+        return path
+
+
+def find_program(word: str, base: str, search: str | None) -> str:
+    """Return the path of a program.
+
+    Parameters
+    ----------
+    word : str
+        As written in the study: a name on PATH, `./program` in the working directory of the
+        sample, or a path relative to the study file.
+    base : str
+        The directory of the study file.
+    search : str, optional
+        The search path.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a name is not on the search path.
+    """
+    if "/" in word:
+        return word if word.startswith("./") else os.path.join(base, word)
+    found = shutil.which(word, path=search)
+    if found is None:
+        raise FileNotFoundError(2, "no such program on PATH", word)
+    return found
+
+
+def _write(name: str, content: bytes) -> None:
+    try:
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:  # an overlay: never write through a link
+        os.unlink(name)
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+    finally:
+        os.close(handle)
+
+
+def _replace(target: str) -> None:
+    """Make room for a file that overlays another."""
+    if os.path.lexists(target):
+        os.unlink(target)
+
+
+def compile_model(study: LoadedStudy) -> CommandModel:
+    """Compile the command model of a study.
+
+    Raises
+    ------
+    ConfigError
+        If a template, a regular expression or an environment file is wrong: one line.
+    """
+    config, model = study.config, study.config.model
+    base = str(Path(study.directory).absolute())
+    files: list[InputFile] = []
+    for i, item in enumerate(model.files):
+        files += _compile_file(item, study, f"{study.source}: model.files[{i}]")
+    steps = [
+        tuple(_compile_text(word, f"{study.source}: model.command") for word in step)
+        for step in model.steps
+    ]
+    environment = base_environment(study)
+    where = f"{study.source}: model.environment"
+    return CommandModel(
+        files=tuple(files),
+        directories=_directories(files, (model.stdout, model.stderr)),
+        steps=tuple(steps),
+        variables={k: _compile_text(str(v), where) for k, v in model.environment.set.items()},
+        environment=environment,
+        streams=(model.stdout, model.stderr),
+        parsers=tuple(
+            _compile_output(o, model.stdout, f"{study.source}: model.outputs[{i}]")
+            for i, o in enumerate(model.outputs)
+        ),
+        success=tuple(_compile_success(study)),
+        limit_s=config.timeout,
+        base=base,
+    )
+
+
+def _compile_file(item: File, study: LoadedStudy, where: str) -> list[InputFile]:
+    target = file_target(item)
+    match item:
+        case TemplateFile():
+            path = study.path(item.template)
+            try:
+                text = path.read_bytes().decode()
+                template = parse_template(text, item.delimiters, item.format, item.width or 0)
+            except OSError as error:
+                raise ConfigError(f"{where}: cannot read {path}: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise ConfigError(f"{where}: {path} is not UTF-8 text; use copy") from None
+            except ValueError as error:
+                raise ConfigError(f"{where}: {path}: {error}") from None
+            return [InputFile(target, template=template)]
+        case CopyFile():
+            path = study.path(item.copy_).absolute()
+            return [InputFile(target, source=str(path), content=file_digest(path))]
+        case LinkFile():
+            path = study.path(item.link).absolute()
+            return [InputFile(target, source=str(path), link=True)]
+        case TreeFile():
+            root = study.path(item.tree).absolute()
+            return [
+                InputFile(
+                    os.path.normpath(os.path.join(target, name)),
+                    source=str(root / name),
+                    content=file_digest(root / name),
+                )
+                for name in tree_files(root, item.except_)
+            ]
+
+
+def _compile_text(text: str, where: str) -> Template:
+    try:
+        return parse_template(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _compile_output(output: Output, stdout: str, where: str) -> Parser:
+    try:
+        return compile_parser(output, stdout)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _compile_success(study: LoadedStudy) -> list[Callable[[RunFiles], str]]:
+    try:
+        return compile_success(study.config.model.success, study.config.model.stdout)
+    except ValueError as error:
+        raise ConfigError(f"{study.source}: model.success: {error}") from None
+
+
+def _directories(files: Sequence[InputFile], others: Sequence[str]) -> tuple[str, ...]:
+    """Return the subdirectories to make before the files."""
+    names = {os.path.dirname(os.path.normpath(f)) for f in [*(f.target for f in files), *others]}
+    return tuple(sorted(names - {""}))
+
+
+def output_names(study: LoadedStudy) -> list[str]:
+    """Return the names of the outputs, in the order of the study file."""
+    return [output.name for output in study.config.model.outputs]
+
+
+def known_values(study: LoadedStudy) -> dict[str, Any]:
+    """Return the values that every sample of a study shares."""
+    return {
+        **study.config.constants,
+        "threads": study.config.resources.threads,
+        "study_dir": str(Path(study.directory).absolute()),
+    }

@@ -1,0 +1,1 @@
+"""Example codes: stand-alone programs that import nothing of ensnare."""

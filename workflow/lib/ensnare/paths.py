@@ -1,0 +1,109 @@
+"""Every file name of a study, in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StudyPaths:
+    """The files of one study.
+
+    Attributes
+    ----------
+    root : Path
+        The directory of the study's results, `results/<study>`.
+    """
+
+    root: Path
+
+    @classmethod
+    def of(cls, study: str) -> StudyPaths:
+        """Return the paths of a study by name, below the working directory."""
+        return cls(Path("results") / study)
+
+    @property
+    def study(self) -> Path:
+        """The resolved study."""
+        return self.root / "study.json"
+
+    @property
+    def design(self) -> Path:
+        """The design of experiments."""
+        return self.root / "design.h5"
+
+    @property
+    def batches(self) -> Path:
+        """The directory of batch files and journals."""
+        return self.root / "batches"
+
+    def batch(self, key: str) -> Path:
+        """Return the results of a batch."""
+        return self.batches / f"{key}.h5"
+
+    def journal(self, key: str) -> Path:
+        """Return the journal of a batch."""
+        return self.batches / f"{key}.journal"
+
+    def owner(self, key: str) -> Path:
+        """Return the file that says who evaluates a batch."""
+        return self.batches / f"{key}.owner"
+
+    def sample(self, key: str, sample_id: str) -> Path:
+        """Return the working directory of a sample of a batch."""
+        return self.samples / key / sample_id
+
+    @property
+    def samples(self) -> Path:
+        """The directory of kept working directories."""
+        return self.root / "samples"
+
+    @property
+    def archive(self) -> Path:
+        """The archive as HDF5."""
+        return self.root / "archive.h5"
+
+    @property
+    def pickle(self) -> Path:
+        """The archive as a pickle."""
+        return self.root / "archive.pklz"
+
+    def table(self, name: str) -> Path:
+        """Return a table of results: samples, statistics, sobol_indices."""
+        return self.root / f"{name}.csv"
+
+    @property
+    def figures(self) -> Path:
+        """The directory of figures."""
+        return self.root / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.root / "report.html"
+
+    def log(self, rule: str) -> Path:
+        """Return the log of a rule."""
+        return self.root / "logs" / f"{rule}.log"
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name and rename it: what exists is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    write : callable
+        Called with the path to write to, in the same directory.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        write(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

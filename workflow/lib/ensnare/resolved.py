@@ -1,0 +1,47 @@
+"""The resolved study: what the study file said, typed and complete, kept beside the results."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ensnare.config import LoadedStudy, parse_study
+from ensnare.errors import ArchiveError
+from ensnare.paths import write_whole
+
+
+def resolved_tree(study: LoadedStudy) -> dict[str, Any]:
+    """Return the resolved study as plain values; its directory relative to the working directory.
+
+    The directory is relative so that results and study can be moved or mounted elsewhere together.
+    """
+    return {
+        "directory": os.path.relpath(study.directory),
+        "source": study.source,
+        "study": study.config.model_dump(mode="json", by_alias=True),
+    }
+
+
+def write_resolved(tree: dict[str, Any], path: Path) -> None:
+    """Write a resolved study as JSON."""
+    text = json.dumps(tree, indent=1) + "\n"
+    write_whole(path, lambda part: part.write_text(text))
+
+
+def read_resolved(path: Path) -> LoadedStudy:
+    """Read a resolved study.
+
+    Raises
+    ------
+    ArchiveError
+        If there is none.
+    """
+    try:
+        tree = json.loads(path.read_text())
+        directory, source = Path(tree["directory"]), str(tree["source"])
+    except (OSError, ValueError, KeyError) as error:
+        reason = getattr(error, "strerror", None) or "not a resolved study"
+        raise ArchiveError(f"{path}: {reason}; run snakemake first") from None
+    return LoadedStudy(parse_study(tree["study"], source=source), directory, source)

@@ -1,0 +1,151 @@
+"""Reading the results of a study back: `ensnare.open_study("results/beam")`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.archive import LAYOUT_VERSION
+from ensnare.config import Study, parse_study
+from ensnare.errors import ArchiveError
+from ensnare.paths import StudyPaths
+from ensnare.status import Status
+from ensnare.sweep import Case, expand_cases
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The archive of a study, as arrays.
+
+    Attributes
+    ----------
+    paths : StudyPaths
+        The files of the study.
+    study : Study
+        The resolved study.
+    inputs, outputs : dict of str to ndarray, shape (n,)
+        Values by name; outputs are NaN unless ok.
+    cases : dict of str to ndarray, shape (n,)
+        Level of each factor.
+    status : ndarray of uint8, shape (n,)
+        See `ensnare.status.Status`.
+    columns : dict of str to ndarray, shape (n,)
+        sample_id, design_row, exit_code, elapsed_s, attempts; block and group for pick-freeze.
+    attributes : dict
+        Versions, git state and host.
+    """
+
+    paths: StudyPaths
+    study: Study
+    inputs: dict[str, NDArray[np.float64]]
+    outputs: dict[str, NDArray[np.float64]]
+    cases: dict[str, NDArray[Any]]
+    status: NDArray[np.uint8]
+    columns: dict[str, NDArray[Any]]
+    attributes: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Input values, shape (n, d)."""
+        return np.stack(list(self.inputs.values()), axis=1) if self.inputs else self._empty()
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """Outputs, shape (n, q)."""
+        return np.stack(list(self.outputs.values()), axis=1)
+
+    def _empty(self) -> NDArray[np.float64]:
+        return np.empty((len(self), 0))
+
+    def by_case(self) -> list[tuple[Case, slice]]:
+        """Return each case and where its samples stand: rows are case by case."""
+        cases = expand_cases(self.study.sweep)
+        rows = len(self) // len(cases)
+        return [(case, slice(i * rows, (i + 1) * rows)) for i, case in enumerate(cases)]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per sample: factors, inputs, outputs, status and times.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by sample id.
+        """
+        import pandas as pd
+
+        columns = {**self.cases, **self.inputs, **self.outputs}
+        labels = np.array([s.label for s in Status])
+        columns["status"] = labels[self.status]
+        columns |= {k: v for k, v in self.columns.items() if k != "sample_id"}
+        index = pd.Index(self.columns["sample_id"].astype(str), name="sample_id")
+        return pd.DataFrame(columns, index=index)
+
+
+def open_study(path: str | Path) -> StudyResults:
+    """Open the archive of a study.
+
+    Parameters
+    ----------
+    path : str or Path
+        The directory of the results, `results/<study>`, or its `archive.h5`.
+
+    Returns
+    -------
+    StudyResults
+        Everything in memory; the file is closed.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no archive, or it has another layout.
+    """
+    root = Path(path)
+    paths = StudyPaths(root.parent if root.suffix == ".h5" else root)
+    try:
+        with h5py.File(paths.archive, "r", locking=False) as file:
+            version = int(file.attrs["layout_version"])
+            if version != LAYOUT_VERSION:
+                raise ArchiveError(f"{paths.archive}: layout {version}; expected {LAYOUT_VERSION}")
+            return _read(file, paths)
+    except (OSError, KeyError) as error:
+        missing = not paths.archive.exists()
+        reason = "there is no archive; run snakemake first" if missing else error.args[0]
+        raise ArchiveError(f"{paths.archive}: {reason}") from None
+
+
+def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
+    study = parse_study(json.loads(file.attrs["study"]), source=str(paths.archive))
+    names = ("sample_id", "design_row", "exit_code", "elapsed_s", "attempts", "block", "group")
+    return StudyResults(
+        paths=paths,
+        study=study,
+        inputs={i.name: file["inputs"][i.name][:] for i in study.random_inputs},
+        outputs={o.name: file["outputs"][o.name][:] for o in study.model.outputs},
+        cases={factor: _column(file["cases"][factor]) for factor in study.sweep},
+        status=file["status"][:],
+        columns={name: file[name][:] for name in names if name in file},
+        attributes={
+            "seed": int(file.attrs["seed"]),
+            "git": str(file.attrs["git"]),
+            "versions": json.loads(file.attrs["versions"]),
+            "host": json.loads(file.attrs["host"]),
+        },
+    )
+
+
+def _column(dataset: h5py.Dataset) -> NDArray[Any]:
+    if h5py.check_string_dtype(dataset.dtype):
+        return np.asarray(dataset.asstr()[:], dtype=object)
+    return np.asarray(dataset[:])

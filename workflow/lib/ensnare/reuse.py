@@ -1,0 +1,129 @@
+"""Taking over samples that older batches of the study finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.batchfile import parsers_of, read_batch
+from ensnare.config import LoadedStudy
+from ensnare.errors import ArchiveError
+from ensnare.journal import Finished, row_type
+from ensnare.paths import StudyPaths
+from ensnare.samples import Samples
+from ensnare.status import Status
+
+# these say nothing about the sample: it is to be run
+_NOT_FINISHED = (Status.KILLED, Status.NOT_RUN)
+
+
+class KnowsRuns(Protocol):
+    """Something that tells what a sample would run."""
+
+    samples: Samples
+
+    def run_key(self, i: int) -> str:
+        """Return the identity of what sample `i` runs."""
+
+
+class OlderBatches:
+    """The batch files of a study that exist, as a source of finished samples.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+
+    def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
+        self._wanted = parsers_of(study)
+        self._paths = sorted(paths.batches.glob("*.h5"), reverse=True)
+        self._read: dict[Path, Finished | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._paths)
+
+    def finished(
+        self, key: str, todo: NDArray[np.int64], work: KnowsRuns
+    ) -> tuple[Any, dict[str, str]]:
+        """Return the samples that a batch file other than `key` already holds.
+
+        A sample is taken over when it has the same id (case, values, occurrence), ran the same
+        thing (rendered files, command), and its outputs were read in the same way.
+
+        Parameters
+        ----------
+        key : str
+            The batch that asks.
+        todo : ndarray of int
+            Positions of the samples wanted.
+        work : KnowsRuns
+            Tells what each would run.
+
+        Returns
+        -------
+        rows : structured ndarray
+            Rows for the journal (`journal.row_type`).
+        messages : dict
+            Sample id to message.
+        """
+        found: list[Any] = [np.empty(0, row_type(len(self._wanted)))]
+        messages: dict[str, str] = {}
+        keys: dict[int, str] = {}
+        for path in self._paths:
+            finished = self._load(path) if len(todo) and path.stem != key else None
+            if finished is None:
+                continue
+            rows, taken = _matching(finished, work, todo, keys)
+            found.append(rows)
+            ids = {i.decode() for i in rows["sample_id"]} if finished.messages else set()
+            messages |= {i: text for i, text in finished.messages.items() if i in ids}
+            todo = np.setdiff1d(todo, taken, assume_unique=True)
+        return np.concatenate(found), messages
+
+    def _load(self, path: Path) -> Finished | None:
+        """Return the samples of a batch file with the outputs wanted; None if it has others."""
+        if path not in self._read:
+            self._read[path] = None
+            try:
+                finished, parsers = read_batch(path)
+            except ArchiveError:  # of another layout, or damaged: its samples run again
+                return None
+            if all(parsers.get(name) == text for name, text in self._wanted.items()):
+                rows = _with_outputs(finished.rows, list(parsers), list(self._wanted))
+                self._read[path] = Finished(rows, finished.messages)
+        return self._read[path]
+
+
+def _matching(
+    finished: Finished, work: KnowsRuns, todo: NDArray[np.int64], keys: dict[int, str]
+) -> tuple[Any, NDArray[np.int64]]:
+    """Return the rows of a batch that answer samples of `todo`, and which these are."""
+    rows = finished.rows[~np.isin(finished.rows["status"], _NOT_FINISHED)]
+    _, here, there = np.intersect1d(
+        work.samples.ids[todo], rows["sample_id"], assume_unique=True, return_indices=True
+    )
+    same = np.zeros(len(here), bool)
+    for n, i in enumerate(todo[here].tolist()):
+        if i not in keys:
+            keys[i] = work.run_key(i)
+        same[n] = bool(keys[i]) and keys[i].encode() == rows["run_key"][there[n]]
+    return rows[there[same]], todo[here[same]]
+
+
+def _with_outputs(rows: Any, have: Sequence[str], want: Sequence[str]) -> Any:  # noqa: ANN401
+    """Return rows with the outputs that are wanted, in their order."""
+    if list(have) == list(want):
+        return rows
+    taken = np.empty(len(rows), row_type(len(want)))
+    for name in taken.dtype.names or ():
+        if name != "outputs":
+            taken[name] = rows[name]
+    taken["outputs"] = rows["outputs"][:, [have.index(name) for name in want]]
+    return taken

@@ -1,0 +1,161 @@
+"""The samples of a batch: their ids, and the values that each one takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.batches import Segment, case_table, design_identity
+from ensnare.config import LoadedStudy
+from ensnare.design import DesignTable
+from ensnare.errors import ArchiveError, DesignError
+from ensnare.expressions import Expression
+from ensnare.identity import digest
+from ensnare.ids import sample_ids, sample_seed
+from ensnare.model import known_values
+from ensnare.sweep import Case, case_identity
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Consecutive samples.
+
+    Attributes
+    ----------
+    ids : ndarray of S20, shape (n,)
+        Sample ids.
+    x : ndarray of float, shape (n, d)
+        Input values.
+    names : tuple of str, length d
+        Names of the inputs.
+    case : ndarray of int, shape (n,)
+        Position of the case in `cases`.
+    cases : sequence of dict
+        All cases of the study.
+    row : ndarray of int, shape (n,)
+        Design row.
+    """
+
+    ids: NDArray[np.bytes_]
+    x: NDArray[np.float64]
+    names: tuple[str, ...]
+    case: NDArray[np.int64]
+    cases: Sequence[Case]
+    row: NDArray[np.int64]
+    common: Mapping[str, Any]
+    expressions: Mapping[str, Expression]
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def values(self, i: int) -> dict[str, Any]:
+        """Return all values of a sample by name.
+
+        Raises
+        ------
+        ValueError
+            If a derived value is not a number.
+        """
+        sample = self.ids[i].decode()
+        values = {
+            **self.common,
+            **self.cases[self.case[i]],
+            **dict(zip(self.names, self.x[i].tolist(), strict=True)),
+            "sample": sample,
+            "seed": sample_seed(sample, self.seed),
+        }
+        for name, expression in self.expressions.items():
+            values[name] = expression.evaluate(values)
+        return values
+
+    def arrays(self, start: int, stop: int) -> dict[str, Any]:
+        """Return the values of samples of one case: inputs as arrays, the rest as scalars.
+
+        Raises
+        ------
+        ValueError
+            If a derived value is not a number for some sample.
+        """
+        columns = self.x[start:stop].T
+        values = {
+            **self.common,
+            **self.cases[self.case[start]],
+            **dict(zip(self.names, np.ascontiguousarray(columns), strict=True)),
+        }
+        for name, expression in self.expressions.items():
+            values[name] = expression.evaluate(values)
+        return values
+
+
+def read_samples(study: LoadedStudy, segments: Sequence[Segment], design: Path) -> Samples:
+    """Read the samples of some segments from the design file.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    segments : sequence of Segment
+        Which rows of which cases.
+    design : Path
+        The design file.
+
+    Raises
+    ------
+    DesignError
+        If the design file was made for another study.
+    ArchiveError
+        If it cannot be read.
+    """
+    import h5py
+
+    try:
+        with h5py.File(design, "r", locking=False) as file:
+            if file.attrs["identity"] != digest(design_identity(study)):
+                raise DesignError(f"{design} is the design of another study; run snakemake again")
+            names = tuple(file.attrs["input_names"])
+            parts = [
+                (file["x"][s.start : s.stop], file["words"][s.start : s.stop],
+                 file["occurrence"][s.start : s.stop])
+                for s in segments
+            ]  # fmt: skip
+    except (OSError, KeyError) as error:
+        raise ArchiveError(f"{design}: cannot read the design: {error.args[0]}") from None
+    return _samples(study, segments, names, parts)
+
+
+def samples_of(study: LoadedStudy, segments: Sequence[Segment], design: DesignTable) -> Samples:
+    """Return the samples of some segments of a design in memory; see `read_samples`."""
+    parts = [
+        (design.x[s.start : s.stop], design.words[s.start : s.stop],
+         design.occurrence[s.start : s.stop])
+        for s in segments
+    ]  # fmt: skip
+    return _samples(study, segments, design.names, parts)
+
+
+def _samples(
+    study: LoadedStudy, segments: Sequence[Segment], names: tuple[str, ...], parts: Sequence[Any]
+) -> Samples:
+    cases = case_table(study)
+    identities = [case_identity(case, study.config.defaults) for case in cases]
+    ids = [
+        sample_ids(words, occurrence, identities[s.case])
+        for s, (_, words, occurrence) in zip(segments, parts, strict=True)
+    ]
+    return Samples(
+        ids=np.concatenate(ids),
+        x=np.concatenate([x for x, _, _ in parts]),
+        names=names,
+        case=np.concatenate([np.full(len(s), s.case) for s in segments]),
+        cases=cases,
+        row=np.concatenate([np.arange(s.start, s.stop) for s in segments]),
+        common=known_values(study),
+        expressions=study.config.expressions,
+        seed=study.config.seed,
+    )

@@ -1,0 +1,189 @@
+"""Evaluating one point by hand, through the same code as the workflow."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensnare.callables import load_callable
+from ensnare.config import LoadedStudy
+from ensnare.config.base import to_number
+from ensnare.errors import ConfigError, did_you_mean
+from ensnare.evaluate import enter_empty
+from ensnare.gather import outside, range_message
+from ensnare.ids import occurrences, row_words, sample_ids, sample_seed
+from ensnare.model import compile_model, known_values, output_names
+from ensnare.paths import StudyPaths
+from ensnare.status import NO_EXIT_CODE, Outcome, Status
+from ensnare.sweep import Case, case_identity
+
+Values = dict[str, Any]
+
+
+def parse_request(
+    study: LoadedStudy, pairs: Sequence[str], x: Sequence[str] | None, row: int | None
+) -> Values:
+    """Return the values of the point that was asked for.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    pairs : sequence of str
+        `NAME=VALUE`: inputs, constants and factors.
+    x : sequence of str, optional
+        Values of the uncertain inputs in the order of the study file.
+    row : int, optional
+        A row of the design instead.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, a value is no number, or an input has no value.
+    """
+    config = study.config
+    names = [item.name for item in config.random_inputs]
+    values = _named(study, pairs)
+    if x is not None and row is not None:
+        raise ConfigError("found both -X and --sample; give one")
+    if x is not None:
+        if len(x) != len(names):
+            raise ConfigError(f"-X: got {len(x)} values; expected {len(names)}: {' '.join(names)}")
+        values = {name: _number(name, v) for name, v in zip(names, x, strict=True)} | values
+    if row is not None:
+        values = _design_row(study, row) | values
+    for factor, levels in config.sweep.items():
+        if factor not in values:
+            if len(levels) > 1:
+                raise ConfigError(f"no value for the factor '{factor}'; add {factor}={levels[0]}")
+            values[factor] = levels[0]
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise ConfigError(f"no value for {', '.join(missing)}; add {missing[0]}=VALUE")
+    return values
+
+
+def _named(study: LoadedStudy, pairs: Sequence[str]) -> Values:
+    config = study.config
+    inputs = [item.name for item in config.inputs]
+    values: Values = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"got '{pair}'; expected NAME=VALUE")
+        if name in inputs:
+            values[name] = _number(name, text)
+        elif name in config.sweep:
+            known = {str(level): level for level in config.sweep[name]}
+            values[name] = known.get(text, text if isinstance(config.sweep[name][0], str) else None)
+            values[name] = _number(name, text) if values[name] is None else values[name]
+        else:
+            known_names = [*inputs, *config.sweep]
+            raise ConfigError(f"'{name}' is not an input or factor{did_you_mean(name, known_names)}")
+    return values
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return to_number(text)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+def _design_row(study: LoadedStudy, row: int) -> Values:
+    from ensnare.design import make_design
+
+    design = make_design(study)
+    if not 0 <= row < len(design):
+        raise ConfigError(f"--sample: got {row}; the design has the rows 0 to {len(design) - 1}")
+    return dict(zip(design.names, design.x[row].tolist(), strict=True))
+
+
+def complete_values(study: LoadedStudy, values: Values) -> Values:
+    """Add constants, derived values, the sample id and its seed.
+
+    Raises
+    ------
+    ConfigError
+        If a derived value is not a number.
+    """
+    config = study.config
+    full: Values = {**known_values(study), **values}
+    full["sample"] = sample_id_of(study, values)
+    full["seed"] = sample_seed(full["sample"], config.seed)
+    for name, expression in config.expressions.items():
+        try:
+            full[name] = expression.evaluate(full)
+        except ValueError as error:
+            raise ConfigError(f"derived.{name}: {error}") from None
+    return full
+
+
+def sample_id_of(study: LoadedStudy, values: Values) -> str:
+    """Return the id of a point: that of its first occurrence in a design that holds it."""
+    config = study.config
+    names = [item.name for item in config.random_inputs]
+    words = row_words(np.array([[values[name] for name in names]], float).reshape(1, -1), names)
+    case: Case = {factor: values[factor] for factor in config.sweep}
+    identity = case_identity(case, config.defaults)
+    return str(sample_ids(words, occurrences(words), identity)[0].decode())
+
+
+def evaluate_one(study: LoadedStudy, values: Values, *, prepare_only: bool) -> dict[str, Any]:
+    """Evaluate one point, or only prepare its files.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    values : dict
+        From `parse_request`.
+    prepare_only : bool
+        Make the working directory and run nothing.
+
+    Returns
+    -------
+    dict
+        status, outputs by name (None where there is none), elapsed_s, directory, and a message
+        if the sample failed.
+    """
+    full = complete_values(study, values)
+    if study.config.model.python:
+        return _report(study, load_callable(study).run(full), "")
+    model = compile_model(study)
+    paths = StudyPaths.of(study.config.study)
+    directory = (paths.samples / "by-hand" / str(full["sample"])).absolute()
+    here = Path.cwd()
+    enter_empty(str(directory))
+    try:
+        model.prepare(full)
+        if prepare_only:
+            nothing = [math.nan] * len(model.parsers)
+            return _report(study, Outcome(Status.NOT_RUN, NO_EXIT_CODE, 0.0, nothing), str(directory))
+        return _report(study, model.run(full, str(directory)), str(directory))
+    finally:
+        os.chdir(here)
+
+
+def _report(study: LoadedStudy, end: Outcome, directory: str) -> dict[str, Any]:
+    status, message = end.status, end.message
+    for output, value in zip(study.config.model.outputs, end.outputs, strict=True):
+        if status is Status.OK and outside(np.array(value), output.range):
+            status = Status.OUT_OF_RANGE
+            message = range_message(output.name, value, output.range)
+    ok = status is Status.OK
+    names = output_names(study)
+    report = {
+        "status": "prepared" if status is Status.NOT_RUN else status.label,
+        "outputs": {n: v if ok else None for n, v in zip(names, end.outputs, strict=True)},
+        "elapsed_s": end.elapsed_s,
+        "directory": os.path.relpath(directory) if directory else "",
+    }
+    return report | ({"message": message} if message else {})
+
+

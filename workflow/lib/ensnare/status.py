@@ -1,0 +1,67 @@
+"""The outcome of a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """How a sample ended; the numbers are part of the archive's layout."""
+
+    OK = 0
+    FAILED = 1
+    TIMEOUT = 2
+    UNPARSABLE = 3
+    OUT_OF_RANGE = 4
+    UNSUCCESSFUL = 5
+    ERROR = 6
+    KILLED = 7
+    SKIPPED = 8
+    NOT_RUN = 9
+
+    @property
+    def label(self) -> str:
+        """The name in tables: `out_of_range`."""
+        return self.name.lower()
+
+
+MEANING = {
+    Status.OK: "every output was read and lies in its range",
+    Status.FAILED: "a step of the command ended with another exit code than 0",
+    Status.TIMEOUT: "the time limit passed; the process tree was ended",
+    Status.UNPARSABLE: "the command ended well but an output could not be read",
+    Status.OUT_OF_RANGE: "an output lies outside its range",
+    Status.UNSUCCESSFUL: "the command ended well but a sign of success is missing",
+    Status.ERROR: "the Python function raised an exception, or the files could not be prepared",
+    Status.KILLED: "the worker died twice while it ran the sample",
+    Status.SKIPPED: "skipped on request",
+    Status.NOT_RUN: "not evaluated",
+}
+NO_EXIT_CODE = -1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one sample.
+
+    Attributes
+    ----------
+    status : Status
+        How it ended.
+    exit_code : int
+        Exit code of the last step; minus the signal that ended it; -1 when none ran.
+    elapsed_s : float
+        Wall-clock time of the steps [s].
+    outputs : sequence of float, length q
+        The outputs, NaN where there is none.
+    message : str
+        What went wrong, with the end of the error stream; empty if ok.
+    """
+
+    status: Status
+    exit_code: int
+    elapsed_s: float
+    outputs: Sequence[float]
+    message: str = ""

@@ -1,0 +1,114 @@
+"""Rendering placeholders: in input files, in words of the command, in the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ensnare.config.base import NAME
+
+Value = str | int | float
+NUMBER_FORMAT = ".14g"
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """A place in a template that takes a value."""
+
+    name: str
+    format: str
+    width: int
+
+    def render(self, value: Value) -> str:
+        """Return the value as text.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit the width.
+        """
+        text = format(value, self.format) if isinstance(value, float) else str(value)
+        if self.width and len(text) > self.width:
+            raise ValueError(
+                f"'{self.name}' = {text} takes {len(text)} characters; expected {self.width} at "
+                "most; give a shorter format or a larger width"
+            )
+        return text.rjust(self.width) if self.width else text
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text cut at its placeholders."""
+
+    parts: tuple[str | Placeholder, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the values it needs."""
+        return frozenset(p.name for p in self.parts if isinstance(p, Placeholder))
+
+    def render(self, values: Mapping[str, Value]) -> str:
+        """Return the text with values in the place of names."""
+        return "".join(p if isinstance(p, str) else p.render(values[p.name]) for p in self.parts)
+
+
+def parse_template(
+    text: str,
+    delimiters: tuple[str, str] = ("${", "}"),
+    number_format: str = NUMBER_FORMAT,
+    width: int = 0,
+) -> Template:
+    """Cut a text at its placeholders.
+
+    Parameters
+    ----------
+    text : str
+        The template.
+    delimiters : tuple of str
+        What encloses a name; `${x:.3e}` gives a number a format of its own.
+    number_format : str
+        Python format of numbers.
+    width : int
+        Pad to this width on the left; 0 does not pad.
+
+    Raises
+    ------
+    ValueError
+        If an opening delimiter is not followed by a name and a closing one, or a format is wrong.
+    """
+    return Template(tuple(_parts(text, delimiters, number_format, width)))
+
+
+def _parts(
+    text: str, delimiters: tuple[str, str], number_format: str, width: int
+) -> Iterator[str | Placeholder]:
+    opening, closing = map(re.escape, delimiters)
+    placeholder = re.compile(rf"{opening}({NAME})(?::([^\s{{}}]*?))?{closing}")
+    at = 0
+    while (found := text.find(delimiters[0], at)) >= 0:
+        match = placeholder.match(text, found)
+        if not match:
+            line = text.count("\n", 0, found) + 1
+            end = text.find("\n", found)
+            rest = text[found : end if end >= 0 else None][:30]
+            raise ValueError(
+                f"line {line}: '{rest}' is not a placeholder; expected "
+                f"{delimiters[0]}name{delimiters[1]}; choose other delimiters if it is meant so"
+            )
+        if found > at:
+            yield text[at:found]
+        own = match[2]
+        if own is not None:
+            _check_format(own)
+        yield Placeholder(match[1], own or number_format, 0 if own else width)
+        at = match.end()
+    if at < len(text):
+        yield text[at:]
+
+
+def _check_format(spec: str) -> None:
+    try:
+        format(1.5, spec)
+    except ValueError:
+        raise ValueError(f"'{spec}' does not format a number; expected such as .6e") from None

@@ -1,0 +1,87 @@
+import os
+import sys
+from pathlib import Path
+
+try:
+    from ensnare.batches import design_content, plan_batches
+    from ensnare.config import study_from_snakemake
+    from ensnare.errors import EnsnareError
+    from ensnare.figurenames import figure_names
+    from ensnare.paths import StudyPaths
+    from ensnare.resolved import resolved_tree
+except ImportError as error:
+    sys.exit(f"{error}; in the clone run: make install, and use the Python of .venv")
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+
+def in_one_line(function, *arguments):
+    """Call a function; end with one line, and no traceback, if the user must mend something."""
+    try:
+        return function(*arguments)
+    except EnsnareError as error:
+        sys.exit(str(error))
+
+
+def load():
+    """Read the study that this run, or this module of another workflow, is about."""
+    settings = workflow.config_settings
+    files = [Path(path) for path in workflow.configfiles]
+    return in_one_line(study_from_snakemake, config, dict(settings.config), files)
+
+
+def check_and_announce():
+    """Say what is wrong, or what will run, before any job starts."""
+    from ensnare.announce import count_samples
+    from ensnare.check import check_once
+
+    in_one_line(check_once, study, Path(".snakemake/ensnare"))
+    run, reused = in_one_line(count_samples, study, batches, paths)
+    logger.info(f"study {study.config.study}: samples: {run} to run, {reused} reused")
+
+
+def evaluate_threads():
+    """Return the cores of a batch job: all of them where jobs run here."""
+    try:
+        return workflow.cores
+    except WorkflowError:  # a cluster has no total; profiles set threads there
+        return 1
+
+
+def analysis_tables():
+    """Return the tables of the analyses that the study asks for."""
+    names = {"statistics": analyses.statistics, "sobol_indices": analyses.sobol}
+    return [paths.table(name) for name, wanted in names.items() if wanted]
+
+
+def targets():
+    """Return what a whole run makes."""
+    figures = [
+        paths.figures / f"{name}.{kind}"
+        for name in figure_names(study.config)
+        for kind in ("svg", "png")
+    ]
+    return [
+        paths.archive,
+        paths.pickle,
+        paths.table("samples"),
+        *analysis_tables(),
+        *figures,
+        paths.report,
+    ]
+
+
+study = load()
+paths = StudyPaths.of(study.config.study)
+batches = in_one_line(plan_batches, study)
+batch_files = [paths.batch(batch.key) for batch in batches]
+analyses = study.config.analyses
+
+# remote jobs parse this file again; what they do has been checked
+if workflow.is_main_process:
+    check_and_announce()
+
+
+wildcard_constraints:
+    key="[0-9a-f]{16}",

@@ -1,0 +1,16 @@
+rule gather:
+    input:
+        study=paths.study,
+        design=paths.design,
+        batches=batch_files,
+    output:
+        archive=paths.archive,
+        pickle=paths.pickle,
+        samples=paths.table("samples"),
+    log:
+        paths.log("gather"),
+    conda:
+        "../envs/ensnare.yaml"
+    localrule: True
+    script:
+        "../../scripts/gather.py"

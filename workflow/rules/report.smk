@@ -1,0 +1,42 @@
+# One job draws all figures: the import of the plotting library costs more than a figure.
+rule plot_figures:
+    input:
+        archive=paths.archive,
+        tables=analysis_tables(),
+    output:
+        [
+            report(
+                paths.figures / f"{name}.svg",
+                caption=f"../report/{name.partition('_')[0]}.rst",
+                category="Figures",
+                labels={"figure": name.replace("_", " ")},
+            )
+            for name in figure_names(study.config)
+        ],
+        [paths.figures / f"{name}.png" for name in figure_names(study.config)],
+    params:
+        names=figure_names(study.config),
+    log:
+        paths.log("plot_figures"),
+    conda:
+        "../envs/ensnare.yaml"
+    localrule: True
+    script:
+        "../../scripts/plot_figures.py"
+
+
+rule write_report:
+    input:
+        archive=paths.archive,
+        samples=paths.table("samples"),
+        tables=analysis_tables(),
+        figures=[paths.figures / f"{name}.svg" for name in figure_names(study.config)],
+    output:
+        paths.report,
+    log:
+        paths.log("write_report"),
+    conda:
+        "../envs/ensnare.yaml"
+    localrule: True
+    script:
+        "../../scripts/write_report.py"
