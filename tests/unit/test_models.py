@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import openturns as ot
 import pytest
+
 from ensnare import models
 from ensnare.models.flood import solve
 from ensnare.models.ishigami import ishigami

@@ -199,6 +199,8 @@ def test_a_narrow_distribution_has_the_digits_that_tell_its_numbers_apart():
     y = 1e6 + np.linspace(-0.01, 0.01, 101)
     found = texts(plots.plot_distribution(y, label="p", unit="Pa"))
     assert len(set(re.findall(r"(?:quantile|mean) (\S+) Pa", found))) == 3
+    wide = plots.plot_distribution(output(), {"mean": 1.23456}, label="p", unit="Pa")
+    assert "mean 1.235 Pa" in texts(wide)
 
 
 def test_cases_state_how_many_samples_each_has():

@@ -12,15 +12,18 @@ from ensnare.report import (
     ReportInput,
     ReportOutput,
     ReportTable,
+    render_report,
+)
+from ensnare.report.svg import MAX_SVG_BYTES, inline_svg
+from ensnare.report.tables import (
     format_duration,
     format_index,
     format_range,
     format_value,
-    render_report,
+    interval_view,
     sobol_notes,
     sobol_view,
 )
-from ensnare.report_svg import MAX_SVG_BYTES, inline_svg
 
 HOSTILE = "<script>alert(1)</script> & \"quoted\" <img src=x onerror='alert(2)'>"
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -270,6 +273,31 @@ def test_sobol_view_has_a_row_an_input_and_keeps_factors_that_do_not_apply():
 def test_sobol_view_keeps_levels_apart_that_print_alike():
     table = pd.concat([sobol_table(1, ["a"]).assign(Re=re) for re in (0.123451, 0.123452)])
     assert len(sobol_view(table)) == 2
+
+
+def test_a_position_is_shown_only_when_it_says_something():
+    idle = sobol_table(1).assign(position=0)
+    assert "position" not in sobol_view(idle)
+    assert "position" not in sobol_notes(idle)[0]
+    array = pd.concat([sobol_table(1).assign(position=k) for k in range(3)])
+    assert sobol_view(array)["position"].nunique() == 3
+
+
+def test_intervals_stand_in_brackets():
+    table = pd.DataFrame(
+        {
+            "statistic": ["mean", "min"],
+            "value": [0.1234567, 0.0],
+            "ci_low": [0.1111111, np.nan],
+            "ci_high": [0.1333333, np.nan],
+            "n_used": [9, 9],
+        }
+    )
+    view = interval_view(table)
+    assert list(view.columns) == ["statistic", "value", "interval", "n_used"]
+    assert list(view["interval"]) == ["[0.1111, 0.1333]", "\N{EN DASH}"]
+    data = ReportData(name="beam", statistics=table)
+    assert "[0.1111, 0.1333]" in Page(render_report(data)).text
 
 
 def test_sobol_notes_name_the_case_that_lost_rows():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ensnare.sensitivity import sobol_indices
 
 ISHIGAMI = (np.array([0.313905, 0.442411, 0]), np.array([0.557589, 0.442411, 0.243684]))

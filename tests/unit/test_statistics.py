@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ensnare.statistics import Statistic, summarise
 
 NAMES = ["mean", "std", "min", "max", "q05", "q25", "median", "q75", "q95"]

@@ -9,13 +9,13 @@ if analyses.statistics:
                 caption="../report/statistics.rst",
                 category="Tables",
             ),
-        params:
-            confidence=analyses.statistics.confidence,
         log:
             paths.log("compute_statistics"),
+        localrule: True
         conda:
             "../envs/ensnare.yaml"
-        localrule: True
+        params:
+            confidence=analyses.statistics.confidence,
         script:
             "../../scripts/compute_statistics.py"
 
@@ -31,13 +31,13 @@ if analyses.sobol:
                 caption="../report/sobol_indices.rst",
                 category="Tables",
             ),
+        log:
+            paths.log("compute_sobol_indices"),
+        localrule: True
+        conda:
+            "../envs/ensnare.yaml"
         params:
             estimator=analyses.sobol.estimator,
             confidence=analyses.sobol.confidence,
-        log:
-            paths.log("compute_sobol_indices"),
-        conda:
-            "../envs/ensnare.yaml"
-        localrule: True
         script:
             "../../scripts/compute_sobol_indices.py"

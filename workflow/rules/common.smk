@@ -78,6 +78,10 @@ batches = in_one_line(plan_batches, study)
 batch_files = [paths.batch(batch.key) for batch in batches]
 analyses = study.config.analyses
 
+# The Python that has Ensnare, whatever is on PATH. Not a parameter of the rule: results do not
+# depend on where it is installed.
+os.environ.update(ENSNARE_PYTHON=sys.executable)
+
 # remote jobs parse this file again; what they do has been checked
 if workflow.is_main_process:
     check_and_announce()

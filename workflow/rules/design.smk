@@ -2,13 +2,13 @@
 rule resolve_study:
     output:
         paths.study,
-    params:
-        content=resolved_tree(study),
     log:
         paths.log("resolve_study"),
+    localrule: True
     conda:
         "../envs/ensnare.yaml"
-    localrule: True
+    params:
+        content=resolved_tree(study),
     script:
         "../../scripts/resolve_study.py"
 
@@ -18,12 +18,12 @@ rule make_design:
         study=ancient(paths.study),
     output:
         paths.design,
-    params:
-        content=design_content(study),
     log:
         paths.log("make_design"),
+    localrule: True
     conda:
         "../envs/ensnare.yaml"
-    localrule: True
+    params:
+        content=design_content(study),
     script:
         "../../scripts/make_design.py"

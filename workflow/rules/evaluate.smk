@@ -13,5 +13,5 @@ rule evaluate:
     # a local run uses all its cores for one batch after the other; --set-threads for others
     threads: evaluate_threads()
     shell:
-        "{sys.executable} -m ensnare evaluate-batch {input.study:q} {wildcards.key}"
+        '"$ENSNARE_PYTHON" -m ensnare evaluate-batch {input.study:q} {wildcards.key}'
         " --threads {threads} > {log:q} 2>&1"

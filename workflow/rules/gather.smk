@@ -9,8 +9,8 @@ rule gather:
         samples=paths.table("samples"),
     log:
         paths.log("gather"),
+    localrule: True
     conda:
         "../envs/ensnare.yaml"
-    localrule: True
     script:
         "../../scripts/gather.py"

@@ -14,13 +14,13 @@ rule plot_figures:
             for name in figure_names(study.config)
         ],
         [paths.figures / f"{name}.png" for name in figure_names(study.config)],
-    params:
-        names=figure_names(study.config),
     log:
         paths.log("plot_figures"),
+    localrule: True
     conda:
         "../envs/ensnare.yaml"
-    localrule: True
+    params:
+        names=figure_names(study.config),
     script:
         "../../scripts/plot_figures.py"
 
@@ -35,8 +35,8 @@ rule write_report:
         paths.report,
     log:
         paths.log("write_report"),
+    localrule: True
     conda:
         "../envs/ensnare.yaml"
-    localrule: True
     script:
         "../../scripts/write_report.py"

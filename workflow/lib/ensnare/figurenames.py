@@ -16,13 +16,14 @@ def figure_names(study: Study) -> list[str]:
     Returns
     -------
     list of str
-        `<kind>_<output>`, and `cost`.
+        `<kind>_<output>`, `status` and `cost`.
     """
     kinds = []
     if study.analyses.sobol:
         kinds.append("sobol")
     if study.random_inputs:
         kinds += ["distribution", "scatter"]
-    if study.sweep:
+    else:
         kinds.append("sweep")
-    return [f"{kind}_{o.name}" for o in study.model.outputs for kind in kinds] + ["cost"]
+    named = [f"{kind}_{output.name}" for output in study.model.outputs for kind in kinds]
+    return [*named, "status", "cost"]

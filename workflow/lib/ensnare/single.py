@@ -84,7 +84,9 @@ def _named(study: LoadedStudy, pairs: Sequence[str]) -> Values:
             values[name] = _number(name, text) if values[name] is None else values[name]
         else:
             known_names = [*inputs, *config.sweep]
-            raise ConfigError(f"'{name}' is not an input or factor{did_you_mean(name, known_names)}")
+            raise ConfigError(
+                f"'{name}' is not an input or factor{did_you_mean(name, known_names)}"
+            )
     return values
 
 
@@ -164,7 +166,9 @@ def evaluate_one(study: LoadedStudy, values: Values, *, prepare_only: bool) -> d
         model.prepare(full)
         if prepare_only:
             nothing = [math.nan] * len(model.parsers)
-            return _report(study, Outcome(Status.NOT_RUN, NO_EXIT_CODE, 0.0, nothing), str(directory))
+            return _report(
+                study, Outcome(Status.NOT_RUN, NO_EXIT_CODE, 0.0, nothing), str(directory)
+            )
         return _report(study, model.run(full, str(directory)), str(directory))
     finally:
         os.chdir(here)
@@ -185,5 +189,3 @@ def _report(study: LoadedStudy, end: Outcome, directory: str) -> dict[str, Any]:
         "directory": os.path.relpath(directory) if directory else "",
     }
     return report | ({"message": message} if message else {})
-
-

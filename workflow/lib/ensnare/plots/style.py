@@ -165,7 +165,7 @@ def tick_digits(low: float, high: float) -> int:
     largest = max(abs(low), abs(high))
     if not low < high:
         return 4
-    return min(14, 4 + max(0, math.ceil(math.log10(largest / (high - low)))))
+    return min(14, 4 + max(0, math.floor(math.log10(largest / (high - low)))))
 
 
 def _label_width(axis: Axis) -> int:

@@ -1,10 +1,7 @@
 """The report of a study: one self-contained HTML page, from data in memory."""
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -12,13 +9,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ensnare.report_svg import inline_figure
+from ensnare.report.svg import inline_figure
+from ensnare.report.tables import (
+    format_duration,
+    format_range,
+    format_value,
+    interval_view,
+    sobol_notes,
+    sobol_view,
+)
 
-NONE = "\N{EN DASH}"
-MINUS = "\N{MINUS SIGN}"
 LONG_TABLE = 60  # rows; longer ones go into a box
-SOBOL_COLUMNS = ("input", "index", "value", "ci_low", "ci_high", "n_used", "n_dropped")
-SOBOL_NAMES = {"first": "first order", "total": "total"}
 SECTIONS = ("coverage", "statistics", "sobol")
 
 
@@ -85,7 +86,7 @@ class ReportData:
     failures : DataFrame, optional
         Columns `status`, `exit_code`, `count`, `message`, `directory` (of an example).
     statistics, sobol : DataFrame, optional
-        As in statistics.csv and sobol_indices.csv (any factor columns first).
+        As in statistics.csv and sobol_indices.csv, with a column for each factor.
     statistics_csv, sobol_csv : str
         Where these files are.
     figures, tables : sequence of ReportFigure, ReportTable
@@ -116,98 +117,6 @@ class ReportData:
     tables: Sequence[ReportTable] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
     config: str = ""
-
-
-def format_value(value: object) -> str:
-    """Return a number with 4 significant digits, a dash for none, any other value as text."""
-    if value is None or value is pd.NA or value is pd.NaT:
-        return NONE
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, Integral):
-        return str(int(value))
-    if isinstance(value, Real):
-        number = float(value)
-        if math.isnan(number):
-            return NONE
-        lead, _, power = f"{number:.4g}".partition("e")
-        short = f"{lead}e{int(power)}" if power else lead
-        return f"{number:.0f}" if 1e4 <= abs(number) < 1e5 else short
-    if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, default=str, ensure_ascii=False)
-    return str(value)
-
-
-def format_range(limits: tuple[float | None, float | None] | None) -> str:
-    """Return `[a, b]`, open at an end that is None."""
-    if limits is None:
-        return ""
-    low, high = limits
-    left = f"({MINUS}∞" if low is None else f"[{format_value(low)}"
-    right = "∞)" if high is None else f"{format_value(high)}]"
-    return f"{left}, {right}"
-
-
-def format_duration(seconds: float) -> str:
-    """Return a time in the largest unit that keeps it above 1."""
-    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
-        if seconds >= 2 * length or (unit == "s" and seconds >= 1):
-            return f"{seconds / length:.3g} {unit}"
-    return f"{1000 * seconds:.3g} ms" if seconds > 0 else "0 s"
-
-
-def format_index(value: float, low: float, high: float) -> str:
-    """Return `value [low, high]` with as many decimals as two digits of the half width need."""
-    if not math.isfinite(value):
-        return "undefined"
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{value:.3f}"
-    half = (high - low) / 2
-    decimals = min(4, max(2, 1 - math.floor(math.log10(half)))) if half > 0 else 4
-    return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
-
-
-def sobol_view(table: pd.DataFrame) -> pd.DataFrame:
-    """Return Sobol' indices with one row an input and one column an index, as text.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `input`, `index`, `value`, `ci_low`, `ci_high`, and any others (output, factors)
-        that tell cases apart.
-
-    Returns
-    -------
-    DataFrame
-        The other columns, `input`, and `first order` and `total` as `value [low, high]`.
-    """
-    keys = [c for c in table.columns if c not in SOBOL_COLUMNS] + ["input"]
-    # Keyed by repr: a factor that does not apply is NaN, which never equals itself.
-    cells: dict[str, tuple[list[str], dict[str, str]]] = {}
-    columns = [*keys, "index", "value", "ci_low", "ci_high"]
-    for *key, index, value, low, high in table[columns].itertuples(index=False, name=None):
-        text = format_index(float(value), float(low), float(high))
-        _, row = cells.setdefault(repr(key), ([format_value(k) for k in key], {}))
-        row[SOBOL_NAMES.get(index, index)] = text
-    found = [SOBOL_NAMES.get(str(i), str(i)) for i in table["index"].unique()]
-    rows = [[*key, *(row.get(name, NONE) for name in found)] for key, row in cells.values()]
-    return pd.DataFrame(rows, columns=[*keys, *found])
-
-
-def sobol_notes(table: pd.DataFrame) -> list[str]:
-    """Return a line for each output and case that lost base rows to failed samples."""
-    keys = [c for c in table.columns if c not in SOBOL_COLUMNS]
-    lost = table[table["n_dropped"] > 0]
-    rows = lost[[*keys, "n_dropped", "n_used"]].drop_duplicates(keys)
-    notes = []
-    for *key, n_dropped, n_used in rows.itertuples(index=False, name=None):
-        where = ", ".join(
-            format_value(v) if k == "output" else f"{k} = {format_value(v)}"
-            for k, v in zip(keys, key, strict=True)
-        )
-        text = f"{int(n_dropped)} of {int(n_dropped) + int(n_used)} base rows dropped"
-        notes.append(f"{where}: {text}" if where else text)
-    return notes
 
 
 def coverage(data: ReportData) -> list[tuple[str, str]]:
@@ -245,13 +154,17 @@ def _tables_by_section(data: ReportData) -> dict[str, list[ReportTable]]:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("ensnare", "."),
+        loader=PackageLoader("ensnare.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"value": format_value, "limits": format_range}
+    environment.filters |= {
+        "value": format_value,
+        "limits": format_range,
+        "intervals": interval_view,
+    }
     return environment
 
 

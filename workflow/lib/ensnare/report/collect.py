@@ -1,0 +1,186 @@
+"""What the report says of a study, collected from its results."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from ensnare.config import Study
+from ensnare.config.inputs import Input
+from ensnare.figurenames import figure_names
+from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
+from ensnare.results import StudyResults
+from ensnare.status import Status
+
+_SECTION = {"sobol": "sobol", "distribution": "statistics", "scatter": "statistics"}
+_CAPTIONS = {
+    "sobol": "Sobol' indices of {output}: the share of its variance that each input explains alone "
+    "(first order) and with all interactions (total), with {confidence:.0%} intervals.",
+    "distribution": "Distribution of {output}.",
+    "scatter": "{output} against each input; the samples that failed are marked at the edge.",
+    "sweep": "{output} over the levels of the sweep.",
+    "status": "Samples by status.",
+    "cost": "Wall-clock time of a sample.",
+}
+
+
+def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: Path) -> ReportData:
+    """Return what the report of a study says.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The archive.
+    tables : mapping of str to Path
+        The tables of its analyses by name: statistics, sobol_indices.
+    samples : Path
+        samples.csv, for the messages of failures.
+    """
+    study = results.study
+    frames = {name: pd.read_csv(path, keep_default_na=False, na_values=["", "nan"])
+              for name, path in tables.items()}  # fmt: skip
+    archive = results.paths.archive
+    made = datetime.datetime.fromtimestamp(archive.stat().st_mtime, datetime.UTC)
+    return ReportData(
+        name=study.study,
+        title=study.title,
+        description=study.description,
+        date=f"{made:%Y-%m-%d %H:%M} UTC",
+        inputs=[ReportInput(i.name, distribution_text(i), i.unit) for i in study.inputs],
+        design=_design(study, results),
+        factors=study.sweep,
+        command=_command(study),
+        outputs=[ReportOutput(o.name, o.unit, o.range) for o in study.model.outputs],
+        status_counts=status_counts(results),
+        elapsed_s=results.columns["elapsed_s"],
+        cores=study.resources.threads,
+        failures=failures_by_cause(results, samples),
+        statistics=frames.get("statistics"),
+        sobol=frames.get("sobol_indices"),
+        figures=_figures(results),
+        provenance=_provenance(results),
+        config=_yaml(study),
+    )
+
+
+def distribution_text(item: Input) -> str:
+    """Return the distribution of an input as a reader sees it: `Normal(mu=0, sigma=1)`."""
+    if item.value is not None:
+        return f"constant {item.value:.6g}"
+    if item.distribution is None:
+        return "from the table"
+    ((name, parameters),) = item.distribution.items()
+    shown = ", ".join(f"{key}={_number(value)}" for key, value in parameters.items())
+    text = f"{name}({shown})"
+    if item.truncate:
+        low, high = ("" if b is None else f"{b:.6g}" for b in item.truncate)
+        text += f" on [{low or '-inf'}, {high or 'inf'}]"
+    return text
+
+
+def _number(value: float | Sequence[float]) -> str:
+    if isinstance(value, float | int):
+        return f"{value:.6g}"
+    return "[" + ", ".join(f"{v:.6g}" for v in value) + "]"
+
+
+def _design(study: Study, results: StudyResults) -> dict[str, Any]:
+    if study.design is None:
+        return {}
+    shown = study.design.model_dump(exclude_none=True)
+    rows = len(results) // max(1, len(results.by_case()))
+    shown |= {"rows": rows, "seed": study.seed}
+    if study.copula:
+        pairs = ((a, b, rho) for a, b, rho in study.copula.normal.spearman)
+        shown["Spearman correlation"] = ", ".join(f"{a}, {b}: {rho:g}" for a, b, rho in pairs)
+    return shown
+
+
+def _command(study: Study) -> str:
+    model = study.model
+    if model.python:
+        kind = "vectorised, " if model.python.vectorized else ""
+        return f"Python function ({kind}{model.python.call})"
+    return "\n".join(" ".join(step) for step in model.steps)
+
+
+def status_counts(results: StudyResults) -> dict[str, int]:
+    """Return the number of samples by status; statuses that do not occur are left out."""
+    counts = np.bincount(results.status, minlength=len(Status))
+    return {s.label: int(counts[s]) for s in Status if counts[s] or s is Status.OK}
+
+
+def failures_by_cause(results: StudyResults, samples: Path) -> pd.DataFrame | None:
+    """Group the samples that failed by status, exit code and message.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The archive.
+    samples : Path
+        samples.csv.
+
+    Returns
+    -------
+    DataFrame or None
+        status, exit_code, count, message and directory of the first, most frequent first.
+    """
+    if not results.status.any():
+        return None
+    columns = ["status", "exit_code", "message", "directory"]
+    frame = pd.read_csv(samples, usecols=columns, dtype={"message": str, "directory": str})
+    bad = frame[frame["status"] != Status.OK.label].fillna({"message": "", "directory": ""})
+    # numbers in messages differ from sample to sample; the cause does not
+    cause = bad["message"].str.replace(r"[-+]?\d[\d.eE+-]*", "#", regex=True)
+    grouped = bad.groupby(["status", "exit_code", cause], sort=False)
+    table = grouped.agg(count=("status", "size"), message_=("message", "first"),
+                        directory=("directory", "first"))  # fmt: skip
+    table = table.reset_index().drop(columns="message").rename(columns={"message_": "message"})
+    return table.sort_values("count", ascending=False, kind="stable")[
+        ["status", "exit_code", "count", "message", "directory"]
+    ]
+
+
+def _figures(results: StudyResults) -> list[ReportFigure]:
+    study = results.study
+    labels = {o.name: f"{o.name} [{o.unit}]" if o.unit else o.name for o in study.model.outputs}
+    confidence = study.analyses.sobol.confidence if study.analyses.sobol else 0.95
+    found = []
+    for name in figure_names(study):
+        kind, _, output = name.partition("_")
+        caption = _CAPTIONS[kind].format(output=labels.get(output, output), confidence=confidence)
+        stem = results.paths.figures / name
+        svg, png = stem.with_suffix(".svg").read_text(), stem.with_suffix(".png").read_bytes()
+        section = _SECTION.get(kind, "Sweep" if kind == "sweep" else "coverage")
+        found.append(ReportFigure(svg, png, caption, section))
+    return found
+
+
+def _provenance(results: StudyResults) -> dict[str, object]:
+    attributes = results.attributes
+    versions = ", ".join(f"{name} {version}" for name, version in attributes["versions"].items())
+    shown: dict[str, object] = {
+        "seed": attributes["seed"],
+        "host": f"{attributes['host']['host']} ({attributes['host']['platform']})",
+        "versions": versions,
+    }
+    return shown | ({"git": attributes["git"]} if attributes["git"] else {})
+
+
+def _yaml(study: Study) -> str:
+    """Return the resolved study as YAML."""
+    from io import StringIO
+
+    writer = YAML()
+    writer.default_flow_style = None
+    writer.width = 100
+    text = StringIO()
+    tree = study.model_dump(mode="json", by_alias=True, exclude_none=True)
+    writer.dump(tree, text)
+    return text.getvalue()
