@@ -52,11 +52,11 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         title=study.title,
         description=study.description,
         date=f"{made:%Y-%m-%d %H:%M} UTC",
-        inputs=[ReportInput(i.name, distribution_text(i), i.unit) for i in study.inputs],
+        inputs=[ReportInput(i.name, distribution_text(i), i.unit, i.description) for i in study.inputs],
         design=_design(study, results),
         factors=study.sweep,
         command=_command(study),
-        outputs=[ReportOutput(o.name, o.unit, o.range) for o in study.model.outputs],
+        outputs=[ReportOutput(o.name, o.unit, o.range, description=o.description) for o in study.model.outputs],
         status_counts=status_counts(results),
         elapsed_s=results.columns["elapsed_s"],
         cores=study.resources.threads,
@@ -159,7 +159,9 @@ def _figures(results: StudyResults) -> list[ReportFigure]:
         svg, png = stem.with_suffix(".svg").read_text(), stem.with_suffix(".png").read_bytes()
         section = _SECTION.get(kind, "Sweep" if kind == "sweep" else "coverage")
         found.append(ReportFigure(svg, png, caption, section))
-    return found
+    # numbered as they appear
+    order = ["coverage", "statistics", "sobol"]
+    return sorted(found, key=lambda f: order.index(f.section) if f.section in order else len(order))
 
 
 def _provenance(results: StudyResults) -> dict[str, object]:

@@ -30,6 +30,7 @@ class ReportInput:
     name: str
     distribution: str
     unit: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ReportOutput:
     unit: str = ""
     range: tuple[float | None, float | None] | None = None
     shape: tuple[int, ...] = ()
+    description: str = ""
 
 
 @dataclass(frozen=True)
