@@ -167,10 +167,7 @@ def collect_archive(root: Path) -> list[float]:
     import h5py
 
     with h5py.File(root / "results" / "overhead" / "archive.h5", "r", locking=False) as archive:
-        Y = archive["Y"]
-        # ASSUME: Y is one table, or a group with one dataset for each output
-        values = Y["y"][()] if isinstance(Y, h5py.Group) else Y[()]
-        return [float(y) for y in values.ravel()]
+        return [float(y) for y in archive["outputs/y"]]
 
 
 def missing_otwrapy() -> str:

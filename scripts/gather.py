@@ -1,9 +1,10 @@
 from pathlib import Path
 
-from ensnare.archive import write_archive, write_pickle, write_samples
+from ensnare.archive import pickle_tree, write_archive, write_samples
 from ensnare.batches import plan_batches
 from ensnare.gather import gather
 from ensnare.paths import StudyPaths
+from ensnare.picklefile import write_pickle
 from ensnare.resolved import read_resolved
 from ensnare.scripting import logged
 
@@ -11,6 +12,6 @@ with logged(snakemake.log[0]):
     paths = StudyPaths(Path(snakemake.input.study).parent)
     study = read_resolved(paths.study)
     arrays = gather(study, plan_batches(study), paths)
-    write_pickle(Path(snakemake.output.pickle), arrays)
+    write_pickle(Path(snakemake.output.pickle), pickle_tree(arrays))
     write_samples(Path(snakemake.output.samples), arrays, paths)
     write_archive(Path(snakemake.output.archive), study, arrays)

@@ -16,13 +16,19 @@ from ensnare.report import (
 )
 from ensnare.report.svg import MAX_SVG_BYTES, inline_svg
 from ensnare.report.tables import (
+    correlation_view,
+    dropped_notes,
     format_duration,
+    format_estimate,
     format_index,
     format_range,
     format_value,
     interval_view,
-    sobol_notes,
+    morris_view,
+    range_view,
+    second_order_view,
     sobol_view,
+    views,
 )
 
 HOSTILE = "<script>alert(1)</script> & \"quoted\" <img src=x onerror='alert(2)'>"
@@ -78,6 +84,51 @@ def sobol_table(n_inputs=3, cases=("coarse", "fine")):
     return table.assign(n_dropped=np.where(table["mesh"] == "fine", 64, 0))
 
 
+def second_table(n_inputs=3):
+    rows = [
+        ("deviation", f"x{i}:x{j}", "second", 0.1 * i + 0.01 * j, 0.0, 0.9, 1000, 24)
+        for i in range(n_inputs)
+        for j in range(i + 1, n_inputs)
+    ]
+    columns = ["output", "input", "index", "value", "ci_low", "ci_high", "n_used", "n_dropped"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def morris_table():
+    return pd.DataFrame(
+        {
+            "output": "deviation",
+            "input": ["E", "F"],
+            "mu": [-2.5e9, 1.0],
+            "mu_star": [2.5e9, np.nan],
+            "sigma": [1e8, 2.0],
+            "mu_star_low": [2.25e9, np.nan],
+            "mu_star_high": [2.75e9, np.nan],
+            "n_used": [18, 20],
+            "n_dropped": [2, 0],
+        }
+    )
+
+
+def correlation_table():
+    rows = [
+        ("deviation", name, coefficient, 0.5123, 0.4567, 0.5678, 95, 5)
+        for name in ("E", "F")
+        for coefficient in ("src", "pearson")
+    ]
+    columns = [
+        "output",
+        "input",
+        "coefficient",
+        "value",
+        "ci_low",
+        "ci_high",
+        "n_used",
+        "n_dropped",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def failures(message=HOSTILE):
     columns = ["status", "exit_code", "count", "message", "directory"]
     rows = [("failed", 1, 3, message, "samples/3f2a"), ("timeout", None, 1, "", None)]
@@ -95,14 +146,20 @@ def whole():
         design={"method": "saltelli", "size": 1024, "seed": 0},
         factors={"mesh": ["coarse", "fine"], "cores": [1, 2.5]},
         command="beam -x input.xml",
-        outputs=[ReportOutput("deviation", "m", (0, 1)), ReportOutput("u", "m/s", None, (200,))],
+        outputs=[
+            ReportOutput("deviation", "m", (0, 1)),
+            ReportOutput("u", "m/s", None, (200,), axis="x [m]"),
+        ],
         status_counts={"ok": 96, "failed": 3, "timeout": 1, "killed": 0},
         elapsed_s=np.array([1.0, 2.0, 3.0, np.nan]),
         cores=2,
         failures=failures(),
         statistics=pd.DataFrame({"output": ["deviation"], "n": [96], "mean": [0.0123456]}),
         statistics_csv="results/beam/statistics.csv",
-        sobol=sobol_table(),
+        warnings=["failures depend on E (p = 0.0003)"],
+        morris=morris_table(),
+        correlations=correlation_table(),
+        sobol=pd.concat([sobol_table(), second_table().assign(mesh="fine")]),
         sobol_csv="results/beam/sobol_indices.csv",
         figures=[
             ReportFigure(SVG, PNG, "Indices & intervals", "sobol"),
@@ -116,10 +173,13 @@ def whole():
 
 HEADINGS = {
     "What was run": ("inputs", "design", "factors", "command", "outputs"),
-    "Coverage": ("status_counts", "elapsed_s"),
+    "Coverage": ("status_counts", "elapsed_s", "warnings"),
     "Failures by cause": ("failures",),
     "Statistics": ("statistics",),
     "Sobol' indices": ("sobol", "figures"),
+    "Second-order Sobol' indices": ("sobol",),
+    "Elementary effects of Morris": ("morris",),
+    "Correlations": ("correlations",),
     "Sweep of cores": ("figures",),
     "Reliability": ("tables",),
     "Provenance": ("provenance", "config"),
@@ -172,7 +232,7 @@ def test_a_report_of_a_name_alone_is_a_page():
 def test_links_of_the_page_lead_to_sections(whole):
     page = Page(render_report(whole))
     targets = [a["href"] for tag, a in page.elements if tag == "a"]
-    assert len(targets) == 8
+    assert len(set(targets)) == 11
     assert {t.removeprefix("#") for t in targets} <= set(page.ids())
 
 
@@ -201,6 +261,12 @@ def test_the_page_loads_and_runs_nothing(whole):
         {"figures": [ReportFigure("", PNG, HOSTILE, HOSTILE)]},
         {"statistics": pd.DataFrame({HOSTILE: [HOSTILE]})},
         {"status_counts": {"ok": 1, HOSTILE: 1}},
+        {"warnings": [HOSTILE]},
+        {"warnings": [HOSTILE] * 5},
+        {"outputs": [ReportOutput("u", axis=HOSTILE)]},
+        {"morris": morris_table().assign(input=HOSTILE)},
+        {"correlations": correlation_table().assign(coefficient=HOSTILE)},
+        {"sobol": second_table().assign(input=HOSTILE)},
     ],
 )
 def test_hostile_text_is_escaped(whole, change):
@@ -278,9 +344,9 @@ def test_sobol_view_keeps_levels_apart_that_print_alike():
 def test_a_position_is_shown_only_when_it_says_something():
     idle = sobol_table(1).assign(position=0)
     assert "position" not in sobol_view(idle)
-    assert "position" not in sobol_notes(idle)[0]
+    assert "position" not in dropped_notes(idle, "base rows")[0]
     array = pd.concat([sobol_table(1).assign(position=k) for k in range(3)])
-    assert sobol_view(array)["position"].nunique() == 3
+    assert sobol_view(array)["positions"].tolist() == ["3", "3"]
 
 
 def test_intervals_stand_in_brackets():
@@ -300,8 +366,10 @@ def test_intervals_stand_in_brackets():
     assert "[0.1111, 0.1333]" in Page(render_report(data)).text
 
 
-def test_sobol_notes_name_the_case_that_lost_rows():
-    assert sobol_notes(sobol_table()) == ["deviation, mesh = fine: 64 of 1024 base rows dropped"]
+def test_notes_name_the_case_that_lost_rows():
+    assert dropped_notes(sobol_table(), "base rows") == [
+        "deviation, mesh = fine: 64 of 1024 base rows dropped"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -356,3 +424,166 @@ def test_an_index_has_the_digits_its_interval_supports(values, text):
 )
 def test_durations_use_the_largest_fitting_unit(seconds, text):
     assert format_duration(seconds) == text
+
+
+def section(html, name):
+    return html.partition(f'<section id="{name}">')[2].partition("</section>")[0]
+
+
+def test_a_warning_is_first_under_coverage_and_in_every_section_of_results(whole):
+    html = render_report(whole)
+    warning = "Warning: failures depend on E (p = 0.0003)"
+    assert section(html, "coverage").index(warning) < section(html, "coverage").index("<table>")
+    for name in ("statistics", "sobol", "second_order", "morris", "correlations"):
+        assert section(html, name).count(warning) == 1
+    assert warning not in section(html, "failures")
+
+
+def test_many_warnings_are_listed_once_and_referred_to(whole):
+    many = dataclasses.replace(whole, warnings=[f"w{i}" for i in range(4)])
+    html = render_report(many)
+    assert html.count("Warning: w3") == 1
+    assert '4 warnings concern these results: see <a href="#coverage">' in section(html, "morris")
+
+
+def test_second_order_indices_have_a_section_of_their_own(whole):
+    html = render_report(whole)
+    assert "x0:x1" not in section(html, "sobol")
+    assert "x0:x1" in section(html, "second_order")
+    assert "24 of 1024 base rows dropped" in section(html, "second_order")
+    assert "results/beam/sobol_indices.csv" in section(html, "second_order")
+
+
+def test_the_largest_second_order_indices_come_first_and_few_are_shown():
+    view = second_order_view(second_table(8))
+    assert len(view) == 15
+    assert view["inputs"].iloc[0] == "x6:x7"
+    two = pd.concat([second_table(8).assign(mesh=mesh) for mesh in ("a", "b")])
+    assert second_order_view(two)["mesh"].tolist() == ["a"] * 15 + ["b"] * 15
+
+
+def test_elementary_effects_have_the_interval_of_mu_star_with_four_digits(whole):
+    view = morris_view(morris_table())
+    assert list(view.columns) == ["output", "input", "mu*", "mu", "sigma"]
+    assert view.iloc[0].tolist()[2:] == ["2.5e9 [2.25e9, 2.75e9]", "-2.5e9", "1e8"]
+    assert view["mu*"].iloc[1] == "undefined"
+    more = morris_view(morris_table().assign(sigma_low=[5e7, 1], sigma_high=[2e8, 3]))
+    assert list(more.columns) == list(view.columns)
+    assert more["sigma"].tolist() == ["1e8 [5e7, 2e8]", "2 [1, 3]"]
+    html = render_report(whole)
+    assert "deviation: up to 2 of 20 elementary effects dropped" in section(html, "morris")
+
+
+def test_correlations_have_a_column_a_coefficient_in_their_usual_order(whole):
+    view = correlation_view(correlation_table())
+    assert list(view.columns) == ["output", "input", "Pearson", "SRC"]
+    assert view["SRC"].tolist() == ["0.512 [0.457, 0.568]"] * 2
+    assert "5 of 100 samples dropped" in section(render_report(whole), "correlations")
+
+
+def statistics(n_positions, output="u"):
+    rows = [
+        (output, p, name, value + p, value + p - 1, value + p + 1, 90 - p, 10 + p)
+        for name, value in (("mean", 1.0), ("max", 7.0))
+        for p in range(n_positions)
+    ]
+    columns = [
+        "output",
+        "position",
+        "statistic",
+        "value",
+        "ci_low",
+        "ci_high",
+        "n_used",
+        "n_dropped",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_array_outputs_are_shown_as_ranges():
+    view = range_view(statistics(5))
+    assert view.to_dict("records")[0] == {
+        "output": "u",
+        "statistic": "mean",
+        "positions": 5,
+        "smallest": 1.0,
+        "largest": 5.0,
+        "n_used": 86,
+        "n_dropped": 14,
+    }
+    assert len(view) == 2
+
+
+def test_numbers_and_arrays_are_in_two_tables_and_only_where_there_are_any():
+    both = pd.concat([statistics(1, "deviation"), statistics(5)])
+    numbers, arrays = views(both)
+    assert "interval" in numbers
+    assert numbers["output"].unique() == ["deviation"]
+    assert arrays["output"].unique() == ["u"]
+    assert [len(views(statistics(n))) for n in (1, 5)] == [1, 1]
+    html = render_report(ReportData(name="x", statistics=both))
+    assert section(html, "statistics").count("<table>") == 2
+    assert section(html, "statistics").count("All digits") == 1
+
+
+def test_ranges_keep_factors_that_do_not_apply():
+    table = statistics(3).assign(precond=None, tolerance=np.nan)
+    assert len(range_view(table)) == 2
+
+
+def test_indices_of_an_array_are_the_range_of_their_estimates():
+    array = pd.concat([sobol_table(1, ["a"]).assign(position=p, value=0.1 * p) for p in range(3)])
+    view = sobol_view(array)
+    assert view["total"].tolist() == ["0.000 … 0.200"]
+    assert view["positions"].tolist() == ["3"]
+    undefined = sobol_view(array.assign(value=np.nan))
+    assert undefined["total"].tolist() == ["undefined"]
+    page = render_report(ReportData(name="x", sobol=array))
+    assert "the smallest and largest estimate over its positions" in page
+    both = sobol_view(pd.concat([array, sobol_table(1, ["a"]).assign(output="Cd", position=0)]))
+    assert both["positions"].tolist() == ["3", "1"]
+
+
+def test_notes_on_an_array_are_one_line_with_the_worst_position():
+    array = pd.concat(
+        [sobol_table(2, ["a"]).assign(position=p, n_dropped=p, n_used=20 - p) for p in range(4)]
+    )
+    notes = dropped_notes(array, "base rows")
+    assert notes == ["deviation, mesh = a: up to 3 of 20 base rows dropped"]
+
+
+def test_an_array_output_states_its_shape_and_axis(whole):
+    assert "200 along x [m]" in Page(render_report(whole)).text
+
+
+def test_figures_are_numbered_as_they_appear(whole):
+    figures = [
+        ReportFigure(SVG, PNG, "last", "Sweep"),
+        ReportFigure(SVG, PNG, "third", "correlations"),
+        ReportFigure(SVG, PNG, "second", "morris"),
+        ReportFigure(SVG, PNG, "first", "coverage"),
+    ]
+    html = render_report(dataclasses.replace(whole, figures=figures))
+    found = re.findall(r"<b>Figure (\d)\.</b> (\w+)", html)
+    assert found == [("1", "first"), ("2", "second"), ("3", "third"), ("4", "last")]
+
+
+def test_a_section_of_results_may_have_figures_or_tables_only():
+    figure = ReportFigure(SVG, PNG, "Map", "second_order")
+    table = ReportTable("morris", pd.DataFrame({"r": [4]}), "Trajectories.", "r.csv")
+    html = render_report(ReportData(name="x", figures=[figure], tables=[table]))
+    assert headings(html) == ["Second-order Sobol' indices", "Elementary effects of Morris"]
+    assert "Trajectories." in section(html, "morris")
+    assert "r.csv" in section(html, "morris")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.0012345, 0.001, 0.0015), "0.001234 [0.001, 0.0015]"),
+        ((-65e9, np.nan, np.nan), "-6.5e10"),
+        ((np.nan, 0, 1), "undefined"),
+    ],
+)
+def test_an_estimate_with_a_unit_has_four_digits(values, text):
+    assert format_estimate(*values) == text

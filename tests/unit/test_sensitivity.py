@@ -211,11 +211,6 @@ def test_the_interval_is_as_wide_as_a_bootstrap_that_recomputes_everything(rng):
     np.testing.assert_allclose(width, 2 * 1.96 * spread, rtol=0.12)
 
 
-def test_the_interval_needs_no_random_numbers(rng):
-    y = pick_freeze("beam", rng, (100,))
-    assert_same(sobol_indices(y, seed=0), sobol_indices(y, seed=1, replicates=10))
-
-
 def test_unit_offset_and_order_of_the_groups_do_not_matter(rng):
     y = pick_freeze("beam", rng, (300,))
     expected = sobol_indices(y)

@@ -10,7 +10,7 @@ import numpy as np
 from ensnare.batches import Batch
 from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
-from ensnare.journal import read_journal
+from ensnare.journal import members, read_journal
 from ensnare.model import CommandModel, compile_model
 from ensnare.paths import StudyPaths
 from ensnare.reuse import OlderBatches
@@ -56,8 +56,8 @@ def _count_exactly(
     for batch in missing:
         samples = samples_of(study, batch.segments, design)
         journal = read_journal(paths.journal(batch.key), len(study.config.model.outputs))
-        todo = np.flatnonzero(~np.isin(samples.ids, journal.rows["sample_id"]))
-        rows, _ = older.finished(batch.key, todo, _Known(samples, model, run_key))
+        todo = np.flatnonzero(~members(samples.ids, journal.rows["sample_id"]))
+        rows, _ = older.finished(todo, _Known(samples, model, run_key))
         run += len(todo) - len(rows)
     return run
 

@@ -6,10 +6,7 @@ The layout is documented in docs/archive.md; `LAYOUT_VERSION` changes when it do
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +97,8 @@ def _root_attributes(study: LoadedStudy) -> dict[str, Any]:
     }
 
 
-def write_pickle(path: Path, arrays: StudyArrays) -> None:
-    """Write the archive as a gzip-compressed pickle of plain arrays.
-
-    Protocol 2 is what otwrapy reads and Python 2 could; no time stamp goes in, so the same
-    batches give the same bytes.
-    """
+def pickle_tree(arrays: StudyArrays) -> dict[str, Any]:
+    """Return the content of `archive.pklz`; see docs/archive.md."""
     tree: dict[str, Any] = {
         "layout_version": LAYOUT_VERSION,
         "input_names": list(arrays.input_names),
@@ -123,10 +116,7 @@ def write_pickle(path: Path, arrays: StudyArrays) -> None:
     }
     if arrays.block is not None:
         tree |= {"block": arrays.block, "group": arrays.group}
-    buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, compresslevel=1, filename="") as file:
-        pickle.dump(tree, file, protocol=2)
-    write_whole(path, lambda part: part.write_bytes(buffer.getvalue()))
+    return tree
 
 
 def write_samples(path: Path, arrays: StudyArrays, paths: StudyPaths) -> None:

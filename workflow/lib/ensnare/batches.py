@@ -7,13 +7,14 @@ batches it has; a study that changes gets others, which then take over the sampl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy
-from ensnare.config.inputs import Saltelli, Table, input_identity
+from ensnare.config.inputs import MonteCarlo, Saltelli, Table, input_identity
 from ensnare.errors import ConfigError
 from ensnare.identity import digest, file_digest, model_identity
 from ensnare.sweep import Case, case_identity, expand_cases
@@ -98,16 +99,18 @@ def design_rows(study: LoadedStudy) -> int:
         case Saltelli(size=size):
             return size * (len(config.random_inputs) + 2)
         case Table():
-            rows = _table_rows(study.path(config.design.file), config.design, study.source)
-            return min(rows, config.design.size or rows)
+            try:
+                return _table_rows(study.path(config.design.file), config.design)
+            except ConfigError as error:
+                raise ConfigError(f"{study.source}: {error}") from None
         case design:
             return design.size
 
 
-def _table_rows(path: Path, table: Table, source: str) -> int:
+def _table_rows(path: Path, table: Table) -> int:
     """Count the rows of a table."""
-    if not path.is_file():
-        raise ConfigError(f"{source}: design.file: no file {path}")
+    if not os.path.isfile(path):
+        raise ConfigError(f"design.file: no file {path}")
     if path.suffix in (".h5", ".hdf5"):
         from ensnare.tables import count_hdf5_rows
 
@@ -116,12 +119,20 @@ def _table_rows(path: Path, table: Table, source: str) -> int:
         with path.open("rb") as file:
             rows = sum(1 for line in file if line.strip() and not line.startswith(b"#")) - 1
     if rows < 1:
-        raise ConfigError(f"{source}: design.file: {path} has no rows; expected a header and rows")
-    return rows
+        raise ConfigError(f"design.file: {path} has no rows; expected a header and rows")
+    if table.size is not None and table.size > rows:
+        raise ConfigError(f"design.size: got {table.size}; {path} has {rows} rows")
+    return table.size or rows
 
 
 def design_identity(study: LoadedStudy) -> dict[str, Any]:
-    """Return what decides the values in each row of the design, but not how many rows it has."""
+    """Return what decides the values in each row of the design, but not how many rows it has.
+
+    Raises
+    ------
+    ConfigError
+        If a table cannot be read.
+    """
     config = study.config
     if config.design is None:
         return {}
@@ -136,6 +147,8 @@ def design_identity(study: LoadedStudy) -> dict[str, Any]:
     pairs = [] if config.copula is None else config.copula.normal.spearman
     return {
         "method": config.design.method,
+        # sequences are the same for every seed
+        "seed": config.seed if isinstance(config.design, MonteCarlo) else None,
         "inputs": sorted(map(input_identity, config.random_inputs), key=lambda i: i["name"]),
         "spearman": sorted([*sorted(pair[:2]), pair[2]] for pair in pairs),
     }
@@ -172,11 +185,9 @@ def plan_batches(study: LoadedStudy) -> list[Batch]:
     config = study.config
     cases = expand_cases(config.sweep)
     identities = [case_identity(case, config.defaults) for case in cases]
+    rows = design_rows(study)
     common = digest([LAYOUT, config.seed, design_identity(study), model_identity(study)], size=16)
-    return [
-        _named(segments, identities, common)
-        for segments in _cut(study, identities, design_rows(study))
-    ]
+    return [_named(segments, identities, common) for segments in _cut(study, identities, rows)]
 
 
 def _cut(

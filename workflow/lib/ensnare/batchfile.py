@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,17 +14,37 @@ from ensnare.batches import LAYOUT
 from ensnare.config import LoadedStudy
 from ensnare.errors import ArchiveError, BatchError
 from ensnare.identity import parser_identity
-from ensnare.journal import Finished, row_type
+from ensnare.journal import Finished, journal_about, read_journal, row_type
 from ensnare.paths import write_whole
 from ensnare.provenance import host, package_versions
 from ensnare.samples import Samples
 
 
 def parsers_of(study: LoadedStudy) -> dict[str, str]:
-    """Return for each output what decides how it is read, as text."""
-    return {
-        o.name: json.dumps(parser_identity(o), sort_keys=True) for o in study.config.model.outputs
-    }
+    """Return for each output what decides how it is read, as text; sorted by name.
+
+    That is also the order of the columns in journals and batch files.
+    """
+    model = study.config.model
+    success = [item.model_dump() for item in model.success]
+    outputs = sorted(model.outputs, key=lambda output: output.name)
+    return {o.name: json.dumps([parser_identity(o), success], sort_keys=True) for o in outputs}
+
+
+def parsers_text(study: LoadedStudy) -> str:
+    """Return what a journal says of its columns."""
+    return json.dumps([LAYOUT, parsers_of(study)])
+
+
+def read_live_journal(path: Path) -> tuple[Finished, dict[str, str]]:
+    """Read the journal of a batch of which only the name is known; see `read_batch`."""
+    try:
+        layout, parsers = json.loads(journal_about(path))
+    except ValueError:
+        raise ArchiveError(f"{path}: the journal does not say what it holds") from None
+    if layout != LAYOUT:
+        raise ArchiveError(f"{path}: layout {layout}; expected {LAYOUT}")
+    return read_journal(path, len(parsers)), parsers
 
 
 def write_batch(path: Path, study: LoadedStudy, samples: Samples, finished: Finished) -> None:
@@ -50,9 +72,10 @@ def write_batch(path: Path, study: LoadedStudy, samples: Samples, finished: Fini
     if not len(ids) or (ids[place] != samples.ids).any():
         raise BatchError(f"{path}: the journal lacks samples of the batch; run snakemake again")
     rows = finished.rows[order[place]]
-    texts = [finished.messages.get(i.decode(), "") for i in samples.ids]
-    noted = [i for i, text in enumerate(texts) if text]
-    write_whole(path, lambda part: _write(part, study, rows, noted, [texts[i] for i in noted]))
+    known = {i.encode() for i in finished.messages}
+    noted = [k for k, i in enumerate(samples.ids.tolist()) if i in known] if known else []
+    texts = [finished.messages[samples.ids[k].decode()] for k in noted]
+    write_whole(path, lambda part: _write(part, study, rows, noted, texts))
 
 
 def _write(
@@ -97,9 +120,26 @@ def read_batch(path: Path) -> tuple[Finished, dict[str, str]]:
             if file.attrs["layout"] != LAYOUT:
                 raise ArchiveError(f"{path}: layout {file.attrs['layout']}; expected {LAYOUT}")
             parsers: dict[str, str] = json.loads(file.attrs["parsers"])
-            rows = file["rows"][:].astype(row_type(len(parsers)), copy=False)
+            rows = file["rows"][:]
+            if rows.dtype != row_type(len(parsers)):
+                raise ValueError("its rows are of another type")
             noted, texts = file["message_row"][:], file["message"].asstr()[:]
-    except (OSError, KeyError, ValueError) as error:
-        raise ArchiveError(f"{path}: cannot read the batch: {error.args[0]}") from None
-    messages = {rows["sample_id"][i].decode(): t for i, t in zip(noted, texts, strict=True)}
+            messages = {rows["sample_id"][i].decode(): t for i, t in zip(noted, texts, strict=True)}
+    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        raise ArchiveError(
+            f"{path}: cannot read the batch: {error.args[0]}; remove it and run snakemake again "
+            "(its journal still holds the samples)"
+        ) from None
     return Finished(rows, messages), parsers
+
+
+def with_outputs(rows: Any, have: Sequence[str], want: Sequence[str]) -> Any:  # noqa: ANN401
+    """Return rows with the outputs that are wanted, in their order."""
+    if list(have) == list(want):
+        return rows
+    taken = np.empty(len(rows), row_type(len(want)))
+    for name in taken.dtype.names or ():
+        if name != "outputs":
+            taken[name] = rows[name]
+    taken["outputs"] = rows["outputs"][:, [have.index(name) for name in want]]
+    return taken

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ensnare.config import LoadedStudy
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.identity import callable_file, digest, model_identity
+from ensnare.samples import varying_names
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 
 
@@ -40,6 +41,8 @@ class PythonModel:
         Whether it takes and returns arrays.
     run_key : str
         The identity of its runs, apart from the sample's own values.
+    varying : frozenset of str
+        The names of the values that are arrays in a vectorized call.
     """
 
     function: Callable[..., Any]
@@ -47,6 +50,7 @@ class PythonModel:
     outputs: tuple[str, ...]
     vectorized: bool
     run_key: str
+    varying: frozenset[str]
 
     def call(self, values: Mapping[str, Any], size: int) -> NDArray[np.float64]:
         """Call the function.
@@ -72,7 +76,7 @@ class PythonModel:
         columns = self._columns(returned)
         result = np.empty((size, len(self.outputs)))
         for j, (name, column) in enumerate(zip(self.outputs, columns, strict=True)):
-            array = np.asarray(column, dtype=float)
+            array = _as_floats(column)
             if array.shape not in ((size,), ()) or (array.shape == () and size != 1):
                 shape = f"({size},)" if self.vectorized else "a number"
                 raise ValueError(f"output '{name}' has shape {array.shape}; expected {shape}")
@@ -100,19 +104,36 @@ class PythonModel:
     def run(self, values: Mapping[str, Any]) -> Outcome:
         """Evaluate one sample; an exception becomes the status `error` with its traceback."""
         start = time.perf_counter()
-        arrays = {k: np.array([v]) for k, v in values.items()} if self.vectorized else values
+        if self.vectorized:
+            values = {k: np.array([v]) if k in self.varying else v for k, v in values.items()}
         try:
-            row = self.call(arrays, 1)[0]
+            row = self.call(values, 1)[0]
         except (Exception, SystemExit):  # the user's code may raise anything; that is a result
             return self._bad(Status.ERROR, start, traceback.format_exc(limit=-8))
-        bad = next((n for n, v in zip(self.outputs, row, strict=True) if not np.isfinite(v)), None)
-        if bad is not None:
-            return self._bad(Status.UNPARSABLE, start, f"output '{bad}' is not a finite number")
+        missing = self.not_finite(row)
+        if missing:
+            return self._bad(Status.UNPARSABLE, start, missing)
         return Outcome(Status.OK, NO_EXIT_CODE, time.perf_counter() - start, row.tolist())
+
+    def not_finite(self, row: NDArray[np.float64]) -> str:
+        """Return which output of a sample, shape (q,), is no finite number; empty if all are."""
+        finite = np.isfinite(row)
+        if finite.all():
+            return ""
+        return f"output '{self.outputs[int(np.argmin(finite))]}' is not a finite number"
 
     def _bad(self, status: Status, start: float, message: str) -> Outcome:
         nothing = [float("nan")] * len(self.outputs)
         return Outcome(status, NO_EXIT_CODE, time.perf_counter() - start, nothing, message)
+
+
+def _as_floats(column: Any) -> NDArray[np.float64]:  # noqa: ANN401
+    """Return what a function returned for an output as floats; nothing is dropped on the way."""
+    if hasattr(column, "filled"):  # a masked array: masked is missing
+        column = column.astype(float).filled(np.nan)
+    if np.iscomplexobj(column):
+        raise ValueError("got complex numbers; expected real ones")
+    return np.asarray(column, dtype=float)
 
 
 def load_callable(study: LoadedStudy) -> PythonModel:
@@ -131,7 +152,7 @@ def load_callable(study: LoadedStudy) -> PythonModel:
     name = call.rpartition(":")[2]
     try:
         module = _import(call, path)
-    except Exception as error:  # importing runs the user's code
+    except (Exception, SystemExit) as error:  # importing runs the user's code
         text = str(error).strip().splitlines()
         raise ConfigError(
             f"{where}: importing {path} raises {type(error).__name__}: {text[0] if text else ''}"
@@ -146,6 +167,7 @@ def load_callable(study: LoadedStudy) -> PythonModel:
         tuple(output.name for output in model.outputs),
         model.python.vectorized,
         digest([model_identity(study), study.config.seed]),
+        varying_names(study),
     )
 
 

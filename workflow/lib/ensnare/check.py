@@ -6,20 +6,24 @@ and not again while nothing changed.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ensnare.batches import design_identity, design_rows
 from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
+from ensnare.config.agreement import BUILT_IN
+from ensnare.config.base import one_line
 from ensnare.config.inputs import Saltelli, Sobol, Table
-from ensnare.config.study import BUILT_IN
-from ensnare.errors import ConfigError, EnsnareError, did_you_mean
-from ensnare.identity import digest, model_identity
-from ensnare.model import CommandModel, compile_model, find_program
+from ensnare.config.model import TreeFile
+from ensnare.environment import base_environment
+from ensnare.errors import ConfigError, did_you_mean
+from ensnare.identity import digest, file_target, model_identity
+from ensnare.model import CommandModel, compile_model, find_program, known_values
 from ensnare.provenance import package_versions
-from ensnare.templates import Template
+from ensnare.templates import Placeholder, Template, parse_template
 
 
 def check_study(study: LoadedStudy) -> None:
@@ -30,12 +34,25 @@ def check_study(study: LoadedStudy) -> None:
     ConfigError
         With the first thing that is wrong, in one line.
     """
-    design_rows(study)
-    _check_design(study)
-    if study.config.model.python:
-        _check_callable(study)
-    else:
-        _check_command(study, compile_model(study))
+    with _at(study):
+        design_rows(study)
+        model_identity(study)  # every file of the model exists
+        _check_design(study)
+        if study.config.model.python:
+            _check_callable(study)
+        else:
+            _check_targets(study)
+            _check_command(study, compile_model(study))
+
+
+@contextlib.contextmanager
+def _at(study: LoadedStudy) -> Iterator[None]:
+    """Begin messages with the study file."""
+    try:
+        yield
+    except ConfigError as error:
+        where = "" if str(error).startswith(study.source) else f"{study.source}: "
+        raise ConfigError(one_line(f"{where}{error}")) from None
 
 
 def check_once(study: LoadedStudy, cache: Path) -> None:
@@ -57,6 +74,9 @@ def check_once(study: LoadedStudy, cache: Path) -> None:
     content = [config, design_identity(study), model_identity(study), package_versions()]
     mark = cache / digest([*content, os.environ.get("PATH", "")], size=16)
     if mark.exists():
+        if not study.config.model.python:  # programs come and go without a change of the study
+            with _at(study):
+                _check_programs(study)
         return
     check_study(study)
     try:
@@ -76,10 +96,7 @@ def _check_design(study: LoadedStudy) -> None:
     joint_distribution(study, [i.name for i in config.random_inputs if i.distribution])
     match config.design:
         case Table(file=file, dataset=dataset):
-            try:
-                read_table(study.path(file), names, dataset)
-            except EnsnareError as error:
-                raise ConfigError(f"{study.source}: design.file: {error}") from None
+            read_table(study.path(file), names, dataset)
         case Saltelli() | Sobol():
             factor = 2 if isinstance(config.design, Saltelli) else 1
             sobol_points(1, factor * len(names))
@@ -94,25 +111,36 @@ def _check_callable(study: LoadedStudy) -> None:
 
 def _check_command(study: LoadedStudy, model: CommandModel) -> None:
     """Check that placeholders name values, values are used, and programs exist."""
-    used: set[str] = set()
+    used = _placeholders(study, model)
+    used |= _derived_needs(study, used)
+    _refuse_unused(study, used, "is in no template, command or environment variable")
+    _check_programs(study)
+
+
+def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
+    """Return the names that placeholders take, after checking that they can."""
     places: list[tuple[str, Iterable[Template]]] = [
         *((f"model.files: {f.target}", [f.template]) for f in model.files if f.template),
         ("model.command", [word for step in model.steps for word in step]),
-        ("model.environment", model.variables.values()),
+        *((f"model.environment.set.{name}", [t]) for name, t in model.variables.items()),
     ]
     known = study.config.value_names
+    texts = {f for f, levels in study.config.sweep.items() if isinstance(levels[0], str)}
+    texts |= {"sample", "study_dir"}
+    used: set[str] = set()
     for where, templates in places:
-        for name in sorted(set().union(*(t.names for t in templates))):
-            if name not in known:
+        for place in (p for t in templates for p in t.parts if isinstance(p, Placeholder)):
+            if place.name not in known:
                 raise ConfigError(
-                    f"{study.source}: {where}: unknown placeholder '{name}'"
-                    + did_you_mean(name, known - BUILT_IN)
+                    f"{where}: unknown placeholder '{place.name}'"
+                    + did_you_mean(place.name, known - BUILT_IN)
                 )
-            used.add(name)
-    used |= _derived_needs(study, used)
-    _refuse_unused(study, used, "is in no template, command or environment variable")
-    _check_targets(study, model)
-    _check_programs(study, model)
+            if place.is_own and place.name in texts:
+                raise ConfigError(
+                    f"{where}: '{place.name}' is a text; the format '{place.format}' is for numbers"
+                )
+            used.add(place.name)
+    return used
 
 
 def _derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
@@ -134,36 +162,90 @@ def _refuse_unused(study: LoadedStudy, used: set[str], why: str) -> None:
     ):
         for name in names:
             if name not in used:
-                raise ConfigError(f"{study.source}: {kind} '{name}' {why}; use it or remove it")
+                raise ConfigError(f"{kind} '{name}' {why}; use it or remove it")
 
 
-def _check_targets(study: LoadedStudy, model: CommandModel) -> None:
-    """Check that files stay inside the working directory of their sample."""
-    for name in [*(f.target for f in model.files), *model.streams]:
-        path = os.path.normpath(name)
-        if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
-            raise ConfigError(
-                f"{study.source}: model.files: '{name}' lies outside the working directory of the "
-                "sample; expected a relative path without .."
-            )
+def _check_targets(study: LoadedStudy) -> None:
+    """Check that files lie inside the working directory of their sample."""
+    model = study.config.model
+    for i, item in enumerate(model.files):
+        _refuse_outside(file_target(item), f"model.files[{i}].to")
+        if not isinstance(item, TreeFile):
+            _refuse_directory(file_target(item), f"model.files[{i}].to")
+    for i, output in enumerate(model.outputs):
+        fields = output.model_dump(by_alias=True)
+        for kind in ("json", "xml", "table", "in"):
+            if name := fields.get(kind):
+                _refuse_outside(name, f"model.outputs[{i}].{kind}")
+    for key, name in (("stdout", model.stdout), ("stderr", model.stderr)):
+        _refuse_outside(name, f"model.{key}")
+        _refuse_directory(name, f"model.{key}")
+        if os.path.normpath(name) in {os.path.normpath(file_target(f)) for f in model.files}:
+            raise ConfigError(f"model.{key}: '{name}' is also a file of model.files; rename one")
+    for i, sign in enumerate(model.success):
+        _refuse_outside(sign.in_ or model.stdout, f"model.success[{i}].in")
 
 
-def _check_programs(study: LoadedStudy, model: CommandModel) -> None:
+def _refuse_outside(name: str, where: str) -> None:
+    path = os.path.normpath(name)
+    if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
+        raise ConfigError(
+            f"{where}: '{name}' lies outside the working directory of the sample; "
+            "expected a relative path without .."
+        )
+
+
+def _refuse_directory(name: str, where: str) -> None:
+    if name.endswith(("/", "/.")) or os.path.normpath(name) == os.curdir:
+        raise ConfigError(f"{where}: '{name}' is a directory; expected the name of a file")
+
+
+def _check_programs(study: LoadedStudy) -> None:
     """Check that the programs exist and can be run."""
-    for step in model.steps:
-        word = "".join(p for p in step[0].parts if isinstance(p, str))
-        # a placeholder, or a program that the files of the sample bring along
-        if step[0].names or word.startswith("./"):
+    known = known_values(study)
+    environment = base_environment(study)
+    for number, step in enumerate(study.config.model.steps):
+        program = parse_template(step[0])
+        if not program.names <= set(known):  # another one for every sample
             continue
-        where = f"{study.source}: model.command"
-        try:
-            path = find_program(word, model.base, model.environment.get("PATH"))
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{where}: no program '{word}' on PATH; give its path relative to the study file, "
-                "or model.environment.source a file that sets PATH"
-            ) from None
-        if not os.path.isfile(path):
-            raise ConfigError(f"{where}: no program {path}")
-        if not os.access(path, os.X_OK):
-            raise ConfigError(f"{where}: {path} is not executable; run chmod +x on it")
+        word = program.render(known)
+        if not word.startswith("./"):
+            _check_program(study, word, environment.get("PATH"))
+        elif number == 0:  # a later one can be made by the steps before
+            _check_own_program(study, word)
+
+
+def _check_program(study: LoadedStudy, word: str, search: str | None) -> None:
+    """Check a program that all samples share."""
+    try:
+        path = find_program(word, os.fspath(study.directory.absolute()), search)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"model.command: no program '{word}' on PATH; {_beside(study, word)}"
+        ) from None
+    if not os.path.isfile(path):
+        raise ConfigError(f"model.command: no program {path}")
+    if not os.access(path, os.X_OK):
+        raise ConfigError(f"model.command: {path} is not executable; run chmod +x on it")
+
+
+def _check_own_program(study: LoadedStudy, word: str) -> None:
+    """Check a program that the files of the sample bring along."""
+    name = os.path.normpath(word)
+    for item in study.config.model.files:
+        if isinstance(item, TreeFile) or os.path.normpath(file_target(item)) == name:
+            return
+    raise ConfigError(
+        f"model.command: '{word}' is looked for in the working directory of the sample, where "
+        f"model.files puts no '{name}'; {_beside(study, name)}"
+    )
+
+
+def _beside(study: LoadedStudy, name: str) -> str:
+    """Return how to name a program that is not where it was looked for."""
+    if name and os.path.isfile(study.path(name)):
+        return f"for the one beside the study file write '${{study_dir}}/{name}'"
+    return (
+        "give its path relative to the study file (with a /), or in model.environment.source a "
+        "file that sets PATH"
+    )

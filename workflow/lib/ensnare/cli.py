@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ensnare.config import LoadedStudy, load_study
 from ensnare.errors import EnsnareError
 from ensnare.paths import StudyPaths
-from ensnare.pool import Terminated, raise_on_signals
 from ensnare.resolved import read_resolved
+from ensnare.signals import Terminated, raise_on_signals
 
 _BAD_REQUEST, _SAMPLE_FAILED = 1, 2
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose mistakes are one line and exit code 1, as all of ours."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **options)
+        # before Python 3.14 argparse takes -1e-5 for an option
+        self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(_BAD_REQUEST, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -89,10 +97,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _eval(options: argparse.Namespace) -> int:
+    from ensnare.check import check_once
     from ensnare.single import evaluate_one, parse_request
 
     study = _study(options.study)
-    values = parse_request(study, options.values, options.x, options.sample)
+    # -X takes all words behind it, also those that give a name
+    pairs = [*options.values, *(word for word in options.x or () if "=" in word)]
+    x = None if options.x is None else [word for word in options.x if "=" not in word]
+    values = parse_request(study, pairs, x, options.sample)
+    check_once(study, Path(".snakemake/ensnare"))
     # what a Python model prints must not mix with the answer
     answer, sys.stdout = sys.stdout, sys.stderr
     try:
@@ -104,8 +117,12 @@ def _eval(options: argparse.Namespace) -> int:
 
 
 def _study(path: Path) -> LoadedStudy:
-    """Read a study file, or the study of a directory of results."""
-    return read_resolved(StudyPaths(path).study) if path.is_dir() else load_study(path)
+    """Read a study file, or the study of a directory of results, `results/<study>`."""
+    if not path.is_dir():
+        return load_study(path)
+    study = read_resolved(StudyPaths(path).study)
+    # its directory is relative to where the workflow ran
+    return dataclasses.replace(study, directory=path.absolute().parents[1] / study.directory)
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:

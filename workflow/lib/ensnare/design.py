@@ -75,8 +75,19 @@ def make_design(study: LoadedStudy) -> DesignTable:
         x = x[: config.design.size]
     else:
         x, block, group = _from_distributions(study, names)
+    _refuse_infinite(x, names, study.source)
     words = row_words(x, names)
     return DesignTable(tuple(names), x, block, group, words, occurrences(words))
+
+
+def _refuse_infinite(x: NDArray[np.float64], names: Sequence[str], source: str) -> None:
+    """Refuse values that no code can take: the tails of a distribution can overflow."""
+    if not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0]
+        raise ConfigError(
+            f"{source}: inputs: '{names[column]}' is {x[row, column]:g} in row {row} of the "
+            "design; truncate its distribution"
+        )
 
 
 def _from_distributions(
@@ -89,8 +100,8 @@ def _from_distributions(
     back = [order.index(name) for name in names]
     match config.design:
         case Saltelli(size=size):
-            u, block, group = pick_freeze(sobol_points(size, 2 * len(order)), back)
-            return _values(u, marginals, matrix, back), block, group
+            u, place, group = pick_freeze(sobol_points(size, 2 * len(order)))
+            return _values(u, marginals, matrix, back), _blocks(place, order, names), group
         case Sobol(size=size):
             u = sobol_points(size, len(order))
         case MonteCarlo(size=size):
@@ -156,8 +167,14 @@ def sobol_points(size: int, dimension: int) -> NDArray[np.float64]:
     return np.array(sequence.generate(size))
 
 
+def _blocks(place: NDArray[np.int32], order: list[str], names: list[str]) -> NDArray[np.int32]:
+    """Return block numbers by the order of the file; blocks lie in the order of the names."""
+    number = [0, 1, *(2 + names.index(name) for name in order)]
+    return np.array(number, np.int32)[place]
+
+
 def pick_freeze(
-    u: NDArray[np.float64], back: Sequence[int]
+    u: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
     """Return the pick-freeze rows of pairs of points.
 
@@ -165,8 +182,6 @@ def pick_freeze(
     ----------
     u : ndarray of float, shape (n, 2 d)
         Base rows A | B.
-    back : sequence of int, length d
-        Block 2 + i replaces column ``back[i]`` of A by that of B.
 
     Returns
     -------
@@ -180,8 +195,8 @@ def pick_freeze(
     n, d = len(u), u.shape[1] // 2
     points = np.repeat(u[:, None, :d], d + 2, axis=1)
     points[:, 1] = u[:, d:]
-    for i, column in enumerate(back):
-        points[:, 2 + i, column] = u[:, d + column]
+    for column in range(d):
+        points[:, 2 + column, column] = u[:, d + column]
     block = np.tile(np.arange(d + 2, dtype=np.int32), n)
     group = np.repeat(np.arange(n, dtype=np.int32), d + 2)
     return points.reshape(-1, d), block, group

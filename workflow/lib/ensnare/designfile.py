@@ -12,6 +12,7 @@ import numpy as np
 from ensnare.batches import case_table, design_identity
 from ensnare.config import LoadedStudy
 from ensnare.design import DesignTable
+from ensnare.errors import ArchiveError
 from ensnare.identity import digest
 from ensnare.paths import write_whole
 from ensnare.provenance import package_versions
@@ -47,10 +48,21 @@ def _write(part: Path, study: LoadedStudy, design: DesignTable) -> None:
 
 
 def read_design(path: Path) -> DesignTable:
-    """Read a whole design file."""
-    with h5py.File(path, "r", locking=False) as file:
-        columns: dict[str, Any] = {
-            name: file[name][:] if name in file else None
-            for name in ("x", "block", "group", "words", "occurrence")
-        }
-        return DesignTable(tuple(file.attrs["input_names"]), **columns)
+    """Read a whole design file.
+
+    Raises
+    ------
+    ArchiveError
+        If it cannot be read.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            columns: dict[str, Any] = {
+                name: file[name][:] if name in file else None
+                for name in ("x", "block", "group", "words", "occurrence")
+            }
+            return DesignTable(tuple(file.attrs["input_names"]), **columns)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ArchiveError(
+            f"{path}: cannot read the design: {error.args[0]}; remove it and run snakemake again"
+        ) from None

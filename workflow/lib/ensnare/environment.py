@@ -11,6 +11,7 @@ from ensnare.errors import ConfigError
 
 # a pool runs a sample per core: a code that starts a thread per core would fight with itself
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_WHERE = ("PWD", "OLDPWD")
 
 
 def base_environment(study: LoadedStudy) -> Mapping[str, str]:
@@ -27,6 +28,8 @@ def base_environment(study: LoadedStudy) -> Mapping[str, str]:
         If the file to source does not exist or ends with an error.
     """
     environment = dict(os.environ)
+    for name in _WHERE:  # a sample runs elsewhere
+        environment.pop(name, None)
     for name in _THREAD_VARIABLES:
         environment.setdefault(name, str(study.config.resources.threads))
     source = study.config.model.environment.source
@@ -50,4 +53,4 @@ def base_environment(study: LoadedStudy) -> Mapping[str, str]:
     pairs = (
         item.partition("=") for item in done.stdout.decode(errors="surrogateescape").split("\0")
     )
-    return {name: value for name, equals, value in pairs if equals}
+    return {name: value for name, equals, value in pairs if equals and name not in _WHERE}

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import time
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.batches import Batch, plan_batches
-from ensnare.batchfile import write_batch
+from ensnare.batchfile import parsers_text, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError
-from ensnare.journal import Journal, read_journal, rows_of
-from ensnare.model import CommandModel, compile_model
+from ensnare.journal import Journal, members, read_journal
+from ensnare.model import compile_model
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths
 from ensnare.pool import Pool
 from ensnare.progress import Progress
 from ensnare.reuse import OlderBatches
-from ensnare.samples import Samples, read_samples
-from ensnare.status import NO_EXIT_CODE, Outcome, Status
-
-_PENDING = 255
-_CHUNK = 8192  # rows of one vectorised call: large enough for numpy, small enough to share out
+from ensnare.samples import read_samples
+from ensnare.work import BatchWork
 
 
 def find_batch(study: LoadedStudy, key: str) -> Batch:
@@ -84,7 +76,7 @@ def evaluate_batch(
         samples = read_samples(study, batch.segments, paths.design)
         model = load_callable(study) if study.config.model.python else compile_model(study)
         outputs = len(study.config.model.outputs)
-        journal = Journal(paths.journal(batch.key), outputs)
+        journal = Journal(paths.journal(batch.key), outputs, parsers_text(study))
         try:
             work = BatchWork(study, batch.key, samples, model, journal, paths)
             todo = _unfinished(work, outputs, say)
@@ -105,13 +97,13 @@ def _unfinished(work: BatchWork, outputs: int, say: Callable[[str], None]) -> ND
             f"batch {key}: {own.damaged} bytes of the journal are damaged; "
             "the samples they recorded run again"
         )
-    todo = np.flatnonzero(~np.isin(ids, own.rows["sample_id"]))
+    todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
     if len(todo) < len(ids):
         say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
-    rows, messages = OlderBatches(work.study, work.paths).finished(key, todo, work)
+    rows, messages = OlderBatches(work.study, work.paths).finished(todo, work)
     if len(rows):
         work.journal.append_rows(rows, messages)
-        todo = todo[~np.isin(ids[todo], rows["sample_id"])]
+        todo = todo[~members(ids[todo], rows["sample_id"])]
         say(f"batch {key}: {len(rows)} of {len(ids)} samples are known from older batches")
     return todo
 
@@ -130,7 +122,7 @@ def _run(
     progress = Progress(f"batch {work.key}", len(todo), work.ended, say)
     synced = time.monotonic()
 
-    def tick(_done: int) -> None:
+    def tick() -> None:
         nonlocal synced
         if time.monotonic() - synced >= 1:
             work.journal.sync()
@@ -149,151 +141,3 @@ def _run(
         with contextlib.suppress(OSError):  # empty, unless directories were kept
             (work.paths.samples / work.key).rmdir()
             work.paths.samples.rmdir()
-
-
-@dataclass
-class BatchWork:
-    """What workers do with the samples of a batch.
-
-    Attributes
-    ----------
-    tasks : list of ndarray
-        Positions of the samples of each task; one, or many of one case for a vectorised model.
-    ended : ndarray of uint8, shape (n,)
-        Status of each sample that ended in this job, in shared memory; 255 before.
-    """
-
-    study: LoadedStudy
-    key: str
-    samples: Samples
-    model: CommandModel | PythonModel
-    journal: Journal
-    paths: StudyPaths
-
-    def __post_init__(self) -> None:
-        import mmap
-
-        self.tasks: list[NDArray[np.int64]] = []
-        self.ended = np.frombuffer(mmap.mmap(-1, len(self.samples)), np.uint8)
-        self.ended[:] = _PENDING
-        self._root = os.path.abspath(self.paths.samples / self.key)
-        self._keep = self.study.config.keep
-        self._nothing = [float("nan")] * len(self.study.config.model.outputs)
-
-    def cut(self, todo: NDArray[np.int64]) -> None:
-        """Cut samples into tasks."""
-        if not (isinstance(self.model, PythonModel) and self.model.vectorized):
-            self.tasks = list(todo[:, None])
-            return
-        # one call gets consecutive samples of one case
-        breaks = np.flatnonzero((np.diff(todo) != 1) | (np.diff(self.samples.case[todo]) != 0)) + 1
-        self.tasks = [
-            run[start : start + _CHUNK]
-            for run in np.split(todo, breaks)
-            for start in range(0, len(run), _CHUNK)
-        ]
-
-    def run_key(self, i: int) -> str:
-        """Return the identity of what a sample runs; empty if it cannot even be prepared."""
-        if isinstance(self.model, PythonModel):
-            return self.model.run_key
-        try:
-            return self.model.identity(self.samples.values(i))
-        except ValueError:
-            return ""
-
-    def do(self, task: int, attempt: int) -> None:
-        """Evaluate the samples of a task, in a worker."""
-        chosen = self.tasks[task]
-        if isinstance(self.model, PythonModel):
-            if self.model.vectorized and len(chosen) > 1 and self._do_at_once(self.model, chosen):
-                return
-            for i in chosen:
-                self._record(int(i), self._call(self.model, int(i)), attempt)
-            return
-        (i,) = chosen.tolist()
-        self._record(i, *self._command(self.model, i), attempt)
-
-    def give_up(self, task: int, exit_code: int, timed_out: bool) -> None:
-        """Record the samples of a task whose worker died, in the parent."""
-        if timed_out:
-            status, why = Status.TIMEOUT, f"passed the time limit of {self.study.config.timeout} s"
-        else:
-            status, why = Status.KILLED, "the worker process died twice while it ran this sample"
-        for i in self.tasks[task]:
-            self._record(int(i), Outcome(status, exit_code, float("nan"), self._nothing, why), 2)
-
-    def _record(self, i: int, end: Outcome, *rest: Any) -> None:  # noqa: ANN401
-        *key, attempt = rest
-        run_key = key[0] if key else self.run_key(i)
-        self.journal.append(self.samples.ids[i], (run_key, self.key), attempt, end)
-        self.ended[i] = end.status
-
-    def _do_at_once(self, model: PythonModel, chosen: NDArray[np.int64]) -> bool:
-        """Evaluate many samples in one call; return False if that does not work for all."""
-        start = time.perf_counter()
-        try:
-            values = self.samples.arrays(int(chosen[0]), int(chosen[-1]) + 1)
-            outputs = model.call(values, len(chosen))
-        except (Exception, SystemExit):  # one bad sample must not spoil the others: one by one
-            return False
-        if not np.isfinite(outputs).all():
-            return False
-        ids = self.samples.ids[chosen].tolist()
-        rows = rows_of(ids, model.run_key, self.key, outputs)
-        rows["elapsed_s"] = (time.perf_counter() - start) / len(chosen)
-        self.journal.append_rows(rows, {})
-        self.ended[chosen] = Status.OK
-        return True
-
-    def _call(self, model: PythonModel, i: int) -> Outcome:
-        try:
-            values = self.samples.values(i)
-        except ValueError as error:
-            return Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, str(error))
-        return model.run(values)
-
-    def _command(self, model: CommandModel, i: int) -> tuple[Outcome, str]:
-        """Run one sample of an external code in a directory of its own."""
-        directory = os.path.join(self._root, self.samples.ids[i].decode())
-        run_key = ""
-        try:
-            values = self.samples.values(i)
-            run_key = model.identity(values)
-            enter_empty(directory)
-            model.prepare(values)
-            end = model.run(values, directory)
-        except (OSError, ValueError) as error:
-            text = (
-                f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
-            )
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, text)
-        except Exception:  # a bug of ours in one sample must not end the batch
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, traceback.format_exc())
-        if self._keep == "none" or (self._keep == "failed" and end.status is Status.OK):
-            remove_tree(directory)
-        return end, run_key
-
-
-def enter_empty(directory: str) -> None:
-    """Make an empty directory and enter it; what an earlier attempt left is removed."""
-    try:
-        os.mkdir(directory)
-    except FileExistsError:
-        remove_tree(directory)
-        os.mkdir(directory)
-    except FileNotFoundError:
-        os.makedirs(directory)
-    os.chdir(directory)
-
-
-def remove_tree(directory: str) -> None:
-    """Remove a directory; quickly when it holds plain files only."""
-    try:
-        for name in os.listdir(directory):
-            os.unlink(os.path.join(directory, name))
-        os.rmdir(directory)
-    except FileNotFoundError:
-        return
-    except OSError:  # subdirectories, or no permission
-        shutil.rmtree(directory, ignore_errors=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from ensnare.errors import did_you_mean
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -22,7 +26,7 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+_FUNCTIONS: dict[str, np.ufunc] = {
     name: getattr(np, name)
     for name in (
         *("sqrt", "exp", "log", "log10", "log2", "sin", "cos", "tan", "arcsin", "arccos"),
@@ -30,6 +34,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     )
 } | {"abs": np.abs}
 _CONSTANTS = {"pi": math.pi}
+
+_DEEPEST = 400  # nested operations; Python's own stack ends at 1000 calls
 
 RESERVED = frozenset(_FUNCTIONS) | frozenset(_CONSTANTS)
 
@@ -67,9 +73,9 @@ class Expression:
             try:
                 result = _interpret(self._tree, values)
             except (ArithmeticError, TypeError) as error:
-                raise ValueError(f"'{self.text}' cannot be evaluated: {error}") from None
+                raise ValueError(f"{_short(self.text)} cannot be evaluated: {error}") from None
         if not np.all(np.isfinite(result)):
-            raise ValueError(f"'{self.text}' is not a finite number")
+            raise ValueError(f"{_short(self.text)} is not a finite number")
         return result if isinstance(result, np.ndarray) and result.ndim else float(result)
 
 
@@ -87,38 +93,80 @@ def parse_expression(text: str) -> Expression:
     ValueError
         If it is anything else; the message names what was refused and the column.
     """
+    text = " ".join(text.split())
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         column = getattr(error, "offset", None)
-        where = f" at column {column}" if column else ""
-        raise ValueError(f"'{text}' is not an arithmetic expression{where}") from None
+        where = f" at column {column}" if column and column <= len(text) else ""
+        raise ValueError(
+            f"{_short(text)} is not an arithmetic expression{where}{_hint(text)}"
+        ) from None
     names: set[str] = set()
     _check(tree, text, names)
-    return Expression(text, frozenset(names), tree)
+    expression = Expression(text, frozenset(names), tree)
+    if not names:  # a constant: what is wrong with it is known now
+        expression.evaluate({})
+    return expression
 
 
-def _check(node: ast.expr, text: str, names: set[str]) -> None:
+def _hint(text: str) -> str:
+    """Return what to do about an expression that Python cannot read."""
+    words = re.findall("[A-Za-z_]+", text)
+    taken = next((word for word in words if keyword.iskeyword(word)), None)
+    if taken:
+        return f"; '{taken}' is a word of Python: give the input another name"
+    return "; expected such as b * h**3 / 12"
+
+
+def _short(text: str) -> str:
+    """Return a text in quotes, in one line of bearable length."""
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _check(node: ast.expr, text: str, names: set[str], depth: int = 0) -> None:
     """Refuse every node outside the whitelist; collect the names."""
+    if depth > _DEEPEST:
+        raise ValueError(f"{_short(text)} is nested too deeply; expected at most {_DEEPEST} levels")
     match node:
         case ast.BinOp(left, op, right) if type(op) in _BINARY:
-            _check(left, text, names)
-            _check(right, text, names)
+            _check(left, text, names, depth + 1)
+            _check(right, text, names, depth + 1)
         case ast.UnaryOp(op, operand) if type(op) in _UNARY:
-            _check(operand, text, names)
-        case ast.Call(ast.Name(id=name), args, []) if name in _FUNCTIONS:
+            _check(operand, text, names, depth + 1)
+        case ast.Call(ast.Name(id=name), args, []) if _takes(name, args):
             for arg in args:
-                _check(arg, text, names)
+                _check(arg, text, names, depth + 1)
         case ast.Constant(value=float() | int()) if not isinstance(node.value, bool):
             pass
         case ast.Name(id=name) if name not in _FUNCTIONS:
             if name not in _CONSTANTS:
                 names.add(name)
         case _:
-            raise ValueError(
-                f"'{text}': '{ast.unparse(node)}' at column {node.col_offset + 1} is not allowed; "
-                "expected numbers, names, + - * / ** and functions such as sqrt"
-            )
+            raise ValueError(f"{_short(text)}: {_refusal(node, text)}")
+
+
+def _takes(name: str, arguments: list[ast.expr]) -> bool:
+    """Whether there is such a function of so many arguments."""
+    # a further argument would be the array that numpy writes to
+    return name in _FUNCTIONS and len(arguments) == _FUNCTIONS[name].nin
+
+
+def _refusal(node: ast.expr, text: str) -> str:
+    """Return why a part is not allowed, and what is."""
+    match node:
+        case ast.Call(ast.Name(id=name), args, []) if name in _FUNCTIONS:
+            return f"{name} got {len(args)} arguments; expected {_FUNCTIONS[name].nin}"
+        case ast.Call(ast.Name(id=name)) if name not in _FUNCTIONS:
+            known = did_you_mean(name, _FUNCTIONS) or "; expected sqrt, exp, log, sin or the like"
+            return f"unknown function '{name}'{known}"
+        case ast.BinOp(op=ast.BitXor()):
+            return "^ is not allowed; write ** for a power"
+    part = ast.get_source_segment(text, node) or ""
+    return (
+        f"{_short(part)} at column {node.col_offset + 1} is not allowed; "
+        "expected numbers, names, + - * / ** and functions such as sqrt"
+    )
 
 
 def _interpret(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -136,5 +184,6 @@ def _interpret(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN40
             value = _CONSTANTS[name] if name in _CONSTANTS else values[name]
             if isinstance(value, str):
                 raise TypeError(f"'{name}' is the text '{value}', not a number")
-            return value
+            # whole numbers would wrap around in powers
+            return value if isinstance(value, np.ndarray) else float(value)
     raise AssertionError(ast.dump(node))  # _check lets nothing else through

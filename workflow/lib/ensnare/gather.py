@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.batches import Batch, case_table
-from ensnare.batchfile import read_batch
+from ensnare.batchfile import read_batch, with_outputs
 from ensnare.config import LoadedStudy
 from ensnare.designfile import read_design
 from ensnare.errors import ArchiveError, DesignError
@@ -120,7 +120,7 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
             [np.arange(s.case * rows + s.start, s.case * rows + s.stop) for s in batch.segments]
         )
         table["sample_id"][at] = ids
-        _fill(table, at, messages, paths.batch(batch.key))
+        _fill(table, at, messages, paths.batch(batch.key), outputs)
     y = _judged(study, table, messages)
     repeat = len(cases)
     return StudyArrays(
@@ -142,25 +142,31 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
 _COPIED = ("sample_id", "status", "exit_code", "attempts", "elapsed_s", "origin")
 
 
-def _fill(table: Any, at: NDArray[np.int64], messages: dict[int, str], path: Path) -> None:  # noqa: ANN401
+def _fill(
+    table: Any,  # noqa: ANN401
+    at: NDArray[np.int64],
+    messages: dict[int, str],
+    path: Path,
+    outputs: Sequence[str],
+) -> None:
     """Put the rows of one batch file in their places."""
     if not path.exists():
         return
     finished, parsers = read_batch(path)
-    if len(parsers) != table.dtype["outputs"].shape[0]:
-        raise ArchiveError(f"{path}: {len(parsers)} outputs; remove it and run snakemake again")
+    if sorted(parsers) != sorted(outputs):
+        raise ArchiveError(
+            f"{path}: has the outputs {', '.join(parsers)}; remove it and run snakemake again"
+        )
     if not np.array_equal(finished.rows["sample_id"], table["sample_id"][at]):
         raise DesignError(
             f"{path} was evaluated for other rows than the design holds now (another version of "
             "OpenTURNS?); remove it and run snakemake again"
         )
-    table[at] = finished.rows
-    place = (
-        {i.decode(): int(p) for i, p in zip(finished.rows["sample_id"], at, strict=True)}
-        if (finished.messages)
-        else {}
-    )
-    messages.update({place[i]: text for i, text in finished.messages.items()})
+    table[at] = with_outputs(finished.rows, list(parsers), outputs)
+    if finished.messages:
+        places = zip(finished.rows["sample_id"].tolist(), at.tolist(), strict=True)
+        place = {i.decode(): p for i, p in places}
+        messages.update({place[i]: text for i, text in finished.messages.items()})
 
 
 def _judged(study: LoadedStudy, table: Any, messages: dict[int, str]) -> NDArray[np.float64]:  # noqa: ANN401

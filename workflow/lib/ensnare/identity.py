@@ -24,9 +24,18 @@ def digest(value: Any, *, size: int = 8) -> str:  # noqa: ANN401
 
 
 def file_digest(path: Path) -> str:
-    """Return the hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    """Return the hash of a file's bytes.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
 
 
 def tree_files(root: Path, leave_out: list[str]) -> Iterator[Path]:
@@ -70,10 +79,12 @@ def source_digest(call: str, directory: Path) -> str:
         return file_digest(path)
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         place = f"{path}:{line}" if line else str(path)
-        raise ConfigError(f"{place}: not valid Python: {error.args[0]}") from None
+        raise ConfigError(
+            f"model.python.call: {place}: not valid Python: {error.args[0]}"
+        ) from None
     return hashlib.blake2b(ast.dump(tree).encode(), digest_size=16).hexdigest()
 
 
@@ -89,14 +100,17 @@ def callable_file(call: str, directory: Path) -> Path:
     if place.endswith(".py"):
         path = directory / place
         if not path.is_file():
-            raise ConfigError(f"model.python.call: no file {path}; expected a Python file")
+            raise ConfigError(f"model.python.call: no file {path}")
         return path
     try:
         spec = importlib.util.find_spec(place)
-    except (ImportError, ValueError):
+    except Exception:  # importing the parents of a module runs their code
         spec = None
     if spec is None or not spec.origin or not Path(spec.origin).is_file():
-        raise ConfigError(f"model.python.call: no module '{place}' in this Python; install it")
+        raise ConfigError(
+            f"model.python.call: no module '{place}' in this Python; install it, or give the file: "
+            "file.py:function"
+        )
     return Path(spec.origin)
 
 
@@ -120,7 +134,7 @@ def model_identity(study: LoadedStudy) -> dict[str, Any]:
         return identity | {
             "python": model.python.call.rpartition(":")[2],
             "vectorized": model.python.vectorized,
-            "source": source_digest(model.python.call, study.directory),
+            "source": _python_source(study, model.python.call),
         }
     return identity | {
         "steps": model.steps,
@@ -128,6 +142,13 @@ def model_identity(study: LoadedStudy) -> dict[str, Any]:
         "success": [s.model_dump() for s in model.success],
         "files": [file_identity(f, study, f"model.files[{i}]") for i, f in enumerate(model.files)],
     }
+
+
+def _python_source(study: LoadedStudy, call: str) -> str:
+    try:
+        return source_digest(call, study.directory)
+    except ConfigError as error:
+        raise ConfigError(f"{study.source}: {error}") from None
 
 
 def parser_identity(output: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -144,21 +165,29 @@ def file_identity(item: File, study: LoadedStudy, where: str) -> dict[str, Any]:
     ConfigError
         If it does not exist or is of the wrong kind.
     """
-    name = file_source(item)
-    path = study.path(name)
+    path = study.path(file_source(item))
+    try:
+        return item.model_dump() | {"content": _content(item, path)}
+    except ConfigError as error:
+        raise ConfigError(f"{study.source}: {where}: {error}") from None
+
+
+def _content(item: File, path: Path) -> Any:  # noqa: ANN401
+    """Return the hashes of what an entry of `model.files` brings; links are not triggers."""
+    # os.path and not Path: a name that is too long is no file either
     if isinstance(item, TreeFile):
-        if not path.is_dir():
-            raise ConfigError(f"{study.source}: {where}: no directory {path}")
-        content: Any = [[str(p), file_digest(path / p)] for p in tree_files(path, item.except_)]
-    elif isinstance(item, LinkFile):
-        if not path.exists():
-            raise ConfigError(f"{study.source}: {where}: no file {path}")
-        content = None
-    else:
-        if not path.is_file():
-            raise ConfigError(f"{study.source}: {where}: no file {path}")
-        content = file_digest(path)
-    return item.model_dump() | {"content": content}
+        if not os.path.isdir(path):
+            raise ConfigError(f"no directory {path}")
+        return [[str(p), file_digest(path / p)] for p in tree_files(path, item.except_)]
+    if isinstance(item, LinkFile):
+        if not os.path.exists(path):
+            raise ConfigError(f"no file {path}")
+        return None
+    if os.path.isdir(path):
+        raise ConfigError(f"{path} is a directory; write tree: instead")
+    if not os.path.isfile(path):
+        raise ConfigError(f"no file {path}")
+    return file_digest(path)
 
 
 def file_source(item: File) -> str:

@@ -29,13 +29,14 @@ _LISTS: dict[str, tuple[str, ...]] = {
 }
 
 
+_KINDS = (ot.DistributionImplementation, ot.DistributionParametersImplementation)
+
+
 def _known() -> dict[str, tuple[str, ...]]:
     """Return every univariate distribution that can be named, with its parameters."""
     known = dict(_LISTS)
     for name, cls in inspect.getmembers(ot, inspect.isclass):
-        if name in known or not issubclass(
-            cls, ot.DistributionImplementation | ot.DistributionParametersImplementation
-        ):
+        if name in known or not issubclass(cls, _KINDS):
             continue
         names = _parameter_names(name, cls)
         if names is not None:
@@ -56,7 +57,7 @@ def _parameter_names(name: str, cls: type) -> tuple[str, ...] | None:
             return None
     except Exception:  # OpenTURNS raises bare TypeError and RuntimeError for what it cannot make
         return None
-    return names or None
+    return names if names or name == "Epanechnikov" else None  # it has no parameters
 
 
 def build_distribution(item: Input, where: str) -> Any:  # noqa: ANN401
@@ -81,7 +82,7 @@ def build_distribution(item: Input, where: str) -> Any:  # noqa: ANN401
     """
     assert item.distribution is not None
     ((name, given),) = item.distribution.items()
-    where = f"{where}.distribution"
+    place, where = where, f"{where}.distribution"
     known = _parameters(name, where)
     values = [given.get(key, 0.0 if key == "gamma" else None) for key in known]
     for key in given:
@@ -89,26 +90,31 @@ def build_distribution(item: Input, where: str) -> Any:  # noqa: ANN401
             raise ConfigError(f"{where}.{name}: unknown parameter '{key}'{_expected(key, known)}")
     for key, value in zip(known, values, strict=True):
         if value is None:
-            raise ConfigError(f"{where}.{name}: missing parameter '{key}'{_expected('', known)}")
+            raise ConfigError(
+                f"{where}.{name}: missing parameter '{key}'; expected {', '.join(known)}"
+            )
         if isinstance(value, list) != (name in _LISTS and key != "first"):
             kind = "a list of numbers" if name in _LISTS else "a number"
             raise ConfigError(f"{where}.{name}.{key}: got {value}; expected {kind}")
     try:
         distribution = _construct(name, known, values)
-        return distribution if item.truncate is None else _truncate(distribution, item.truncate)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError, NotImplementedError) as error:
         raise ConfigError(f"{where}.{name}: {_reason(error)}") from None
+    return distribution if item.truncate is None else _truncate(distribution, item.truncate, place)
 
 
 def _parameters(name: str, where: str) -> tuple[str, ...]:
     """Return the parameter names of a distribution by its OpenTURNS name."""
     cls = getattr(ot, name, None)
     names = _LISTS.get(name)
-    if names is None and inspect.isclass(cls):
+    if names is None and inspect.isclass(cls) and issubclass(cls, _KINDS):
         names = _parameter_names(name, cls)
     if names is None:
-        known = _known()
-        raise ConfigError(f"{where}: unknown '{name}'{_expected(name, tuple(known))}")
+        close = did_you_mean(name, _known()) or (
+            "; expected the OpenTURNS name of a univariate distribution, such as "
+            "Normal, Uniform, LogNormal, Beta, Triangular"
+        )
+        raise ConfigError(f"{where}: unknown '{name}'{close}")
     return names
 
 
@@ -128,25 +134,40 @@ def _construct(name: str, names: Sequence[str], values: Sequence[Any]) -> Any:  
 
 
 def _whole(key: str, value: float) -> int:
-    if value != int(value) or value < 0:
-        raise ValueError(f"{key}: got {value:g}; expected a whole number")
+    if value != int(value) or not 0 <= value < 2**53:
+        raise ValueError(f"{key}: got {value:g}; expected a whole number from 0")
     return int(value)
 
 
-def _truncate(distribution: Any, bounds: tuple[float | None, float | None]) -> Any:  # noqa: ANN401
+def _truncate(
+    distribution: Any,  # noqa: ANN401
+    bounds: tuple[float | None, float | None],
+    where: str,
+) -> Any:  # noqa: ANN401
     low, high = bounds
-    if low is None:
-        return ot.TruncatedDistribution(distribution, high, ot.TruncatedDistribution.UPPER)
-    if high is None:
-        return ot.TruncatedDistribution(distribution, low, ot.TruncatedDistribution.LOWER)
-    return ot.TruncatedDistribution(distribution, low, high)
+    try:
+        if low is None:
+            return ot.TruncatedDistribution(distribution, high, ot.TruncatedDistribution.UPPER)
+        if high is None:
+            return ot.TruncatedDistribution(distribution, low, ot.TruncatedDistribution.LOWER)
+        return ot.TruncatedDistribution(distribution, low, high)
+    except (TypeError, RuntimeError):
+        support = distribution.getRange()
+        found = ", ".join("null" if b is None else f"{b:g}" for b in bounds)
+        raise ConfigError(
+            f"{where}.truncate: [{found}] leaves nothing of the distribution; its values lie in "
+            f"[{support.getLowerBound()[0]:g}, {support.getUpperBound()[0]:g}]"
+        ) from None
 
 
 def _reason(error: Exception) -> str:
-    """Return an OpenTURNS message without the name of the C++ exception."""
+    """Return an OpenTURNS message without the name of the C++ exception or prototypes."""
     text = " ".join(str(error).split()) or type(error).__name__
+    if text.startswith("Wrong number or type of arguments"):
+        return "OpenTURNS does not take these values"
     head, colon, tail = text.partition(" : ")
-    return tail if colon and head.endswith("Exception") else text
+    text = tail if colon and head.endswith("Exception") else text
+    return text.removeprefix("Error: ")
 
 
 def correlation(copula: Copula, names: Sequence[str]) -> NDArray[np.float64]:

@@ -7,11 +7,12 @@ marker, its length and a checksum: damage costs the records it touches, never th
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ _MARKER = b"\x93ENS"
 _HEAD = struct.Struct("<4sII")  # marker, length of the payload, its CRC-32
 _COUNT = struct.Struct("<I")
 KEY_LENGTH = 16
+_BLOCK = 1024  # rows of one record: what one damaged byte can cost
+_LONGEST = 8000  # characters of a message
 
 Rows = NDArray[Any]
 
@@ -58,11 +61,14 @@ class Finished:
         Sample id to message, for samples that have one.
     damaged : int
         Bytes of the journal that could not be read.
+    about : str
+        What the journal says of itself; see `Journal`.
     """
 
     rows: Rows
     messages: dict[str, str] = field(default_factory=dict)
     damaged: int = 0
+    about: str = ""
 
 
 class Journal:
@@ -74,12 +80,16 @@ class Journal:
         The file; made if it does not exist.
     outputs : int
         Number of outputs of a sample.
+    about : str
+        A note on what the rows mean, for those who do not know whose journal this is.
     """
 
-    def __init__(self, path: Path, outputs: int) -> None:
+    def __init__(self, path: Path, outputs: int, about: str = "") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._row = struct.Struct(f"<{ID_LENGTH}s{KEY_LENGTH}s{KEY_LENGTH}sBiHd{outputs}d")
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        if about and not os.fstat(self._file).st_size:
+            self._write(0, b"", {"": about})
 
     def append(self, sample_id: bytes, keys: tuple[str, str], attempts: int, end: Outcome) -> None:
         """Record one finished sample.
@@ -109,17 +119,19 @@ class Journal:
 
     def append_rows(self, rows: Rows, messages: dict[str, str]) -> None:
         """Record many finished samples at once; see `append`."""
-        if len(rows):
-            self._write(len(rows), rows.tobytes(), messages)
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK]
+            ids = [i.decode() for i in block["sample_id"].tolist()] if messages else []
+            self._write(len(block), block.tobytes(), {i: messages[i] for i in ids if i in messages})
 
     def _write(self, count: int, rows: bytes, messages: dict[str, str]) -> None:
         payload = _COUNT.pack(count) + rows
         if messages:
-            payload += json.dumps(messages).encode()
+            payload += json.dumps({i: clean_text(text) for i, text in messages.items()}).encode()
         record = _HEAD.pack(_MARKER, len(payload), zlib.crc32(payload)) + payload
         written = os.write(self._file, record)
-        if written != len(record):
-            raise OSError(28, "No space left on device")
+        if written != len(record):  # a short write: the disk is full, or nearly
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self) -> None:
         """Bring what was appended to the disk."""
@@ -150,39 +162,76 @@ def read_journal(path: Path, outputs: int) -> Finished:
         data = path.read_bytes()
     except FileNotFoundError:
         return Finished(np.empty(0, dtype))
-    blocks: list[Rows] = []
+    blocks: list[memoryview] = []
     messages: dict[str, str] = {}
     good = 0
     for payload in _payloads(data):
         count = _COUNT.unpack_from(payload)[0]
         end = _COUNT.size + count * dtype.itemsize
-        if end > len(payload):  # a journal of another study under this name
+        if end > len(payload):  # rows with another number of outputs
             continue
         good += _HEAD.size + len(payload)
-        block = np.frombuffer(payload, dtype, count, _COUNT.size)
-        blocks.append(block)
-        for sample_id in block["sample_id"] if messages else ():
-            messages.pop(sample_id.decode(), None)
+        blocks.append(payload[_COUNT.size : end])
+        if messages:  # the last record of a sample wins, and so does its silence
+            for sample_id in np.frombuffer(blocks[-1], dtype)["sample_id"].tolist():
+                messages.pop(sample_id.decode(), None)
         if end < len(payload):
-            messages |= json.loads(payload[end:])
-    rows = np.concatenate(blocks) if blocks else np.empty(0, dtype)
-    return Finished(latest(rows), messages, len(data) - good)
+            messages |= json.loads(bytes(payload[end:]))
+    # joined as bytes: to concatenate structured arrays costs far more
+    rows = np.frombuffer(b"".join(blocks), dtype)
+    about = messages.pop("", "")
+    return Finished(latest(rows), messages, len(data) - good, about)
+
+
+def journal_about(path: Path) -> str:
+    """Return what a journal says of itself; empty if it does not, or cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return ""
+    for payload in _payloads(data):
+        if not _COUNT.unpack_from(payload)[0]:
+            return str(json.loads(bytes(payload[_COUNT.size :]))[""])
+    return ""
 
 
 def latest(rows: Rows) -> Rows:
     """Return the last row of each sample, in order."""
-    _, last = np.unique(rows["sample_id"][::-1], return_index=True)
-    return rows[np.sort(len(rows) - 1 - last)]
+    ids = rows["sample_id"]
+    order = np.argsort(ids, kind="stable")
+    last = np.ones(len(rows), bool)
+    last[:-1] = ids[order[1:]] != ids[order[:-1]]
+    return rows[np.sort(order[last])]
 
 
-def _payloads(data: bytes) -> Iterator[bytes]:
+def members(ids: NDArray[np.bytes_], known: NDArray[np.bytes_]) -> NDArray[np.bool_]:
+    """Return which ids are among the known ones, shape of `ids`.
+
+    As `numpy.isin`, which imports numpy.ma and with it a part of a job's start-up time.
+    """
+    if not len(known):
+        return np.zeros(len(ids), bool)
+    known = np.sort(known)
+    place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    found: NDArray[np.bool_] = known[place] == ids
+    return found
+
+
+def clean_text(text: str) -> str:
+    """Return a message as every file can hold it: no NUL, no half characters, not endless."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]}\n...\n{text[-_LONGEST // 2 :]}"
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _payloads(data: bytes) -> Iterator[memoryview]:
     """Yield the payloads of whole records; skip damage up to the next marker."""
-    at = 0
+    at, view = 0, memoryview(data)
     while (at := data.find(_MARKER, at)) >= 0:
         if at + _HEAD.size > len(data):
             return
         _, length, checksum = _HEAD.unpack_from(data, at)
-        payload = data[at + _HEAD.size : at + _HEAD.size + length]
+        payload = view[at + _HEAD.size : at + _HEAD.size + length]
         if len(payload) == length >= _COUNT.size and zlib.crc32(payload) == checksum:
             yield payload
             at += _HEAD.size + length
@@ -190,12 +239,12 @@ def _payloads(data: bytes) -> Iterator[bytes]:
             at += 1
 
 
-def rows_of(ids: Sequence[bytes], run_key: str, origin: str, outputs: Any) -> Rows:  # noqa: ANN401
+def rows_of(ids: Rows, run_key: str, origin: str, outputs: Any) -> Rows:  # noqa: ANN401
     """Return rows of samples that ended well, with their outputs; the rest is filled in later.
 
     Parameters
     ----------
-    ids : sequence of bytes, length k
+    ids : ndarray of S20, shape (k,)
         Sample ids.
     run_key, origin : str
         What ran, and the batch that ran it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -11,30 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy
-from ensnare.config.model import CopyFile, File, LinkFile, Output, TemplateFile, TreeFile
+from ensnare.config.model import Output
 from ensnare.environment import base_environment
 from ensnare.errors import ConfigError, OutputError
-from ensnare.identity import digest, file_digest, file_target, tree_files
+from ensnare.inputfiles import InputFile, compile_files, make_files
 from ensnare.outputs import Parser, RunFiles, compile_parser, compile_success
-from ensnare.process import run_step
+from ensnare.process import MACHINE_TROUBLE, run_step
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.templates import Template, Value, parse_template
 
 Values = Mapping[str, Value]
 _TAIL = 2000  # characters of the error stream that a message keeps
+_NOT_FOUND = 127  # what a shell returns
 # values that say how a run is made, not what it computes
 _HOW: dict[str, Value] = {"study_dir": ".", "threads": 1}
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file of the working directory, ready to be made."""
-
-    target: str
-    template: Template | None = None
-    source: str = ""
-    link: bool = False
-    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,16 +52,19 @@ class CommandModel:
     success: tuple[Callable[[RunFiles], str], ...]
     limit_s: float | None
     base: str
-    _programs: dict[str, str] = field(default_factory=dict)
+    _programs: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     def identity(self, values: Values) -> str:
         """Return the hash of what a run computes: its files as rendered, and its command."""
         values = {**values, **_HOW}
-        files = [
-            [f.target, f.template.render(values) if f.template else f.content] for f in self.files
-        ]
-        steps = [[word.render(values) for word in step] for step in self.steps]
-        return digest([files, steps])
+        texts = [str(len(self.files))]
+        for file in self.files:
+            texts += (file.target, file.template.render(values) if file.template else file.content)
+        for step in self.steps:
+            texts += (str(len(step)), *(word.render(values) for word in step))
+        # lengths keep the texts apart; JSON would cost five times as much for every sample
+        whole = "".join([f"{len(text)}:{text}" for text in texts])
+        return hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
     def prepare(self, values: Values) -> None:
         """Make the files of a sample in the current directory.
@@ -82,18 +76,10 @@ class CommandModel:
         """
         for directory in self.directories:
             os.makedirs(directory, exist_ok=True)
-        for file in self.files:
-            if file.template is not None:
-                _write(file.target, file.template.render(values).encode())
-            elif file.link:
-                _replace(file.target)
-                os.symlink(file.source, file.target)
-            else:
-                _replace(file.target)
-                shutil.copy2(file.source, file.target)
+        make_files(self.files, values)
 
-    def commands(self, values: Values) -> list[list[str]]:
-        """Return the words of each step; the program as a path.
+    def commands(self, values: Values, search: str | None) -> list[list[str]]:
+        """Return the words of each step; the program as a path, found on the path `search`.
 
         Raises
         ------
@@ -101,7 +87,7 @@ class CommandModel:
             If there is no such program.
         """
         words = [[word.render(values) for word in step] for step in self.steps]
-        return [[self._program(step[0]), *step[1:]] for step in words]
+        return [[self._program(step[0], search), *step[1:]] for step in words]
 
     def run(self, values: Values, directory: str) -> Outcome:
         """Run the prepared sample in the current directory, and read its outputs.
@@ -112,23 +98,27 @@ class CommandModel:
             Values of the sample.
         directory : str
             The current directory, for messages and parsers.
+
+        Raises
+        ------
+        OSError
+            If the machine is exhausted; all that is the sample's own affair is an outcome.
+        ValueError
+            If a value cannot be an argument.
         """
         start = time.perf_counter()
         code = NO_EXIT_CODE
         environment = self.environment_of(values)
         try:
-            commands = self.commands(values)
+            commands = self.commands(values, environment.get("PATH"))
         except FileNotFoundError as error:
-            return self._bad(
-                Status.FAILED, 127, start, f"cannot start {error.filename}: {error.strerror}"
-            )
+            return self._not_started(directory, error.filename, error, start)
         for number, argv in enumerate(commands):
             left = None if self.limit_s is None else self.limit_s - (time.perf_counter() - start)
             try:
                 ended = run_step(argv, environment, self.streams, number > 0, left)
             except OSError as error:
-                message = f"cannot start {argv[0]}: {error.strerror}"
-                return self._bad(Status.FAILED, 127, start, message)
+                return self._not_started(directory, argv[0], error, start)
             code = ended.exit_code
             if ended.timed_out:
                 message = f"step {number + 1} passed the time limit of {self.limit_s:g} s"
@@ -166,6 +156,14 @@ class CommandModel:
         except OutputError as error:
             return Outcome(Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + self._tail())
 
+    def _not_started(self, directory: str, program: str, error: OSError, start: float) -> Outcome:
+        if error.errno in MACHINE_TROUBLE:
+            raise error
+        message = f"cannot start {program}: {error.strerror}"
+        if not os.path.isdir(directory):  # a step may remove its own working directory
+            message = f"cannot start {program}: its working directory is gone"
+        return self._bad(Status.FAILED, _NOT_FOUND, start, message)
+
     def _bad(self, status: Status, code: int, start: float, message: str) -> Outcome:
         nothing = [float("nan")] * len(self.parsers)
         return Outcome(status, code, time.perf_counter() - start, nothing, message)
@@ -183,12 +181,12 @@ class CommandModel:
                 return f"\n{text}"
         return ""
 
-    def _program(self, word: str) -> str:
+    def _program(self, word: str, search: str | None) -> str:
         """Find the program of a step: relative to the study, to the sample, or on PATH."""
-        path = self._programs.get(word)
+        path = self._programs.get((word, search))
         if path is None:
-            path = find_program(word, self.base, self.environment.get("PATH"))
-            self._programs[word] = path
+            path = find_program(word, self.base, search)
+            self._programs[word, search] = path
         return path
 
 
@@ -218,26 +216,6 @@ def find_program(word: str, base: str, search: str | None) -> str:
     return found
 
 
-def _write(name: str, content: bytes) -> None:
-    try:
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:  # an overlay: never write through a link
-        os.unlink(name)
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
-    finally:
-        os.close(handle)
-
-
-def _replace(target: str) -> None:
-    """Make room for a file that overlays another."""
-    if os.path.lexists(target):
-        os.unlink(target)
-
-
 def compile_model(study: LoadedStudy) -> CommandModel:
     """Compile the command model of a study.
 
@@ -248,9 +226,7 @@ def compile_model(study: LoadedStudy) -> CommandModel:
     """
     config, model = study.config, study.config.model
     base = str(Path(study.directory).absolute())
-    files: list[InputFile] = []
-    for i, item in enumerate(model.files):
-        files += _compile_file(item, study, f"{study.source}: model.files[{i}]")
+    files = compile_files(study)
     steps = [
         tuple(_compile_text(word, f"{study.source}: model.command") for word in step)
         for step in model.steps
@@ -258,7 +234,7 @@ def compile_model(study: LoadedStudy) -> CommandModel:
     environment = base_environment(study)
     where = f"{study.source}: model.environment"
     return CommandModel(
-        files=tuple(files),
+        files=files,
         directories=_directories(files, (model.stdout, model.stderr)),
         steps=tuple(steps),
         variables={k: _compile_text(str(v), where) for k, v in model.environment.set.items()},
@@ -272,39 +248,6 @@ def compile_model(study: LoadedStudy) -> CommandModel:
         limit_s=config.timeout,
         base=base,
     )
-
-
-def _compile_file(item: File, study: LoadedStudy, where: str) -> list[InputFile]:
-    target = file_target(item)
-    match item:
-        case TemplateFile():
-            path = study.path(item.template)
-            try:
-                text = path.read_bytes().decode()
-                template = parse_template(text, item.delimiters, item.format, item.width or 0)
-            except OSError as error:
-                raise ConfigError(f"{where}: cannot read {path}: {error.strerror}") from None
-            except UnicodeDecodeError:
-                raise ConfigError(f"{where}: {path} is not UTF-8 text; use copy") from None
-            except ValueError as error:
-                raise ConfigError(f"{where}: {path}: {error}") from None
-            return [InputFile(target, template=template)]
-        case CopyFile():
-            path = study.path(item.copy_).absolute()
-            return [InputFile(target, source=str(path), content=file_digest(path))]
-        case LinkFile():
-            path = study.path(item.link).absolute()
-            return [InputFile(target, source=str(path), link=True)]
-        case TreeFile():
-            root = study.path(item.tree).absolute()
-            return [
-                InputFile(
-                    os.path.normpath(os.path.join(target, name)),
-                    source=str(root / name),
-                    content=file_digest(root / name),
-                )
-                for name in tree_files(root, item.except_)
-            ]
 
 
 def _compile_text(text: str, where: str) -> Template:

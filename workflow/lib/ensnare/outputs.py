@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import mmap
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from ensnare.config.model import (
 )
 from ensnare.errors import OutputError
 
+# Fortran writes D for double precision, and leaves the letter out before three digits
+_FORTRAN = re.compile(
+    r"^([-+]?[0-9]*\.?[0-9]*)[dD]([-+]?[0-9]+)$|^([-+]?[0-9]*\.[0-9]*)([-+][0-9]{3})$"
+)
 _MAPPED = 1 << 20  # larger texts are mapped, so that a gigabyte of log costs no memory
 
 Parser = Callable[["RunFiles"], float]
@@ -57,7 +62,7 @@ class RunFiles:
 
 
 def to_float(text: Any, where: str) -> float:  # noqa: ANN401
-    """Return a finite number from text; Fortran's `1.5D+03` is 1500.
+    """Return a finite number from text; Fortran's `1.5D+03` is 1500, its `1.5-103` is 1.5e-103.
 
     Raises
     ------
@@ -68,7 +73,7 @@ def to_float(text: Any, where: str) -> float:  # noqa: ANN401
         number = float(text)
     except (TypeError, ValueError):
         try:
-            number = float(re.sub("[dD]", "e", text.strip(), count=1))
+            number = float(_FORTRAN.sub(r"\1\3e\2\4", text.strip()))
         except (TypeError, ValueError, AttributeError):
             raise OutputError(f"{where}: got {str(text)[:60]!r}; expected a number") from None
     if not abs(number) < float("inf"):
@@ -110,29 +115,38 @@ def _json_parser(name: str, key: str) -> Parser:
 
     def parse(files: RunFiles) -> float:
         node = files.get(name, "json", load)
-        for part in key.split("."):
-            try:
-                node = node[int(part) if isinstance(node, list) else part]
-            except (KeyError, IndexError, ValueError, TypeError):
-                raise OutputError(f"'{name}': no '{part}' of '{key}'") from None
-        if isinstance(node, bool):
-            raise OutputError(f"'{name}': {key}: got {node}; expected a number")
+        node = _at_key(node, key, name)
+        if isinstance(node, bool) or not isinstance(node, int | float | str):
+            raise OutputError(f"'{name}': {key}: got {str(node)[:60]}; expected a number")
         return to_float(node, f"'{name}': {key}")
 
     return parse
 
 
+def _at_key(node: Any, key: str, name: str) -> Any:  # noqa: ANN401
+    """Follow a path of keys and positions; a key may itself have dots in it."""
+    rest = key
+    while rest and not (isinstance(node, dict) and rest in node):
+        part, _, rest = rest.partition(".")
+        try:
+            node = node[int(part) if isinstance(node, list) else part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise OutputError(f"'{name}': no '{part}' of '{key}'") from None
+    return node[rest] if rest else node
+
+
 def _xml_parser(name: str, xpath: str) -> Parser:
     from xml.etree import ElementTree
 
-    path, _, attribute = (
-        xpath.rpartition("@") if "@" in xpath.rpartition("/")[2] else (xpath, "", "")
-    )
-    path = path.rstrip("/") or "."
+    path, attribute = _split_xpath(xpath)
     try:
         ElementTree.Element("x").find(path)
-    except (SyntaxError, KeyError) as error:
-        raise ValueError(f"'{xpath}' is not an XPath: {error}") from None
+    except (SyntaxError, KeyError, TypeError, ValueError, IndexError) as error:
+        reason = f": {error}" if isinstance(error, SyntaxError) else ""
+        raise ValueError(
+            f"'{xpath}' is not a path in XML{reason}; expected such as outputs/@y, outputs/force "
+            "or {*}y for any namespace"
+        ) from None
 
     def load(file: str) -> Any:  # noqa: ANN401
         try:
@@ -155,26 +169,37 @@ def _xml_parser(name: str, xpath: str) -> Parser:
     return parse
 
 
+def _split_xpath(xpath: str) -> tuple[str, str]:
+    """Return the path of the element, as ElementTree takes it, and the attribute or ""."""
+    head, slash, last = xpath.removesuffix("/text()").rpartition("/")
+    path, attribute = (head, last[1:]) if last.startswith("@") else (head + slash + last, "")
+    if not xpath.strip("/ ") or last == "@":
+        raise ValueError(f"'{xpath}' names nothing; expected such as outputs/@y or outputs/force")
+    path = f".{path}" if path.startswith("//") else path.lstrip("/")
+    return path or ".", attribute
+
+
 def _table_parser(output: TableOutput) -> Parser:
     where = f"'{output.table}'"
 
-    def load(path: str) -> list[list[str]]:
+    def load(path: str) -> tuple[list[str] | None, list[list[str]]]:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = [line.strip() for line in file if line.strip()]
-        return split_rows(lines, output.delimiter)
+        return split_table(lines, output.delimiter)
 
     def parse(files: RunFiles) -> float:
-        rows = files.get(output.table, f"table {output.delimiter}", load)
-        header = [cell.lstrip("# ") for cell in rows[0]] if rows and not _numeric(rows[0]) else None
-        body = [row for row in (rows[1:] if header else rows) if not row[0].startswith("#")]
+        header, body = files.get(output.table, f"table {output.delimiter}", load)
         column = _column(output.column, header, where)
+        place = f"{where}: row {output.row}, column {output.column}"
         try:
-            cell = body[output.row][column]
+            row = body[output.row]
         except IndexError:
-            raise OutputError(
-                f"{where}: no row {output.row}, column {output.column}; it has {len(body)} rows"
-            ) from None
-        return to_float(cell, f"{where}: row {output.row}, column {output.column}")
+            raise OutputError(f"{place}: the table has {len(body)} rows") from None
+        try:
+            cell = row[column]
+        except IndexError:
+            raise OutputError(f"{place}: the row has {len(row)} columns") from None
+        return to_float(cell, place)
 
     return parse
 
@@ -186,26 +211,48 @@ def _column(column: str | int, header: Sequence[str] | None, where: str) -> int:
         raise OutputError(f"{where}: no header to find the column '{column}' in")
     if column not in header:
         raise OutputError(f"{where}: no column '{column}'; found {', '.join(header)[:200]}")
+    if header.count(column) > 1:
+        raise OutputError(f"{where}: two columns '{column}'; give the number of one, from 0")
     return header.index(column)
 
 
-def split_rows(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
-    """Split lines into cells by the delimiter; by default the first of , ; tab or blanks."""
-    if delimiter is None and lines:
-        delimiter = next((d for d in ",;\t" if d in lines[-1]), None)
-    rows = []
-    for line in lines:
-        if line.startswith("#"):
-            line = "#" + line.lstrip("# ")
-        rows.append([cell.strip().strip('"') for cell in line.split(delimiter)])
-    return rows
+def split_table(
+    lines: Sequence[str], delimiter: str | None
+) -> tuple[list[str] | None, list[list[str]]]:
+    """Return the header of a table, if it has one, and its rows of cells.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        Lines that are not blank; those that start with # are comments. The last comment before
+        the rows is the header unless the first row is, whose first cell is then no number.
+    delimiter : str or None
+        Separator; None takes the first of ; tab , that the first or last row has, or blanks.
+    """
+    rows = [line for line in lines if not line.startswith("#")]
+    comment = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines)) - 1
+    if delimiter is None:
+        delimiter = next((d for d in ";\t," if rows and (d in rows[0] or d in rows[-1])), None)
+    body = _split(rows, delimiter)
+    if body and not _numeric(body[0]):
+        return body[0], body[1:]
+    return (_split([lines[comment].lstrip("# ")], delimiter)[0] if comment >= 0 else None), body
+
+
+def _split(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
+    """Split lines into cells without quotes and blanks around them."""
+    if delimiter is not None and len(delimiter) == 1:
+        rows: Iterable[list[str]] = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    else:
+        rows = (line.split(delimiter) for line in lines)
+    return [[cell.strip().strip('"') for cell in row] for row in rows]
 
 
 def _numeric(row: Sequence[str]) -> bool:
     try:
         to_float(row[0], "")
     except OutputError:
-        return row[0].lower() in ("nan", "inf", "-inf")
+        return row[0].lower() in ("nan", "inf", "-inf", "+inf", "infinity", "-infinity", "-nan")
     return True
 
 
@@ -217,8 +264,9 @@ def find_last(path: str, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
             file.read() if size < _MAPPED else mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         )
         last = None
-        for last in pattern.finditer(text):  # noqa: B007
-            pass
+        for match in pattern.finditer(text):
+            if match[0]:  # `(.*)` also matches nothing, at the end
+                last = match
     return last
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 _BEAT_S = 5.0
+_POLL_S = 0.2
 _DEAD_S = 60.0  # twelve beats missed; far above the attribute cache of NFS (30 to 60 s at worst)
 
 
@@ -22,7 +24,7 @@ class Owner:
     The claim is a file made with `link`, which is atomic on NFS too. The heartbeat is its
     modification time. Another host's clock is never compared with ours: the owner is dead when
     its heartbeat has not *changed* for a minute by our clock, or at once when it ran on this
-    host and its process is gone.
+    host since it was started and its process is gone.
 
     Parameters
     ----------
@@ -54,17 +56,17 @@ class Owner:
         while not self._claim():
             beat, text = _read(self._path)
             now = time.monotonic()
-            if text is None:
+            if text is None:  # gone meanwhile
                 continue
             if seen is None or seen[0] != beat:
                 seen = (beat, now)
             if not _alive(text) or now - seen[1] > _DEAD_S:
-                self._take_over(text)
+                _remove(self._path, text)
                 continue
             if not said:
                 self._say(f"{self._path.stem}: another job evaluates this batch; waiting ({text})")
                 said = True
-            time.sleep(0.5)
+            time.sleep(_POLL_S)
         return self
 
     def __exit__(
@@ -73,41 +75,66 @@ class Owner:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if _read(self._path)[1] == self._mark:
-            self._path.unlink(missing_ok=True)
+        _remove(self._path, self._mark)
 
     def beat(self) -> bool:
         """Show that we live; return whether the claim is still ours."""
         if time.monotonic() - self._last_beat < _BEAT_S:
             return True
         self._last_beat = time.monotonic()
-        if _read(self._path)[1] != self._mark:
+        try:
+            if self._path.read_text() != self._mark:
+                return False
+            os.utime(self._path)
+        except FileNotFoundError:
             return False
-        os.utime(self._path)
+        except OSError:  # a file system that stutters; the next beat will tell
+            return True
         return True
 
     def _claim(self) -> bool:
+        if os.path.lexists(self._path):
+            return False
         own = self._path.with_name(f"{self._path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
         own.write_text(self._mark)
         try:
             os.link(own, self._path)
         except FileExistsError:
-            return False
+            pass
+        except OSError:
+            # NFS may lose the answer to a link that was made (the count tells, below), and some
+            # file systems make none: there, who creates the file has it
+            if os.stat(own).st_nlink == 1:
+                return self._create()
         finally:
+            linked = os.stat(own).st_nlink == 2
             own.unlink()
+        return linked
+
+    def _create(self) -> bool:
+        try:
+            with self._path.open("x") as file:
+                file.write(self._mark)
+        except FileExistsError:
+            return False
         return True
 
-    def _take_over(self, dead: str) -> None:
-        """Remove the claim of a dead owner; of several that try, one removes it."""
-        grave = self._path.with_name(f"{self._path.name}.dead-{uuid.uuid4().hex[:8]}")
-        try:
-            os.rename(self._path, grave)
-        except FileNotFoundError:
-            return
-        if grave.read_text() != dead:  # another job was faster, and we took its new claim
-            with contextlib.suppress(FileExistsError):
-                os.link(grave, self._path)
-        grave.unlink()
+
+def _remove(path: Path, expected: str) -> None:
+    """Remove an owner file if it is still the one that was read.
+
+    Of several jobs that find the same dead owner, the lock lets one remove it; the others then
+    hold a file that is no longer at the path. Where there are no locks, a race stays that
+    `Owner.beat` discovers.
+    """
+    try:
+        with path.open("r+") as file:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(file, fcntl.LOCK_EX)
+            if file.read() == expected and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                path.unlink()
+    except FileNotFoundError:
+        return
 
 
 def _read(path: Path) -> tuple[float, str | None]:
@@ -115,20 +142,20 @@ def _read(path: Path) -> tuple[float, str | None]:
     try:
         with path.open() as file:
             return os.fstat(file.fileno()).st_mtime, file.read()
-    except OSError:
+    except FileNotFoundError:
         return 0.0, None
 
 
 def _alive(text: str) -> bool:
-    """Return False only if the owner ran on this host and is gone."""
+    """Return False only if the owner certainly ran on this host and is gone."""
     try:
         mark = json.loads(text)
-        if mark["host"] != socket.gethostname():
+        # another boot: this host long ago, or a machine that is also called `localhost`; another
+        # container: its process numbers mean nothing here. The heartbeat decides
+        here = {"host": socket.gethostname(), "boot": _boot_id(), "space": _pid_space()}
+        if any(mark[key] != value for key, value in here.items()):
             return True
-        if mark["boot"] != _boot_id():
-            return False
-        # another container on this host: its process numbers mean nothing here
-        return bool(mark["space"] != _pid_space() or mark["started"] == _start_time(mark["pid"]))
+        return bool(mark["started"] == _start_time(mark["pid"]))
     except (ValueError, KeyError, TypeError):
         return True  # damaged: the heartbeat decides
 

@@ -1,51 +1,32 @@
 """A pool of worker processes that pull tasks; it survives the death of any of them.
 
 Tasks go through a pipe that all workers read, so whoever is free takes the next one. A page of
-shared memory tells which task each worker runs: when one dies, its task is tried once more by
-another, and a task whose worker died twice is given up.
+shared memory tells which task each worker runs: when one dies, the work is asked what became of
+its task, and what is not done is tried again by another.
 """
 
 from __future__ import annotations
 
-import mmap
+import contextlib
 import os
 import select
 import signal
-import struct
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from ensnare.errors import BatchError
-from ensnare.process import adopt_orphans, die_with_parent, end_descendants
+from ensnare.process import adopt_orphans, end_descendants
+from ensnare.signals import Terminated, held_back, raise_on_signals
+from ensnare.worker import FINISHED, Death, Shared, Work, start_worker
 
-_TASK = struct.Struct("<I")
-_STORAGE_FAILED = 74  # EX_IOERR
+__all__ = ["Pool", "Terminated", "raise_on_signals"]
+
 _PATIENCE_S = 10.0  # for workers that were asked to end; a process tree gets 2 s of it
 _TICK_S = 0.5
-MAX_ATTEMPTS = 2
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGINT: no error of anyone's, so nothing that catches errors catches it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = 128 + number
-
-
-class Work(Protocol):
-    """What the pool does."""
-
-    def do(self, task: int, attempt: int) -> None:
-        """Do a task, in a worker; what it achieves must be on record when it returns."""
-
-    def give_up(self, task: int, exit_code: int, timed_out: bool) -> None:
-        """Record, in the parent, a task that took its worker with it."""
+_IDLE_DEATHS = 20  # workers that died before they took a task: something kills them all
 
 
 @dataclass
@@ -53,30 +34,7 @@ class _Worker:
     pid: int
     handle: int  # pidfd: readable when the process has ended
     slot: int
-    timed_out: bool = False
-
-
-class _Shared:
-    """Memory that the pool and its workers share."""
-
-    def __init__(self, tasks: int, slots: int) -> None:
-        memory = mmap.mmap(-1, max(1, 16 * slots + 4 * tasks))
-        self.running = np.frombuffer(memory, np.int64, slots)  # task + 1, or 0
-        self.since = np.frombuffer(memory, np.float64, slots, 8 * slots)
-        self.attempts = np.frombuffer(memory, np.uint16, tasks, 16 * slots)
-        self.done = np.frombuffer(memory, np.uint8, tasks, 16 * slots + 2 * tasks)
-
-
-def raise_on_signals() -> None:
-    """Turn SIGTERM and SIGINT into `Terminated`, in this process and in workers forked from it."""
-
-    def handler(number: int, _frame: object) -> None:
-        # once: a second signal must not interrupt the tidying up
-        signal.signal(number, signal.SIG_IGN)
-        raise Terminated(number)
-
-    signal.signal(signal.SIGTERM, handler)
-    signal.signal(signal.SIGINT, handler)
+    late_at: float = float("nan")  # when it was killed for being late
 
 
 class Pool:
@@ -91,9 +49,10 @@ class Pool:
     workers : int
         Number of worker processes.
     limit_s : float, optional
-        Kill a worker that spends longer than this on a task [s]; for work that cannot stop itself.
+        Kill a worker that spends longer than this on a task, or on a part of one that restarted
+        the clock [s]; for work that cannot stop itself.
     tick : callable
-        Called about twice a second with the number of tasks done.
+        Called about twice a second.
     """
 
     def __init__(
@@ -102,15 +61,15 @@ class Pool:
         tasks: int,
         workers: int,
         limit_s: float | None,
-        tick: Callable[[int], None],
+        tick: Callable[[], None],
     ) -> None:
         self._work = work
-        self._tasks = tasks
         self._count = max(1, min(workers, tasks))
         self._limit_s = limit_s
         self._tick = tick
-        self._shared = _Shared(tasks, self._count)
+        self._shared = Shared(tasks, self._count)
         self._workers: list[_Worker] = []
+        self._idle_deaths = 0
 
     def run(self) -> None:
         """Do all tasks.
@@ -118,15 +77,15 @@ class Pool:
         Raises
         ------
         BatchError
-            If a worker cannot record what it achieved.
+            If a worker cannot record what it achieved, or workers cannot live here.
         Terminated
-            On SIGTERM or SIGINT; all workers and what they run are ended first.
+            On SIGTERM, SIGINT or SIGHUP; all workers and what they run are ended first.
         """
         adopt_orphans()
         try:
             while len(left := np.flatnonzero(self._shared.done == 0)):
                 self._round(left)
-            self._tick(self._tasks)
+            self._tick()
         finally:
             self._end_workers()
 
@@ -136,7 +95,7 @@ class Pool:
         os.set_blocking(writer, False)
         feed = memoryview(np.asarray(tasks, "<u4").tobytes())
         try:
-            for slot in range(self._count):
+            for slot in range(min(self._count, len(tasks))):
                 self._start(slot, reader, writer)
             while self._workers:
                 feed = self._wait(feed, writer)
@@ -149,6 +108,11 @@ class Pool:
             if writer >= 0:
                 os.close(writer)
 
+    def _start(self, slot: int, reader: int, writer: int) -> None:
+        with held_back():  # a signal must not come between the process and the note of it
+            pid = start_worker(self._work, self._shared, slot, reader, writer)
+            self._workers.append(_Worker(pid, os.pidfd_open(pid), slot))
+
     def _wait(self, feed: memoryview, writer: int) -> memoryview:
         """Wait for something to happen; return what is left to feed."""
         poll = select.poll()
@@ -159,131 +123,73 @@ class Pool:
         events = dict(poll.poll(_TICK_S * 1000))
         if writer in events:
             # whole tasks only: a short write may not cut one in two
-            try:
+            with contextlib.suppress(BlockingIOError):
                 feed = feed[os.write(writer, feed[: select.PIPE_BUF]) :]
-            except BlockingIOError:
-                pass
-            except BrokenPipeError:
-                feed = feed[:0]
         self._stop_late()
-        self._tick(int(self._shared.done.sum()))
+        self._tick()
         return feed
 
     def _stop_late(self) -> None:
         """Kill workers whose task passed its time limit."""
         if self._limit_s is None:
             return
+        now = time.monotonic()
         for worker in self._workers:
-            started = self._shared.since[worker.slot]
-            if self._shared.running[worker.slot] and time.monotonic() - started > self._limit_s:
-                worker.timed_out = True
-                os.kill(worker.pid, signal.SIGKILL)
+            since = self._shared.since[worker.slot]
+            if self._shared.running[worker.slot] and now - since > self._limit_s:
+                worker.late_at = now
+                os.kill(worker.pid, signal.SIGKILL)  # not reaped, so it is no one else's number
 
     def _replace_dead(self, reader: int, writer: int) -> None:
         """Collect ended workers; start others in the place of those that died."""
         for worker in list(self._workers):
             if not select.select([worker.handle], [], [], 0)[0]:
                 continue
-            code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
-            os.close(worker.handle)
-            self._workers.remove(worker)
-            if code == 0:
-                continue
-            if code == _STORAGE_FAILED:
+            with held_back():
+                code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
+                os.close(worker.handle)
+                self._workers.remove(worker)
+            state = int(self._shared.state[worker.slot])
+            if state < 0:
                 raise BatchError(
-                    "a finished sample cannot be recorded; make space and run again "
-                    "(nothing that was recorded is lost)"
+                    f"a sample cannot be run or recorded: {os.strerror(-state)}; mend that and run "
+                    "again (nothing that was recorded is lost)"
                 )
-            self._bury(worker, code)
-            self._start(worker.slot, reader, writer)
+            if state != FINISHED:  # whatever its exit code: a function may call os._exit(0)
+                self._bury(worker, code)
+                self._start(worker.slot, reader, writer)
 
     def _bury(self, worker: _Worker, code: int) -> None:
         """Deal with the task of a worker that died, and with what the worker left running."""
-        self._kill_orphans()
+        end_descendants(spare={other.pid for other in self._workers})
         task = int(self._shared.running[worker.slot]) - 1
-        self._shared.running[worker.slot] = 0
-        if task < 0 or self._shared.done[task]:
+        if task < 0:
+            self._idle_deaths += 1
+            if self._idle_deaths > _IDLE_DEATHS:
+                raise BatchError(
+                    f"{self._idle_deaths} workers ended before they took a sample, the last with "
+                    f"exit code {code}; is there enough memory?"
+                )
             return
-        if worker.timed_out or self._shared.attempts[task] >= MAX_ATTEMPTS:
-            self._work.give_up(task, code, worker.timed_out)
+        if self._shared.done[task]:
+            return
+        elapsed_s = time.monotonic() - float(self._shared.since[worker.slot])
+        # it may have gone on to another task between the look at the clock and the kill
+        late = worker.late_at - float(self._shared.since[worker.slot]) > (self._limit_s or 0.0)
+        if self._work.bury(task, Death(code, late, elapsed_s)):
             self._shared.done[task] = 1
-
-    def _kill_orphans(self) -> None:
-        """Kill children of ours that are not workers: we inherit those of a dead worker."""
-        import psutil
-
-        ours = {worker.pid for worker in self._workers}
-        for child in psutil.Process().children():
-            if child.pid in ours:
-                continue
-            for process in [*child.children(recursive=True), child]:
-                try:
-                    process.kill()
-                except psutil.NoSuchProcess:
-                    continue
-            try:
-                os.waitpid(child.pid, 0)
-            except ChildProcessError:
-                continue
-
-    def _start(self, slot: int, reader: int, writer: int) -> None:
-        parent = os.getpid()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        pid = os.fork()
-        if pid:
-            self._workers.append(_Worker(pid, os.pidfd_open(pid), slot))
-            return
-        code = 1
-        try:
-            die_with_parent(parent)
-            adopt_orphans()
-            if writer >= 0:
-                os.close(writer)  # or the pipe would never end
-            self._serve(slot, reader)
-            code = 0
-        except Terminated as signal_:
-            code = signal_.exit_code
-        except OSError as error:
-            print(f"cannot record a finished sample: {error.strerror}", file=sys.stderr, flush=True)
-            code = _STORAGE_FAILED
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-
-    def _serve(self, slot: int, reader: int) -> None:
-        """Take and do tasks until there are none, in a worker."""
-        shared = self._shared
-        while data := os.read(reader, _TASK.size):
-            (task,) = _TASK.unpack(data)
-            shared.since[slot] = time.monotonic()
-            shared.running[slot] = task + 1
-            shared.attempts[task] += 1
-            self._work.do(task, int(shared.attempts[task]))
-            shared.done[task] = 1
-            shared.running[slot] = 0
 
     def _end_workers(self) -> None:
         """End all workers; they end what they run."""
-        for worker in self._workers:
-            _signal(worker.pid, signal.SIGTERM)
-        deadline = time.monotonic() + _PATIENCE_S
-        for worker in self._workers:
-            left = max(0.0, deadline - time.monotonic())
-            if not select.select([worker.handle], [], [], left)[0]:
-                _signal(worker.pid, signal.SIGKILL)
-            os.waitpid(worker.pid, 0)
-            os.close(worker.handle)
-        self._workers.clear()
-        end_descendants()
-
-
-def _signal(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
+        with held_back():
+            for worker in self._workers:
+                os.kill(worker.pid, signal.SIGTERM)
+            deadline = time.monotonic() + _PATIENCE_S
+            for worker in self._workers:
+                left = max(0.0, deadline - time.monotonic())
+                if not select.select([worker.handle], [], [], left)[0]:
+                    os.kill(worker.pid, signal.SIGKILL)
+                os.waitpid(worker.pid, 0)
+                os.close(worker.handle)
+            self._workers.clear()
+            end_descendants()

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
 import os
 import select
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+
+from ensnare.signals import Terminated, held_back, raise_on_signals, release
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 2.0  # between SIGTERM and SIGKILL, for codes that tidy up
+_LONGEST_POLL_S = 1e6  # poll takes milliseconds as an int of 32 bits
 
 # what Python ignores or a worker handles; a code starts with the defaults
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
+
+# what a full disk or an exhausted machine answers: no sample's fault, so none may bear it
+_TROUBLE = "ENOSPC EDQUOT EIO EROFS EMFILE ENFILE ENOMEM EAGAIN"
+MACHINE_TROUBLE = frozenset(getattr(errno, name) for name in _TROUBLE.split())
+
+_adopter = 0  # the process that called `adopt_orphans`; a fork of it does not count
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,9 @@ class Ended:
 
 def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends, so that none escapes."""
+    global _adopter
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _adopter = os.getpid()
 
 
 def die_with_parent(parent: int) -> None:
@@ -54,6 +67,9 @@ def run_step(
     limit_s: float | None,
 ) -> Ended:
     """Run a program in the current directory to its end, and end what it leaves behind.
+
+    What it leaves behind is every descendant in a process that called `adopt_orphans`, and
+    elsewhere its process group.
 
     Parameters
     ----------
@@ -82,6 +98,7 @@ def run_step(
         actions.append((os.POSIX_SPAWN_DUP2, 1, 2))  # type: ignore[arg-type]
     else:
         actions.append((os.POSIX_SPAWN_OPEN, 2, streams[1], flags, 0o666))
+    child = 0
     try:
         # a group of its own: a signal to it reaches the code and not the worker
         child = os.posix_spawn(
@@ -93,53 +110,128 @@ def run_step(
             setsigdef=_DEFAULT_SIGNALS,
         )
         if limit_s is not None and not _wait(child, limit_s):
-            _end_group(child)
-            return Ended(-signal.SIGKILL, timed_out=True)
-        return Ended(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            return Ended(_end(child), timed_out=True)
+        return Ended(_reap(child))
     finally:
-        end_descendants()
+        if _adopter == os.getpid():
+            end_descendants()
+        elif child:
+            _signal(child, signal.SIGKILL)
+
+
+def _reap(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _wait(child: int, limit_s: float) -> bool:
     """Wait for a child; return whether it ended within the limit."""
+    deadline = time.monotonic() + limit_s
     handle = os.pidfd_open(child)
     try:
         poll = select.poll()
         poll.register(handle, select.POLLIN)
-        return bool(poll.poll(max(0.0, limit_s) * 1000))
+        while True:
+            left_s = min(max(0.0, deadline - time.monotonic()), _LONGEST_POLL_S)
+            if poll.poll(left_s * 1000):
+                return True
+            if left_s < _LONGEST_POLL_S:
+                return False
     finally:
         os.close(handle)
 
 
-def _end_group(child: int) -> None:
-    """Ask a process group to end, and kill it if it does not."""
-    os.killpg(child, signal.SIGTERM)
+def _end(child: int) -> int:
+    """Ask a program and its process group to end, kill them if they do not; return its code."""
+    _signal(child, signal.SIGTERM)
     if not _wait(child, _GRACE_S):
-        os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+        _signal(child, signal.SIGKILL)
+        os.kill(child, signal.SIGKILL)  # in case it went to another group; it is not reaped yet
+    return _reap(child)
 
 
-def end_descendants() -> None:
+def _signal(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def end_descendants(spare: Collection[int] = ()) -> None:
     """Kill every descendant of this process that still runs.
 
     Needs `adopt_orphans`: what a program left in the background is then our child.
+
+    Parameters
+    ----------
+    spare : collection of int
+        Children to leave alone, with their descendants.
     """
-    while _has_children():
-        import psutil  # not needed by codes that leave nothing behind
-
-        for process in psutil.Process().children(recursive=True):
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        time.sleep(0.001)
+    pause_s = 0.001
+    while (others := _others(spare)) is not None:
+        for process in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 0.1)
 
 
-def _has_children() -> bool:
-    """Collect ended children; return whether others still run."""
+def _others(spare: Collection[int]) -> list[int] | None:
+    """Collect ended children; return descendants that run, None when there are certainly none."""
+    if not spare:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return None
+    import psutil  # not needed by codes that leave nothing behind
+
+    running, collected = [], False
+    for child in psutil.Process().children():
+        if child.pid in spare:
+            continue
+        if _has_ended(child.pid):
+            collected = True  # its children may have become ours after the look around
+            continue
+        with contextlib.suppress(psutil.NoSuchProcess):
+            running += [process.pid for process in child.children(recursive=True)]
+        running.append(child.pid)
+    return running if running or collected or not spare else None
+
+
+def _has_ended(child: int) -> bool:
+    """Collect a child if it has ended."""
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        return bool(os.waitpid(child, os.WNOHANG)[0])
     except ChildProcessError:
-        return False
-    return True
+        return True
+
+
+def stand_guard() -> int | None:
+    """Fork, and let the child go on while the parent makes sure that nothing survives it.
+
+    Whichever of the two is killed, the other ends all that was started: the parent adopts and
+    kills what the child leaves, and the child gets SIGTERM when the parent ends.
+
+    Returns
+    -------
+    int or None
+        None in the child; in the parent, when all is over, the exit code of the child (128 + n
+        for signal n).
+    """
+    adopt_orphans()
+    parent = os.getpid()
+    with held_back():
+        child = os.fork()
+        if not child:
+            raise_on_signals()
+            die_with_parent(parent)
+            release()
+            return None
+    handle = os.pidfd_open(child)
+    try:
+        select.select([handle], [], [])
+    except Terminated:  # hand it on; the child tidies up
+        os.kill(child, signal.SIGTERM)
+        select.select([handle], [], [])
+    os.close(handle)
+    code = _reap(child)
+    end_descendants()
+    return code if code >= 0 else 128 - code

@@ -40,8 +40,8 @@ def read_resolved(path: Path) -> LoadedStudy:
     """
     try:
         tree = json.loads(path.read_text())
-        directory, source = Path(tree["directory"]), str(tree["source"])
-    except (OSError, ValueError, KeyError) as error:
+        directory, source, study = Path(tree["directory"]), str(tree["source"]), tree["study"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "strerror", None) or "not a resolved study"
         raise ArchiveError(f"{path}: {reason}; run snakemake first") from None
-    return LoadedStudy(parse_study(tree["study"], source=source), directory, source)
+    return LoadedStudy(parse_study(study, source=source), directory, source)

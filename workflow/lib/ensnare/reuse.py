@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.batchfile import parsers_of, read_batch
+from ensnare.batches import plan_batches
+from ensnare.batchfile import parsers_of, read_batch, read_live_journal, with_outputs
 from ensnare.config import LoadedStudy
 from ensnare.errors import ArchiveError
 from ensnare.journal import Finished, row_type
@@ -31,7 +32,9 @@ class KnowsRuns(Protocol):
 
 
 class OlderBatches:
-    """The batch files of a study that exist, as a source of finished samples.
+    """The batch files of earlier versions of a study, as a source of finished samples.
+
+    The journal of a batch that was interrupted, or runs now, is one too.
 
     Parameters
     ----------
@@ -43,24 +46,24 @@ class OlderBatches:
 
     def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
         self._wanted = parsers_of(study)
-        self._paths = sorted(paths.batches.glob("*.h5"), reverse=True)
+        files = {path.stem: path for path in paths.batches.glob("*.journal")}
+        files |= {path.stem: path for path in paths.batches.glob("*.h5")}
+        # the batches of the study as it is now have no sample in common
+        current = {batch.key for batch in plan_batches(study)} if files else set()
+        self._paths = [files[key] for key in sorted(files.keys() - current)]
         self._read: dict[Path, Finished | None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._paths)
 
-    def finished(
-        self, key: str, todo: NDArray[np.int64], work: KnowsRuns
-    ) -> tuple[Any, dict[str, str]]:
-        """Return the samples that a batch file other than `key` already holds.
+    def finished(self, todo: NDArray[np.int64], work: KnowsRuns) -> tuple[Any, dict[str, str]]:
+        """Return the samples that an older batch already holds.
 
         A sample is taken over when it has the same id (case, values, occurrence), ran the same
         thing (rendered files, command), and its outputs were read in the same way.
 
         Parameters
         ----------
-        key : str
-            The batch that asks.
         todo : ndarray of int
             Positions of the samples wanted.
         work : KnowsRuns
@@ -77,7 +80,7 @@ class OlderBatches:
         messages: dict[str, str] = {}
         keys: dict[int, str] = {}
         for path in self._paths:
-            finished = self._load(path) if len(todo) and path.stem != key else None
+            finished = self._load(path) if len(todo) else None
             if finished is None:
                 continue
             rows, taken = _matching(finished, work, todo, keys)
@@ -91,14 +94,24 @@ class OlderBatches:
         """Return the samples of a batch file with the outputs wanted; None if it has others."""
         if path not in self._read:
             self._read[path] = None
-            try:
-                finished, parsers = read_batch(path)
-            except ArchiveError:  # of another layout, or damaged: its samples run again
+            found = _read_any(path)
+            if found is None:
                 return None
+            finished, parsers = found
             if all(parsers.get(name) == text for name, text in self._wanted.items()):
-                rows = _with_outputs(finished.rows, list(parsers), list(self._wanted))
+                rows = with_outputs(finished.rows, list(parsers), list(self._wanted))
                 self._read[path] = Finished(rows, finished.messages)
         return self._read[path]
+
+
+def _read_any(path: Path) -> tuple[Finished, dict[str, str]] | None:
+    """Read a batch file, or else its journal; None if neither can be: its samples run again."""
+    if path.suffix == ".h5":
+        with contextlib.suppress(ArchiveError):
+            return read_batch(path)
+    with contextlib.suppress(ArchiveError):
+        return read_live_journal(path.with_suffix(".journal"))
+    return None
 
 
 def _matching(
@@ -115,15 +128,3 @@ def _matching(
             keys[i] = work.run_key(i)
         same[n] = bool(keys[i]) and keys[i].encode() == rows["run_key"][there[n]]
     return rows[there[same]], todo[here[same]]
-
-
-def _with_outputs(rows: Any, have: Sequence[str], want: Sequence[str]) -> Any:  # noqa: ANN401
-    """Return rows with the outputs that are wanted, in their order."""
-    if list(have) == list(want):
-        return rows
-    taken = np.empty(len(rows), row_type(len(want)))
-    for name in taken.dtype.names or ():
-        if name != "outputs":
-            taken[name] = rows[name]
-    taken["outputs"] = rows["outputs"][:, [have.index(name) for name in want]]
-    return taken

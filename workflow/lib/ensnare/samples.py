@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,23 +74,42 @@ class Samples:
             values[name] = expression.evaluate(values)
         return values
 
-    def arrays(self, start: int, stop: int) -> dict[str, Any]:
-        """Return the values of samples of one case: inputs as arrays, the rest as scalars.
+    def arrays(self, start: int, stop: int, names: Iterable[str]) -> dict[str, Any]:
+        """Return the values of samples of one case: arrays for what varies, the rest as scalars.
+
+        Parameters
+        ----------
+        start, stop : int
+            The samples; `stop` is excluded.
+        names : iterable of str
+            The names wanted; ids and seeds of samples are made only if they are among them.
 
         Raises
         ------
         ValueError
             If a derived value is not a number for some sample.
         """
-        columns = self.x[start:stop].T
-        values = {
+        columns = np.ascontiguousarray(self.x[start:stop].T)
+        values: dict[str, Any] = {
             **self.common,
             **self.cases[self.case[start]],
-            **dict(zip(self.names, np.ascontiguousarray(columns), strict=True)),
+            **dict(zip(self.names, columns, strict=True)),
         }
+        if {"sample", "seed"} & set(names):
+            values["sample"] = self.ids[start:stop].astype(str)
+            values["seed"] = np.array([sample_seed(i, self.seed) for i in values["sample"]])
         for name, expression in self.expressions.items():
             values[name] = expression.evaluate(values)
         return values
+
+
+def varying_names(study: LoadedStudy) -> frozenset[str]:
+    """Return the names of the values that differ between samples of a case."""
+    varying = {item.name for item in study.config.random_inputs} | {"sample", "seed"}
+    for name, expression in study.config.expressions.items():  # each after those it needs
+        if expression.names & varying:
+            varying.add(name)
+    return frozenset(varying)
 
 
 def read_samples(study: LoadedStudy, segments: Sequence[Segment], design: Path) -> Samples:

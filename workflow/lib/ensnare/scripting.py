@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,4 +37,8 @@ def logged(log: str) -> Iterator[None]:
         except EnsnareError as error:
             print(error, file=file)
             print(f"ensnare: {error}", file=terminal)
+            sys.exit(1)
+        except Exception:  # a mistake of ours: the log has it all
+            traceback.print_exc(file=file)
+            print(f"ensnare: an error of Ensnare's own; see {log}", file=terminal)
             sys.exit(1)

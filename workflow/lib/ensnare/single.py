@@ -13,11 +13,11 @@ import numpy as np
 from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.base import to_number
+from ensnare.directories import enter_empty
 from ensnare.errors import ConfigError, did_you_mean
-from ensnare.evaluate import enter_empty
 from ensnare.gather import outside, range_message
 from ensnare.ids import occurrences, row_words, sample_ids, sample_seed
-from ensnare.model import compile_model, known_values, output_names
+from ensnare.model import CommandModel, compile_model, known_values, output_names
 from ensnare.paths import StudyPaths
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.sweep import Case, case_identity
@@ -161,17 +161,25 @@ def evaluate_one(study: LoadedStudy, values: Values, *, prepare_only: bool) -> d
     paths = StudyPaths.of(study.config.study)
     directory = (paths.samples / "by-hand" / str(full["sample"])).absolute()
     here = Path.cwd()
-    enter_empty(str(directory))
     try:
-        model.prepare(full)
-        if prepare_only:
-            nothing = [math.nan] * len(model.parsers)
-            return _report(
-                study, Outcome(Status.NOT_RUN, NO_EXIT_CODE, 0.0, nothing), str(directory)
-            )
-        return _report(study, model.run(full, str(directory)), str(directory))
+        enter_empty(str(directory))
+        end = _run(model, full, str(directory), prepare_only)
     finally:
         os.chdir(here)
+    return _report(study, end, str(directory))
+
+
+def _run(model: CommandModel, values: Values, directory: str, prepare_only: bool) -> Outcome:
+    """Prepare and run in the current directory; what cannot be prepared is a result too."""
+    nothing = [math.nan] * len(model.parsers)
+    try:
+        model.prepare(values)
+        if prepare_only:
+            return Outcome(Status.NOT_RUN, NO_EXIT_CODE, 0.0, nothing)
+        return model.run(values, directory)
+    except (OSError, ValueError) as error:
+        text = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+        return Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, text)
 
 
 def _report(study: LoadedStudy, end: Outcome, directory: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ MEANING = {
     Status.OUT_OF_RANGE: "an output lies outside its range",
     Status.UNSUCCESSFUL: "the command ended well but a sign of success is missing",
     Status.ERROR: "the Python function raised an exception, or the files could not be prepared",
-    Status.KILLED: "the worker died twice while it ran the sample",
+    Status.KILLED: "the code or its worker was killed (SIGKILL), twice",
     Status.SKIPPED: "skipped on request",
     Status.NOT_RUN: "not evaluated",
 }

@@ -10,6 +10,7 @@ from ensnare.config.base import NAME
 
 Value = str | int | float
 NUMBER_FORMAT = ".14g"
+_WIDTH = re.compile(r"(.?[<>=^])?[-+ ]?z?#?0?[1-9]")  # a Python format that says a width
 
 
 @dataclass(frozen=True)
@@ -19,16 +20,21 @@ class Placeholder:
     name: str
     format: str
     width: int
+    is_own: bool = False  # the format stands in the placeholder
 
     def render(self, value: Value) -> str:
-        """Return the value as text.
+        """Return the value as text: numbers in their format and width, texts as they are.
 
         Raises
         ------
         ValueError
             If it does not fit the width.
         """
-        text = format(value, self.format) if isinstance(value, float) else str(value)
+        if isinstance(value, str):
+            return value
+        # a whole number, such as a count of cores, stays one unless the placeholder says how
+        exact = isinstance(value, int) and not self.is_own
+        text = str(value) if exact else format(value, self.format)
         if self.width and len(text) > self.width:
             raise ValueError(
                 f"'{self.name}' = {text} takes {len(text)} characters; expected {self.width} at "
@@ -66,7 +72,8 @@ def parse_template(
     text : str
         The template.
     delimiters : tuple of str
-        What encloses a name; `${x:.3e}` gives a number a format of its own.
+        What encloses a name; `${x:.3e}` gives a number a format of its own, and `${x:12.3e}`
+        also a width of its own.
     number_format : str
         Python format of numbers.
     width : int
@@ -91,7 +98,7 @@ def _parts(
         if not match:
             line = text.count("\n", 0, found) + 1
             end = text.find("\n", found)
-            rest = text[found : end if end >= 0 else None][:30]
+            rest = text[found : end if end >= 0 else None][:30].rstrip()
             raise ValueError(
                 f"line {line}: '{rest}' is not a placeholder; expected "
                 f"{delimiters[0]}name{delimiters[1]}; choose other delimiters if it is meant so"
@@ -99,16 +106,19 @@ def _parts(
         if found > at:
             yield text[at:found]
         own = match[2]
-        if own is not None:
-            _check_format(own)
-        yield Placeholder(match[1], own or number_format, 0 if own else width)
+        if own:
+            _check_format(own, text.count("\n", 0, found) + 1)
+        own_width = bool(own and _WIDTH.match(own))
+        yield Placeholder(match[1], own or number_format, 0 if own_width else width, bool(own))
         at = match.end()
     if at < len(text):
         yield text[at:]
 
 
-def _check_format(spec: str) -> None:
+def _check_format(spec: str, line: int) -> None:
     try:
         format(1.5, spec)
     except ValueError:
-        raise ValueError(f"'{spec}' does not format a number; expected such as .6e") from None
+        raise ValueError(
+            f"line {line}: '{spec}' does not format a number; expected such as .6e"
+        ) from None

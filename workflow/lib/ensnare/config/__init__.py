@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ensnare.config.base import one_line
 from ensnare.config.messages import first_line
 from ensnare.config.study import Study
 from ensnare.config.yaml12 import read_yaml, retype
@@ -51,7 +52,7 @@ def parse_study(tree: Mapping[str, Any], *, source: str = "config") -> Study:
     try:
         return Study.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {first_line(error)}") from None
+        raise ConfigError(one_line(f"{source}: {first_line(error)}")) from None
 
 
 def load_study(path: Path) -> LoadedStudy:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import sys
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -17,6 +20,7 @@ from pydantic import (
 # YAML 1.2 numbers; Snakemake's own reader leaves `65e9` a text
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _DURATION = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(ms|s|min|m|h|d)?")
+_LARGEST = sys.float_info.max
 _SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
@@ -31,51 +35,76 @@ def to_number(value: Any) -> float:  # noqa: ANN401
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"got {_show(value)}; expected a number")
-    if not abs(value) < float("inf"):
-        raise ValueError(f"got {value}; expected a finite number")
-    return float(value)
+        raise ValueError(f"got {show(value)}; expected a number")
+    return float(_finite(value))
+
+
+def _finite(value: float) -> float:
+    """Refuse infinities, nan, and whole numbers that no double holds."""
+    if not -_LARGEST <= value <= _LARGEST:
+        raise ValueError(f"got {show(value)}; expected a finite number")
+    return value
 
 
 def to_integer(value: Any) -> int:  # noqa: ANN401
     """Return a whole number; `1e3` counts, `1.5` and booleans do not."""
     number = to_number(value)
     if number != int(number):
-        raise ValueError(f"got {value}; expected a whole number")
+        raise ValueError(f"got {show(value)}; expected a whole number")
     return value if isinstance(value, int) else int(number)
 
 
 def to_seconds(value: Any) -> float:  # noqa: ANN401
     """Return a duration [s] from `30`, `30 s`, `5 min`, `2 h`, `1 d`."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(value) if abs(value) <= _LARGEST else float("inf")
     else:
         match = _DURATION.fullmatch(str(value).strip())
         if not match or isinstance(value, bool):
-            raise ValueError(f"got {_show(value)}; expected a duration such as 30 s, 5 min, 2 h")
+            raise ValueError(f"got {show(value)}; expected a duration such as 30 s, 5 min, 2 h")
         seconds = float(match[1]) * _SECONDS[match[2]]
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"got {_show(value)}; expected a duration above zero")
+        raise ValueError(
+            f"got {show(value)}; expected a duration above zero; leave it out for no limit"
+        )
     return seconds
 
 
 def to_level(value: Any) -> str | int | float:  # noqa: ANN401
     """Return a level of a sweep: a number or a text, never a boolean or a date."""
     if isinstance(value, str):
-        if not value or "\n" in value:
-            raise ValueError(f"got {_show(value)}; expected a number or a text of one line")
+        if not value or not value.isprintable():
+            raise ValueError(f"got {show(value)}; expected a number or a text of one line")
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"got {_show(value)}; expected a number or a text (quote it: '{value}')")
-    if not abs(value) < float("inf"):
-        raise ValueError(f"got {value}; expected a finite number")
-    return value
+        raise ValueError(f"got {show(value)}; expected a number or a text{quote_hint(value)}")
+    return _finite(value)
 
 
-def _show(value: Any) -> str:  # noqa: ANN401
-    """Return a value as a user would write it, short."""
+def to_word(value: Any) -> str:  # noqa: ANN401
+    """Return a word of a command or a variable: a text, or a number as a text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"got {show(value)}; expected a text{quote_hint(value)}")
+    return str(value)
+
+
+def one_line(text: str) -> str:
+    """Return a text with line ends and the like escaped, as Python writes them."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def quote_hint(value: Any) -> str:  # noqa: ANN401
+    """Return how to write a text that YAML takes for something else."""
+    scalar = isinstance(value, bool | int | float | datetime.date)
+    return f" (quote it: '{show(value)}')" if scalar else ""
+
+
+def show(value: Any) -> str:  # noqa: ANN401
+    """Return a value as a user would write it, short and on one line."""
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else repr(value[:57] + "...")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return "a number of more than 308 digits"
     if isinstance(value, bool):
         return str(value).lower()
     if value is None:
@@ -83,6 +112,12 @@ def _show(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     return str(value)
+
+
+def _one_line(name: str) -> str:
+    if not name or not name.isprintable():
+        raise ValueError(f"got {show(name)}; expected the name of a file")
+    return name
 
 
 NAME = r"[A-Za-z][A-Za-z0-9_]*"
@@ -95,7 +130,11 @@ Seconds = Annotated[
 Level = Annotated[
     str | int | float, BeforeValidator(to_level), WithJsonSchema({"type": ["number", "string"]})
 ]
-FileName = Annotated[str, StringConstraints(min_length=1)]
+FileName = Annotated[
+    str, AfterValidator(_one_line), WithJsonSchema({"type": "string", "minLength": 1})
+]
+Word = Annotated[str, BeforeValidator(to_word), WithJsonSchema({"type": ["string", "number"]})]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Size = Annotated[
     int,
     BeforeValidator(to_integer),

@@ -8,6 +8,9 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from ensnare.config.base import FileName, Name, Number, Size, Strict, to_number
 
+# more rows fit neither the archive's 32-bit group numbers nor a year of computing
+Rows = Annotated[Size, Field(le=10**8)]
+
 
 def _parameter(value: Any) -> float | list[float]:  # noqa: ANN401
     return [to_number(v) for v in value] if isinstance(value, list) else to_number(value)
@@ -43,7 +46,7 @@ class Input(Strict):
             raise ValueError(f"'{self.name}' has both a distribution and a value; keep one")
         if self.distribution is not None and len(self.distribution) != 1:
             names = ", ".join(self.distribution) or "none"
-            raise ValueError(f"distribution: found {names}; expected exactly one distribution")
+            raise ValueError(f"distribution: found {names}; expected one distribution")
         if self.truncate is not None:
             low, high = self.truncate
             if self.distribution is None:
@@ -78,21 +81,21 @@ class MonteCarlo(Strict):
     """Independent random points."""
 
     method: Literal["monte_carlo"]
-    size: Size = Field(description="Number of points.")
+    size: Rows = Field(description="Number of points.")
 
 
 class Sobol(Strict):
     """The first points of the Sobol' low-discrepancy sequence."""
 
     method: Literal["sobol"]
-    size: Size = Field(description="Number of points; a power of two is best.")
+    size: Rows = Field(description="Number of points; a power of two is best.")
 
 
 class Saltelli(Strict):
     """Pick-freeze blocks for Sobol' indices, from a low-discrepancy sequence."""
 
     method: Literal["saltelli"]
-    size: Size = Field(
+    size: Rows = Field(
         description="Base size N; N (d + 2) samples for d inputs. A power of two is best."
     )
 
@@ -107,7 +110,7 @@ class Table(Strict):
         description="HDF5: the group with one dataset per input, or a compound dataset; "
         "default: the root group.",
     )
-    size: Size | None = Field(None, description="Take the first rows only.")
+    size: Rows | None = Field(None, description="Take the first rows only.")
 
 
 Design = Annotated[MonteCarlo | Sobol | Saltelli | Table, Field(discriminator="method")]

@@ -7,14 +7,35 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ensnare.config.base import _show
+from ensnare.config.base import quote_hint, show
+from ensnare.config.model import FILE_KINDS, OUTPUT_KINDS
 from ensnare.config.study import Study
 from ensnare.errors import did_you_mean
 
-_TAGS = frozenset(
-    {"template", "copy", "link", "tree", "json", "xml", "table", "regex", "plain"}
-    | {"monte_carlo", "sobol", "saltelli", "table"}
-)
+_METHODS = ("monte_carlo", "sobol", "saltelli", "table")
+_TAGS = frozenset((*FILE_KINDS, *OUTPUT_KINDS, "plain", *_METHODS))
+# what a pattern of the model means to a reader
+_PATTERNS = {
+    "^[A-Za-z][A-Za-z0-9_]*$": "letters, digits and _, starting with a letter",
+    "^[A-Za-z_][A-Za-z0-9_]*$": "letters, digits and _, not starting with a digit",
+    "^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits, _ . and -, starting with a letter or digit",
+}
+_EXPECTED = {
+    "string_type": "a text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "recursion_loop": "something that does not contain itself",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
 
 
 def first_line(error: ValidationError) -> str:
@@ -31,7 +52,7 @@ def first_line(error: ValidationError) -> str:
 def _where(mistake: ErrorDetails) -> str:
     """Return the place as a user writes it: `inputs[1].distribution.Normal.mu`."""
     parts = [p for p in mistake["loc"] if p != "[key]" and not _is_inner(p)]
-    if mistake["type"] in ("extra_forbidden", "missing"):
+    if mistake["type"] in ("extra_forbidden", "missing", "invalid_key") or _is_key(mistake):
         parts = parts[:-1]
     text = ""
     for i, part in enumerate(parts):
@@ -40,6 +61,11 @@ def _where(mistake: ErrorDetails) -> str:
         elif not (part in _TAGS and _follows_union(parts[:i])):
             text += f".{part}" if text else str(part)
     return text
+
+
+def _is_key(mistake: ErrorDetails) -> bool:
+    """Whether the mistake is the key of a mapping, and not what stands under it."""
+    return mistake["loc"][-1:] == ("[key]",)
 
 
 def _is_inner(part: int | str) -> bool:
@@ -57,31 +83,66 @@ def _follows_union(before: list[int | str]) -> bool:
 
 def _what(mistake: ErrorDetails) -> str:
     kind, context = mistake["type"], mistake.get("ctx", {})
-    got = _show(mistake["input"])
+    value = mistake["input"]
+    got = f"found the key {show(value)}" if _is_key(mistake) else f"got {show(value)}"
     match kind:
         case "extra_forbidden":
-            key = str(mistake["loc"][-1])
-            return f"unknown key '{key}'{did_you_mean(key, _keys_at(mistake))}"
+            return _unknown_key(mistake)
+        case "missing" if isinstance(mistake["loc"][-1], int):
+            return f"found {_count(int(mistake['loc'][-1]))}; expected {_length(mistake)}"
         case "missing":
             return f"missing key '{mistake['loc'][-1]}'; add it"
+        case "invalid_key":
+            return f"found the key {show(value)}; expected a text{quote_hint(value)}"
         case "value_error":
             return str(context["error"])
         case "literal_error":
-            return f"got {got}; expected {context['expected']}"
+            return f"{got}; expected {context['expected']}"
         case "union_tag_invalid":
-            expected = [t.strip(" '") for t in str(context["expected_tags"]).split(",")]
             tag = str(context["tag"])
-            return f"unknown method '{tag}'{did_you_mean(tag, expected)}"
+            return f"unknown method '{tag}'{did_you_mean(tag, _METHODS)}"
         case "union_tag_not_found":
-            return "missing key 'method'; expected monte_carlo, sobol, saltelli or table"
+            return f"missing key 'method'; expected one of {', '.join(_METHODS)}"
         case "string_pattern_mismatch":
-            return f"got {got}; expected a name that matches {context['pattern']}"
+            return f"{got}; expected {_PATTERNS[str(context['pattern'])]}"
         case "too_short":
             return "found nothing; expected at least one entry"
+        case "string_too_short":
+            return f"{got}; expected a text"
+        case "string_too_long":
+            return f"{got}; expected at most {context['max_length']} characters"
+        case "too_long":
+            return f"found {_count(context['actual_length'])}; expected {context['max_length']}"
         case "one_of":
-            return f"{mistake['msg']}; got {got}"
+            return f"{'found none' if isinstance(value, dict) else got}; {mistake['msg']}"
+        case "string_type":
+            return f"{got}; expected a text{quote_hint(value)}"
+        case _ if kind in _EXPECTED:
+            return f"{got}; expected {_EXPECTED[kind]}"
+        case _ if kind in _BOUNDS:
+            key, words = _BOUNDS[kind]
+            return f"{got}; expected {words} {context[key]:g}"
         case _:
-            return f"got {got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
+            return f"{got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
+
+
+def _unknown_key(mistake: ErrorDetails) -> str:
+    """Return what to say of a key that nothing knows, or that excludes another."""
+    key, known = str(mistake["loc"][-1]), _keys_at(mistake)
+    for kinds in (FILE_KINDS, OUTPUT_KINDS):
+        other = next((kind for kind in kinds if kind in known), None)
+        if key in kinds and other:
+            return f"found both '{other}' and '{key}'; keep one"
+    return f"unknown key '{key}'{did_you_mean(key, known)}"
+
+
+def _count(n: int) -> str:
+    return "1 value" if n == 1 else f"{n} values"
+
+
+def _length(mistake: ErrorDetails) -> int:
+    """Return how many values belong where some are missing."""
+    return 3 if "spearman" in mistake["loc"] else 2
 
 
 def _keys_at(mistake: ErrorDetails) -> list[str]:
@@ -91,7 +152,10 @@ def _keys_at(mistake: ErrorDetails) -> list[str]:
         model = _step(model, part)
         if model is None:
             return []
-    return [f.alias or n for n, f in model.model_fields.items()] if _is_model(model) else []
+    if not _is_model(model):  # an optional part: the one model among its types
+        models = [m for m in _flatten(model) if _is_model(m)]
+        model = models[0] if len(models) == 1 else None
+    return [f.alias or n for n, f in model.model_fields.items()] if model else []
 
 
 def _step(model: Any, part: int | str) -> Any:  # noqa: ANN401

@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from ensnare.config.base import FileName, Integer, Name, Number, Size, Strict
+from ensnare.config.base import (
+    FileName,
+    Integer,
+    Name,
+    Number,
+    Size,
+    Strict,
+    Variable,
+    Word,
+    show,
+)
+
+FILE_KINDS = ("template", "copy", "link", "tree")
+OUTPUT_KINDS = ("json", "xml", "table", "regex")
 
 
 def _by_key(*keys: str) -> Discriminator:
@@ -20,7 +41,7 @@ def _by_key(*keys: str) -> Discriminator:
     return Discriminator(
         which,
         custom_error_type="one_of",
-        custom_error_message="expected one of the keys " + ", ".join(keys),
+        custom_error_message="expected a mapping with one of the keys " + ", ".join(keys),
     )
 
 
@@ -48,6 +69,8 @@ class TemplateFile(Strict):
     def _not_empty(cls, value: tuple[str, str]) -> tuple[str, str]:
         if not value[0] or not value[1]:
             raise ValueError("found an empty delimiter; expected two texts such as ['@', '@']")
+        if not "".join(value).isprintable() or " " in "".join(value):
+            raise ValueError("found a blank in a delimiter; expected two texts such as ['@', '@']")
         return value
 
     @field_validator("format")
@@ -91,7 +114,7 @@ File = Annotated[
     | Annotated[CopyFile, Tag("copy")]
     | Annotated[LinkFile, Tag("link")]
     | Annotated[TreeFile, Tag("tree")],
-    _by_key("template", "copy", "link", "tree"),
+    _by_key(*FILE_KINDS),
 ]
 
 
@@ -117,7 +140,9 @@ class JsonOutput(OutputBase):
     """A number in a JSON file."""
 
     json_: FileName = Field(alias="json", description="The file.")
-    key: str = Field(description="Path of keys and positions, such as `forces.0.drag`.")
+    key: str = Field(
+        description="Path of keys and positions, such as `forces.0.drag`.", min_length=1
+    )
 
 
 class XmlOutput(OutputBase):
@@ -127,15 +152,34 @@ class XmlOutput(OutputBase):
     xpath: str = Field(description="Path of an element or attribute: `outputs/@deviation`.")
 
 
+def _column(value: Any) -> Any:  # noqa: ANN401
+    if (isinstance(value, str) and value) or type(value) is int:
+        return value
+    raise ValueError(f"got {show(value)}; expected the name of a column, or its number from 0")
+
+
+Column = Annotated[
+    str | int, BeforeValidator(_column), WithJsonSchema({"type": ["string", "integer"]})
+]
+
+
 class TableOutput(OutputBase):
     """A number in a table: CSV, or columns separated by blanks."""
 
     table: FileName = Field(description="The file.")
-    column: str | Integer = Field(description="Name in the header, or number from 0.")
+    column: Column = Field(description="Name in the header, or number from 0.")
     row: Integer = Field(-1, description="Row from 0, or from the end: -1 is the last.")
     delimiter: str | None = Field(
-        None, description="Separator; default: comma, semicolon, tab or blanks, as found."
+        None,
+        description="Separator; default: semicolon, tab, comma or blanks, the first that is found.",
     )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _not_empty(cls, value: str | None) -> str | None:
+        if value == "":
+            raise ValueError("got ''; expected a separator such as ','; leave it out for any")
+        return value
 
 
 class RegexOutput(OutputBase):
@@ -150,9 +194,8 @@ class PlainOutput(OutputBase):
 
 
 def _output_kind(value: Any) -> str:  # noqa: ANN401
-    keys = ("json", "xml", "table", "regex")
     if isinstance(value, dict):
-        return next((key for key in keys if key in value), "plain")
+        return next((key for key in OUTPUT_KINDS if key in value), "plain")
     kinds = {"JsonOutput": "json", "XmlOutput": "xml", "TableOutput": "table"}
     return (kinds | {"RegexOutput": "regex"}).get(type(value).__name__, "plain")
 
@@ -170,7 +213,7 @@ Output = Annotated[
 class Environment(Strict):
     """What surrounds the command, and only the command."""
 
-    set: dict[str, str | int | float] = Field(
+    set: dict[Variable, Word] = Field(
         {}, description="Environment variables; `${name}` in a value takes inputs and factors."
     )
     source: FileName | None = Field(None, description="A bash file to source first.")
@@ -196,17 +239,24 @@ class Callable(Strict):
     @field_validator("call")
     @classmethod
     def _two_parts(cls, value: str) -> str:
-        place, colon, function = value.rpartition(":")
-        if not colon or not place or not function.isidentifier():
+        place, _, function = value.rpartition(":")
+        if not place.strip(".") or ":" in place or not function.isidentifier():
             raise ValueError(f"got '{value}'; expected file.py:function or package.module:function")
         return value
+
+
+# tags in brackets do not show in messages
+Part = Annotated[
+    Annotated[Word, Tag("(word)")] | Annotated[list[Word], Tag("[step]")],
+    Discriminator(lambda value: "[step]" if isinstance(value, list) else "(word)"),
+]
 
 
 class Model(Strict):
     """The wrapped code: an external command, or a Python function."""
 
     files: list[File] = Field([], description="Files of the working directory, in order.")
-    command: list[str | Integer | float | list[str | Integer | float]] = Field(
+    command: list[Part] = Field(
         [], description="One step `[program, argument, ...]` or a list of steps; no shell."
     )
     python: Callable | None = Field(None, description="A Python function instead of a command.")
@@ -242,8 +292,8 @@ class Model(Strict):
     def steps(self) -> list[list[str]]:
         """The command as a list of steps, each a list of words."""
         if self.command and not isinstance(self.command[0], list):
-            return [[str(word) for word in self.command]]
-        return [[str(word) for word in step] for step in self.command]  # type: ignore[union-attr]
+            return [list(map(str, self.command))]
+        return [list(step) for step in self.command]
 
 
 class Resources(Strict):

@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from ensnare.config.base import Integer, Level, Name, Number, Seconds, Size, Strict
-from ensnare.config.inputs import Copula, Design, Input, Saltelli, Table
+from ensnare.config.agreement import (
+    BUILT_IN,
+    check_copula,
+    check_defaults,
+    check_derived,
+    check_design,
+    check_names,
+    sorted_expressions,
+)
+from ensnare.config.base import (
+    Integer,
+    Level,
+    Name,
+    Number,
+    Seconds,
+    Strict,
+    show,
+    to_integer,
+)
+from ensnare.config.inputs import Copula, Design, Input
 from ensnare.config.model import KeepPolicy, Model, Resources
-from ensnare.errors import did_you_mean
-from ensnare.expressions import RESERVED, Expression, parse_expression
+from ensnare.expressions import Expression, parse_expression
 
-# placeholders that every sample has
-BUILT_IN = frozenset({"sample", "seed", "threads", "study_dir"})
+
+def _batch_size(value: Any) -> Any:  # noqa: ANN401
+    """Return `auto`, or a whole number above zero."""
+    if value == "auto":
+        return value
+    try:
+        size = to_integer(value)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise ValueError(f"got {show(value)}; expected a whole number above 0, or auto")
+    return size
+
+
+BatchSize = Annotated[
+    int | Literal["auto"],
+    BeforeValidator(_batch_size),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
+]
 
 
 class Batch(Strict):
     """How samples are cut into jobs."""
 
-    size: Size | Literal["auto"] = Field(
+    size: BatchSize = Field(
         "auto", description="Samples per job; auto: 256, doubling after every fourth job."
     )
 
@@ -48,12 +88,12 @@ class Analyses(Strict):
 class Study(Strict):
     """One study: inputs, design, sweep, model, analyses."""
 
-    study: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        description="Name; results go to `results/<name>/`."
-    )
+    study: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    ] = Field(description="Name; results go to `results/<name>/`.")
     title: str = Field("", description="Title of the report.")
     description: str = Field("", description="Text at the head of the report.")
-    seed: Integer = Field(0, description="Seed of everything random; 0 is a seed.", ge=0)
+    seed: Integer = Field(0, description="Seed of everything random; 0 is a seed.", ge=0, lt=2**63)
     inputs: list[Input] = Field([], description="Inputs; their order is the column order.")
     derived: dict[Name, str] = Field(
         {}, description="Values computed from inputs by arithmetic, usable wherever an input is."
@@ -86,10 +126,14 @@ class Study(Strict):
         """Accept the list form; `None` stands for the default, which needs the design."""
         if value is None:
             return {}
+        if isinstance(value, str):
+            raise ValueError(f"got {show(value)}; expected a list such as [{value}]")
         if not isinstance(value, list):
             return value
         named: dict[str, Any] = {}
         for item in value:
+            if not isinstance(item, str | dict):
+                raise ValueError(f"got {show(item)}; expected the name of an analysis")
             pairs = item if isinstance(item, dict) else {item: None}
             for name, options in pairs.items():
                 if name in named:
@@ -113,26 +157,22 @@ class Study(Strict):
         for factor, levels in sweep.items():
             if not levels:
                 raise ValueError(f"'{factor}' has no levels; expected a list of at least one")
-            texts = [str(level) for level in levels]
-            twice = next((t for t in texts if texts.count(t) > 1), None)
-            if twice is not None:
-                raise ValueError(f"'{factor}' has the level {twice} twice; keep one")
             if len({isinstance(level, str) for level in levels}) > 1:
                 raise ValueError(f"'{factor}' mixes numbers and texts; quote the numbers")
+            seen: set[str | float] = set()  # 1 and 1.0 are one level
+            for level in levels:
+                if level in seen:
+                    raise ValueError(f"'{factor}' has the level {level} twice; keep one")
+                seen.add(level)
         return sweep
 
     @model_validator(mode="after")
     def _agree(self) -> Study:
-        _check_names(self)
-        _check_design(self)
-        _check_copula(self)
-        _check_derived(self)
-        for factor in self.defaults:
-            if factor not in self.sweep:
-                raise ValueError(
-                    f"defaults: '{factor}' is not a factor of the sweep"
-                    + did_you_mean(factor, self.sweep)
-                )
+        check_names(self)
+        check_design(self)
+        check_copula(self)
+        check_derived(self)
+        check_defaults(self)
         return self
 
     @property
@@ -148,114 +188,10 @@ class Study(Strict):
     @property
     def expressions(self) -> dict[str, Expression]:
         """The derived values, each after those it needs."""
-        return _sorted_expressions({k: parse_expression(v) for k, v in self.derived.items()})
+        return sorted_expressions({k: parse_expression(v) for k, v in self.derived.items()})
 
     @property
     def value_names(self) -> frozenset[str]:
         """All that `${name}` may name."""
         inputs = {item.name for item in self.inputs}
         return frozenset(inputs | set(self.derived) | set(self.sweep) | BUILT_IN)
-
-
-def _check_names(study: Study) -> None:
-    """Check that names of inputs, derived values, factors and outputs are unique together."""
-    kinds = {
-        "inputs": [item.name for item in study.inputs],
-        "derived": list(study.derived),
-        "sweep": list(study.sweep),
-        "outputs": [item.name for item in study.model.outputs],
-    }
-    seen: dict[str, str] = {}
-    for kind, names in kinds.items():
-        for name in names:
-            if name in seen:
-                raise ValueError(f"the name '{name}' is used in {seen[name]} and again in {kind}")
-            if name in BUILT_IN or name in RESERVED:
-                raise ValueError(f"{kind}: the name '{name}' is taken by Ensnare; choose another")
-            seen[name] = kind
-
-
-def _check_design(study: Study) -> None:
-    """Check that the design and the inputs fit each other."""
-    names = [item.name for item in study.random_inputs]
-    if study.design is None:
-        if names:
-            raise ValueError(f"input '{names[0]}' is uncertain but there is no design; add design:")
-        if not study.sweep:
-            raise ValueError("found neither a design nor a sweep; add one")
-        if study.analyses.sobol or study.analyses.statistics:
-            raise ValueError("analyses: statistics and sobol need a design; this study has a sweep")
-        return
-    if not names:
-        raise ValueError("there is a design but no uncertain input; add inputs with distributions")
-    if not isinstance(study.design, Table):
-        bare = [i.name for i in study.random_inputs if i.distribution is None]
-        if bare:
-            raise ValueError(f"input '{bare[0]}' has neither a distribution nor a value; add one")
-    if study.analyses.sobol and not isinstance(study.design, Saltelli):
-        raise ValueError(f"analyses: sobol needs the design saltelli; found {study.design.method}")
-
-
-def _check_copula(study: Study) -> None:
-    """Check that the copula couples inputs that vary, each pair once."""
-    if study.copula is None:
-        return
-    if study.design is not None and study.design.method in ("saltelli", "table"):
-        raise ValueError(
-            f"copula: the design {study.design.method} takes independent inputs; "
-            "remove the copula or choose monte_carlo or sobol"
-        )
-    names = [item.name for item in study.random_inputs]
-    seen: set[frozenset[str]] = set()
-    for first, second, value in study.copula.normal.spearman:
-        for name in (first, second):
-            if name not in names:
-                raise ValueError(
-                    f"copula: '{name}' is not an uncertain input" + did_you_mean(name, names)
-                )
-        if first == second or frozenset((first, second)) in seen:
-            raise ValueError(f"copula: the pair {first}, {second} is not a new pair of two inputs")
-        if not -1 < value < 1:
-            raise ValueError(
-                f"copula: correlation {value:g} of {first}, {second}; expected -1 to 1"
-            )
-        seen.add(frozenset((first, second)))
-
-
-def _check_derived(study: Study) -> None:
-    """Check that derived values need names that exist, and not each other in a circle."""
-    known = {item.name for item in study.inputs} | set(study.derived) | set(study.sweep)
-    texts = {f for f, levels in study.sweep.items() if isinstance(levels[0], str)}
-    for name, text in study.derived.items():
-        try:
-            expression = parse_expression(text)
-        except ValueError as error:
-            raise ValueError(f"derived.{name}: {error}") from None
-        for needed in sorted(expression.names):
-            if needed not in known:
-                raise ValueError(
-                    f"derived.{name}: '{needed}' is not an input" + did_you_mean(needed, known)
-                )
-            if needed in texts:
-                raise ValueError(f"derived.{name}: factor '{needed}' is a text, not a number")
-    _sorted_expressions({k: parse_expression(v) for k, v in study.derived.items()})
-
-
-def _sorted_expressions(expressions: dict[str, Expression]) -> dict[str, Expression]:
-    """Order derived values so that each comes after those it needs."""
-    done: dict[str, Expression] = {}
-    while len(done) < len(expressions):
-        ready = [
-            name
-            for name, expression in expressions.items()
-            if name not in done and not (_pending(expression.names, expressions) - set(done))
-        ]
-        if not ready:
-            circle = sorted(set(expressions) - set(done))
-            raise ValueError(f"derived: {', '.join(circle)} need each other in a circle")
-        done |= {name: expressions[name] for name in ready}
-    return done
-
-
-def _pending(names: Iterable[str], expressions: dict[str, Expression]) -> set[str]:
-    return set(names) & set(expressions)

@@ -33,14 +33,28 @@ def read_yaml(path: Path) -> Tree:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line = f":{mark.line + 1}" if mark else ""
-        problem = " ".join(str(error.problem or error.context).split())
-        raise ConfigError(f"{path}{line}: not valid YAML: {problem}") from None
+        raise ConfigError(f"{path}{line}: not valid YAML: {_problem(error)}") from None
     except (YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
-        kind = "nothing" if tree is None else f"a {type(tree).__name__}"
-        raise ConfigError(f"{path}: found {kind}; expected a mapping that starts with 'study: ...'")
+        raise ConfigError(
+            f"{path}: found {_kind(tree)}; expected a mapping that starts with 'study: ...'"
+        )
     return tree
+
+
+def _problem(error: MarkedYAMLError) -> str:
+    """Return what is wrong, in a line."""
+    text = " ".join(str(error.problem or error.context).split())
+    if text.startswith("found duplicate key"):  # without the values, which can be long
+        return text.partition(" with value")[0] + "; keep one"
+    return f"{error.context}, {text}" if text.startswith("but ") else text
+
+
+def _kind(tree: Any) -> str:  # noqa: ANN401
+    if isinstance(tree, str):
+        return "a text"
+    return "nothing" if tree is None else "a list" if isinstance(tree, list) else str(tree)
 
 
 def _parse(text: str) -> Any:  # noqa: ANN401

@@ -90,7 +90,12 @@ def draw_histogram(axes: Axes, y: FloatArray, *, log: bool) -> str:
 
 @styled
 def plot_distribution(
-    y: FloatArray, statistics: Mapping[str, float] | None = None, *, label: str, unit: str = ""
+    y: FloatArray,
+    statistics: Mapping[str, float] | None = None,
+    *,
+    label: str,
+    unit: str = "",
+    warning: str = "",
 ) -> Figure:
     """Plot the histogram of one output with its mean and its 5 and 95 % quantiles.
 
@@ -102,6 +107,8 @@ def plot_distribution(
         `mean`, `q05` and `q95` as the statistics table has them; taken from `y` when missing.
     label, unit : str
         Name and unit of the output.
+    warning : str
+        What to say in red on top, such as that failures are not random.
 
     Returns
     -------
@@ -113,7 +120,7 @@ def plot_distribution(
     dropped = dropped_note(np.size(y) - found.size, np.size(y))
     if found.size == 0:
         empty(axes, f"no sample has a value of {plain(label)}")
-        note(figure, dropped)
+        note(figure, dropped, warning=warning)
         return figure
     beyond = draw_histogram(axes, found, log=spans_decades(found, 3))
     marks = {"mean": float(found.mean())}
@@ -127,7 +134,7 @@ def plot_distribution(
         axes.axvline(marks[key], color=PALETTE[1], ls=dash, lw=1.4, label=text)
     label_axis(axes, "x", axis_label(label, unit))
     figure.legend(loc="outside lower center", ncols=3, fontsize="small")
-    note(figure, f"n = {found.size}", dropped, beyond)
+    note(figure, f"n = {found.size}", dropped, beyond, warning=warning)
     return figure
 
 
@@ -160,7 +167,7 @@ def _draw_case(axes: Axes, y: FloatArray, row: int, *, violin: bool) -> None:
 
 @styled
 def plot_distributions_by_case(
-    groups: Mapping[str, FloatArray], label: str, unit: str = ""
+    groups: Mapping[str, FloatArray], label: str, unit: str = "", *, warning: str = ""
 ) -> Figure:
     """Plot the distribution of one output for each case of a sweep, one row a case.
 
@@ -170,6 +177,8 @@ def plot_distributions_by_case(
         The output in each case, in the order to draw; NaN where a sample failed.
     label, unit : str
         Name and unit of the output.
+    warning : str
+        What to say in red on top, such as that failures are not random.
 
     Returns
     -------
@@ -196,7 +205,7 @@ def plot_distributions_by_case(
     n = sum(np.size(y) for y in groups.values())
     beyond = _beyond_note(everything, *limits) if limits else ""
     legend = "box: quartiles and median; whiskers: 5 and 95 %; diamond: mean"
-    note(figure, legend, dropped_note(n - everything.size, n), beyond)
+    note(figure, legend, dropped_note(n - everything.size, n), beyond, warning=warning)
     return figure
 
 

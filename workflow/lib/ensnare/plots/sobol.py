@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
 from ensnare.plots.levels import Levels, label_levels, place_levels
+from ensnare.plots.rows import MANY, draw_rows, draw_undefined, rows_note
 from ensnare.plots.style import (
     LIGHT,
     MARKERS,
     MUTED,
     PALETTE,
-    dropped_note,
     empty,
+    legend_columns,
     new_figure,
     note,
     plain,
@@ -24,11 +25,10 @@ from ensnare.plots.style import (
     styled,
 )
 
-MANY = 8  # more inputs than this are sorted, and only the first few get a colour
 INDICES = {"first": "first order", "total": "total"}
 
 
-def _index_limits(table: pd.DataFrame) -> tuple[float, float]:
+def index_limits(table: pd.DataFrame) -> tuple[float, float]:
     """Return limits that hold every value and zero, and intervals unless they are absurd."""
     values = table["value"].dropna().to_numpy(dtype=float)
     ends = table[["ci_low", "ci_high"]].to_numpy(dtype=float).ravel()
@@ -40,33 +40,17 @@ def _index_limits(table: pd.DataFrame) -> tuple[float, float]:
     return low - margin, upper
 
 
-def _cut_note(table: pd.DataFrame, limits: tuple[float, float]) -> str:
+def cut_note(table: pd.DataFrame, limits: tuple[float, float]) -> str:
+    """Return how many intervals are longer than the axis."""
     beyond = (table["ci_low"] < limits[0]) | (table["ci_high"] > limits[1])
     return f"{int(beyond.sum())} intervals reach beyond the axis" if beyond.any() else ""
 
 
-def _rows_note(table: pd.DataFrame, before: str = "") -> str:
-    """Return what the table says on base rows that a failed sample took away."""
-    worst = table.iloc[int(table["n_dropped"].argmax())]
-    n_dropped = int(worst["n_dropped"])
-    text = dropped_note(n_dropped, n_dropped + int(worst["n_used"]), "base rows")
-    return before + text if text else ""
-
-
-def _ranked(table: pd.DataFrame) -> list[str]:
+def ranked(table: pd.DataFrame) -> list[str]:
     """Return the inputs by falling total index (first order where there is no total)."""
     score = table.groupby(["input", "index"], sort=False)["value"].max().unstack()
     by = score["total"] if "total" in score else score["first"]
     return [str(name) for name in by.sort_values(ascending=False, kind="stable").index]
-
-
-def _draw_rows(axes: Axes, order: Sequence[str]) -> None:
-    """Name the rows, first input on top, and shade every second one."""
-    for row in range(1, len(order), 2):
-        axes.axhspan(row - 0.5, row + 0.5, color="#F5F5F5", zorder=0, lw=0)
-    axes.set_yticks(range(len(order)), plain_names(order))
-    axes.set_ylim(len(order) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
 
 
 def _draw_index(axes: Axes, rows: pd.DataFrame, order: Sequence[str], index: str) -> None:
@@ -87,27 +71,21 @@ def _draw_index(axes: Axes, rows: pd.DataFrame, order: Sequence[str], index: str
     axes.plot(found["value"], at, label=INDICES[index], **style)
 
 
-def _draw_undefined(axes: Axes, rows: pd.DataFrame, order: Sequence[str]) -> None:
-    known = set(rows.loc[rows["value"].notna(), "input"])
-    for row, name in enumerate(order):
-        if name not in known:
-            text = " undefined"
-            axes.text(0, row, text, va="center", color=MUTED, fontsize="small", style="italic")
-
-
 @styled
-def plot_sobol(table: pd.DataFrame, *, output: str, title: str = "") -> Figure:
+def plot_sobol(table: pd.DataFrame, *, output: str, title: str = "", warning: str = "") -> Figure:
     """Plot first-order and total Sobol' indices of one output in one case.
 
     Parameters
     ----------
     table : DataFrame
-        Columns `input`, `index` (first or total), `value`, `ci_low`, `ci_high`, `n_used` and
-        `n_dropped` (base rows). Intervals may be NaN; then none is drawn.
+        Columns `input`, `index` (first or total; other rows are not drawn), `value`, `ci_low`,
+        `ci_high`, `n_used` and `n_dropped` (base rows). Intervals may be NaN; then none is drawn.
     output : str
         Name of the output.
     title : str
         What else to say on top, such as the case.
+    warning : str
+        What to say in red on top, such as that failures are not random.
 
     Returns
     -------
@@ -118,22 +96,24 @@ def plot_sobol(table: pd.DataFrame, *, output: str, title: str = "") -> Figure:
     ----------
     Saltelli et al. (2010), Comput. Phys. Commun. 181, 259-270, doi:10.1016/j.cpc.2009.09.018
     """
+    table = table[table["index"].isin(list(INDICES))]
     inputs = [str(name) for name in table["input"].unique()]
-    order = _ranked(table) if len(inputs) > MANY else inputs
+    order = ranked(table) if len(inputs) > MANY else inputs
     figure, axes = new_figure(6.4, 1.5 + (0.22 if len(order) > MANY else 0.34) * len(order))
     if not order:
         empty(axes, "no index could be estimated")
         return figure
-    _draw_rows(axes, order)
+    draw_rows(axes, order)
     for index in [i for i in INDICES if (table["index"] == i).any()]:
         _draw_index(axes, table, order, index)
-    _draw_undefined(axes, table, order)
-    limits = _index_limits(table)
+    draw_undefined(axes, table, order)
+    limits = index_limits(table)
     axes.axvline(0, color=MUTED, lw=0.8)
     axes.set(xlim=limits, xlabel="Sobol' index [-]")
     figure.legend(loc="outside lower center", ncols=2)
     name = plain(f"Sobol' indices of {output}", 76)
-    note(figure, name, plain(title, 76), _rows_note(table), _cut_note(table, limits))
+    lost = rows_note(table, "base rows")
+    note(figure, name, plain(title, 76), lost, cut_note(table, limits), warning=warning)
     return figure
 
 
@@ -153,7 +133,7 @@ def _draw_input(axes: Axes, levels: Levels, rows: pd.DataFrame, k: int, n: int) 
     axes.plot(at, rows["value"], label=rows["_label"].iloc[0], transform=side, **style)
 
 
-def _short_names(inputs: pd.Series) -> pd.Series:
+def short_names(inputs: pd.Series) -> pd.Series:
     """Return the name of the input of each row, short enough for a legend."""
     names = list(inputs.unique())
     return inputs.map(dict(zip(names, plain_names(names, 26), strict=True)))
@@ -179,7 +159,7 @@ def _draw_panel(axes: Axes, levels: Levels, table: pd.DataFrame, ranked: Sequenc
 
 @styled
 def plot_sobol_by_case(
-    table: pd.DataFrame, *, output: str, factor_columns: Sequence[str]
+    table: pd.DataFrame, *, output: str, factor_columns: Sequence[str], warning: str = ""
 ) -> Figure:
     """Plot the Sobol' indices of one output against the levels of a sweep.
 
@@ -191,30 +171,35 @@ def plot_sobol_by_case(
         Name of the output.
     factor_columns : sequence of str
         The factors. One factor is the axis; several are joined to one label a case.
+    warning : str
+        What to say in red on top, such as that failures are not random.
 
     Returns
     -------
     Figure
         A panel for first order, one for total; more than 7 inputs: the 6 largest in colour.
     """
+    table = table[table["index"].isin(list(INDICES))]
     if table.empty:
         figure, axes = new_figure(7.2, 1.6)
         empty(axes, "no index could be estimated")
         return figure
     levels = place_levels(table, factor_columns)
     table = table.assign(_level=levels.index, input=table["input"].astype(str))
-    table["_label"] = _short_names(table["input"])
+    table["_label"] = short_names(table["input"])
     panels = [i for i in INDICES if (table["index"] == i).any()]
     figure = Figure(figsize=(7.2, 1.6 + 2.3 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    limits = _index_limits(table)
+    limits = index_limits(table)
     for axes, index in zip(grid, panels, strict=True):
-        _draw_panel(axes, levels, table[table["index"] == index], _ranked(table))
+        _draw_panel(axes, levels, table[table["index"] == index], ranked(table))
         axes.set_ylim(limits)
         axes.set_ylabel(f"{INDICES[index]} index [-]")
     label_levels(grid[-1], levels)
     handles, texts = grid[-1].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside lower center", ncols=min(4, len(texts)))
+    columns = legend_columns(figure, texts, 4)
+    figure.legend(handles, texts, loc="outside lower center", ncols=columns)
     name = plain(f"Sobol' indices of {output}", 76)
-    note(figure, name, _rows_note(table, "up to "), _cut_note(table, limits))
+    lost = rows_note(table, "base rows", "up to ")
+    note(figure, name, lost, cut_note(table, limits), warning=warning)
     return figure

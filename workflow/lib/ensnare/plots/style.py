@@ -23,6 +23,7 @@ FloatArray = NDArray[np.float64]
 # Okabe and Ito's colours without the yellow, which vanishes on white paper.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", ":", "-.")
 FAILED = "#B2182B"
 MUTED = "#666666"
 LIGHT = "#D9D9D9"
@@ -132,12 +133,27 @@ def spans_decades(values: object, decades: float) -> bool:
     return bool(np.log10(found.max()) - np.log10(found.min()) > decades)
 
 
-def note(figure: Figure, *parts: str) -> None:
-    """Write the non-empty parts on top of a figure in small grey type, wrapped to its width."""
-    text = "; ".join(part for part in parts if part)
+def note(figure: Figure, *parts: str, warning: str = "") -> None:
+    """Write the non-empty parts on top of a figure in small grey type, wrapped to its width.
+
+    A warning stands above them in red.
+    """
+    width = int(figure.get_figwidth() * 13.5)
+    text = textwrap.fill("; ".join(part for part in parts if part), width)
+    if warning:
+        # The layout makes room for one text on top: blank lines in it keep that of the warning.
+        alarm = textwrap.fill(f"\N{WARNING SIGN} {plain(warning, 4 * width)}", width)
+        text = "\n" * (alarm.count("\n") + 1) + (text or " ")
+        top = 1 - STYLE["figure.constrained_layout.h_pad"] / figure.get_figheight()
+        figure.text(0.012, top, alarm, va="top", fontsize="small", color=FAILED)
     if text:
-        wrapped = textwrap.fill(text, width=int(figure.get_figwidth() * 13.5))
-        figure.suptitle(wrapped, x=0.012, ha="left", fontsize="small", color=MUTED)
+        figure.suptitle(text, x=0.012, ha="left", fontsize="small", color=MUTED)
+
+
+def legend_columns(figure: Figure, texts: Sequence[str], most: int) -> int:
+    """Return how many columns of a legend fit into the width of a figure."""
+    column_in = 0.5 + 0.075 * max(map(len, texts), default=1)
+    return max(1, min(most, len(texts), int(figure.get_figwidth() / column_in)))
 
 
 def dropped_note(n_dropped: int, n: int, what: str = "samples") -> str:

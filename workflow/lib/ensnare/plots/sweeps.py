@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ensnare.plots.levels import Levels, distinct, label_levels, levels_of
 from ensnare.plots.style import (
+    DASHES,
     MARKERS,
     MAX_VECTOR_POINTS,
     PALETTE,
@@ -17,6 +18,7 @@ from ensnare.plots.style import (
     empty,
     failed_ticks,
     label_axis,
+    legend_columns,
     new_figure,
     note,
     number,
@@ -25,8 +27,6 @@ from ensnare.plots.style import (
     spans_decades,
     styled,
 )
-
-DASHES = ("-", "--", ":", "-.")
 
 
 def _draw_series(
@@ -66,12 +66,13 @@ def _add_legend(figure: Figure, found: Sequence[object], label: str, *, lines: b
         dash = DASHES[k // len(PALETTE) % len(DASHES)] if lines else "none"
         color, marker = PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)]
         handles.append(Line2D([], [], color=color, marker=marker, ls=dash, lw=1.3))
+    shown = plain_names(names, 24)
     figure.legend(
         handles,
-        plain_names(names, 24),
+        shown,
         title=plain(label, 60),
         loc="outside lower center",
-        ncols=min(5, len(names)),
+        ncols=legend_columns(figure, shown, 5),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,31 @@ from numpy.typing import NDArray
 
 from ensnare.report.svg import inline_figure
 from ensnare.report.tables import (
+    MAX_PAIRS,
+    correlation_view,
+    dropped_notes,
     format_duration,
     format_range,
     format_value,
-    interval_view,
-    sobol_notes,
+    is_array,
+    morris_view,
+    second_order_view,
     sobol_view,
+    views,
 )
 
 LONG_TABLE = 60  # rows; longer ones go into a box
-SECTIONS = ("coverage", "statistics", "sobol")
+MAX_NOTES = 12
+RESULTS = {
+    "statistics": "Statistics",
+    "sobol": "Sobol' indices",
+    "second_order": "Second-order Sobol' indices",
+    "morris": "Elementary effects of Morris",
+    "correlations": "Correlations",
+}
+SECTIONS = ("coverage", *RESULTS)
+ESTIMATE_LEAD = "Each cell: the estimate and its confidence interval"
+ARRAY_LEAD = "; of an array output the smallest and largest estimate over its positions"
 
 
 @dataclass(frozen=True)
@@ -35,18 +51,22 @@ class ReportInput:
 
 @dataclass(frozen=True)
 class ReportOutput:
-    """An output and the range outside of which a value counts as a failure."""
+    """An output and the range outside of which a value counts as a failure.
+
+    `axis` is the label of the axis of an array, with its unit, such as `x [m]`.
+    """
 
     name: str
     unit: str = ""
     range: tuple[float | None, float | None] | None = None
     shape: tuple[int, ...] = ()
     description: str = ""
+    axis: str = ""
 
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure as its two files; `section` is coverage, statistics, sobol or a heading."""
+    """A figure as its two files; `section` is one of `SECTIONS` or a heading of its own."""
 
     svg: str
     png: bytes
@@ -56,7 +76,7 @@ class ReportFigure:
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A further table under the heading `section`; `csv` says where the whole of it is."""
+    """A further table; `section` as for a figure, `csv` says where the whole of it is."""
 
     section: str
     frame: pd.DataFrame
@@ -87,9 +107,14 @@ class ReportData:
         Cores of each sample, for the core time.
     failures : DataFrame, optional
         Columns `status`, `exit_code`, `count`, `message`, `directory` (of an example).
-    statistics, sobol : DataFrame, optional
-        As in statistics.csv and sobol_indices.csv, with a column for each factor.
-    statistics_csv, sobol_csv : str
+    warnings : sequence of str
+        What a reader must know of the results, such as failures that are not random: first
+        under coverage, and a note in every section of results.
+    statistics, sobol, morris, correlations : DataFrame, optional
+        As in the CSV files, with a column for each factor. Rows of `sobol` with the index
+        `second` have a section of their own. Array outputs, which have several values of
+        `position`, are shown as ranges.
+    statistics_csv, sobol_csv, morris_csv, correlations_csv : str
         Where these files are.
     figures, tables : sequence of ReportFigure, ReportTable
     provenance : mapping of str to str
@@ -111,14 +136,31 @@ class ReportData:
     elapsed_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     cores: NDArray[np.int64] | int = 1
     failures: pd.DataFrame | None = None
+    warnings: Sequence[str] = ()
     statistics: pd.DataFrame | None = None
     statistics_csv: str = "statistics.csv"
     sobol: pd.DataFrame | None = None
     sobol_csv: str = "sobol_indices.csv"
+    morris: pd.DataFrame | None = None
+    morris_csv: str = "morris.csv"
+    correlations: pd.DataFrame | None = None
+    correlations_csv: str = "correlations.csv"
     figures: Sequence[ReportFigure] = ()
     tables: Sequence[ReportTable] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
     config: str = ""
+
+
+@dataclass(frozen=True)
+class _Section:
+    """The tables of one analysis, ready to show."""
+
+    name: str
+    heading: str
+    lead: str = ""
+    notes: Sequence[str] = ()
+    views: Sequence[pd.DataFrame] = ()
+    csv: str = ""
 
 
 def coverage(data: ReportData) -> list[tuple[str, str]]:
@@ -138,9 +180,36 @@ def coverage(data: ReportData) -> list[tuple[str, str]]:
     return lines
 
 
-def _figures_by_section(data: ReportData) -> dict[str, list[dict[str, object]]]:
-    sections: dict[str, list[dict[str, object]]] = {}
-    for number, figure in enumerate(data.figures, start=1):
+def _estimates(data: ReportData, name: str) -> _Section:
+    """Return a section of results as text, one row an input."""
+    indices = data.sobol if data.sobol is not None else pd.DataFrame({"index": []})
+    second = indices["index"] == "second"
+    table, view, what, csv = {
+        "sobol": (indices[~second], sobol_view, "base rows", data.sobol_csv),
+        "second_order": (indices[second], second_order_view, "base rows", data.sobol_csv),
+        "morris": (data.morris, morris_view, "elementary effects", data.morris_csv),
+        "correlations": (data.correlations, correlation_view, "samples", data.correlations_csv),
+    }[name]
+    if table is None or not len(table):
+        return _Section(name, RESULTS[name])
+    lead = ESTIMATE_LEAD + (ARRAY_LEAD if is_array(table).any() else "")
+    lead += f"; the {MAX_PAIRS} largest of each output." if name == "second_order" else "."
+    return _Section(name, RESULTS[name], lead, dropped_notes(table, what), [view(table)], csv)
+
+
+def _results(data: ReportData) -> list[_Section]:
+    """Return the sections of results; those without a table have no views."""
+    table = data.statistics
+    shown = views(table) if table is not None and len(table) else []
+    statistics = _Section("statistics", RESULTS["statistics"], "", [], shown, data.statistics_csv)
+    return [statistics, *(_estimates(data, name) for name in list(RESULTS)[1:])]
+
+
+def _figures_by_section(data: ReportData, order: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the figures of each section, numbered as they appear on the page."""
+    sections: dict[str, list[Any]] = {}
+    figures = sorted(data.figures, key=lambda figure: order.index(figure.section))
+    for number, figure in enumerate(figures, start=1):
         html = Markup(inline_figure(figure.svg, figure.png, number, figure.caption))
         entry = {"number": number, "html": html, "caption": figure.caption}
         sections.setdefault(figure.section, []).append(entry)
@@ -165,7 +234,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "value": format_value,
         "limits": format_range,
-        "intervals": interval_view,
+        "views": views,
     }
     return environment
 
@@ -188,8 +257,10 @@ def render_report(data: ReportData) -> str:
     ValueError
         If a figure is not SVG.
     """
-    figures, tables = _figures_by_section(data), _tables_by_section(data)
-    indices = data.sobol if data.sobol is not None and len(data.sobol) else None
+    tables = _tables_by_section(data)
+    order = list(dict.fromkeys([*SECTIONS, *tables, *(f.section for f in data.figures)]))
+    figures = _figures_by_section(data, order)
+    shown = [p for p in _results(data) if p.views or p.name in tables or p.name in figures]
     return (
         _environment()
         .get_template("report.html.j2")
@@ -197,11 +268,11 @@ def render_report(data: ReportData) -> str:
             data=data,
             coverage=coverage(data),
             n_failed=sum(data.status_counts.values()) - data.status_counts.get("ok", 0),
-            sobol=None if indices is None else sobol_view(indices),
-            sobol_notes=[] if indices is None else sobol_notes(indices),
+            results=shown,
             figures=figures,
             tables=tables,
-            others=[s for s in dict.fromkeys([*tables, *figures]) if s not in SECTIONS],
+            others=[name for name in order if name not in SECTIONS],
             long_table=LONG_TABLE,
+            max_notes=MAX_NOTES,
         )
     )

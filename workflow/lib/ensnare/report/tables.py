@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,8 +10,20 @@ import pandas as pd
 
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
-SOBOL_COLUMNS = ("input", "index", "value", "ci_low", "ci_high", "n_used", "n_dropped")
-SOBOL_NAMES = {"first": "first order", "total": "total"}
+MORRIS_NAMES = {"mu_star": "mu*", "mu": "mu", "sigma": "sigma"}
+MORRIS = [name + end for name in MORRIS_NAMES for end in ("", "_low", "_high")]
+ESTIMATES = ("value", "ci_low", "ci_high", *MORRIS)
+COUNTS = ("n_used", "n_dropped")
+INDEX_NAMES = {"first": "first order", "total": "total", "second": "second order"}
+COEFFICIENT_NAMES = {
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "src": "SRC",
+    "srrc": "SRRC",
+    "pcc": "PCC",
+    "prcc": "PRCC",
+}
+MAX_PAIRS = 15  # second-order indices shown of an output in a case
 
 
 def format_value(value: object) -> str:
@@ -63,12 +75,39 @@ def format_index(value: float, low: float, high: float) -> str:
     return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
+def format_estimate(value: float, low: float, high: float) -> str:
+    """Return `value [low, high]` of a quantity with a unit, with 4 digits each."""
+    if not math.isfinite(value):
+        return "undefined"
+    interval = f" {format_range((low, high))}" if math.isfinite(low + high) else ""
+    return format_value(value) + interval
+
+
+def is_array(table: pd.DataFrame) -> pd.Series:
+    """Return for each row whether its output is an array: whether it has several positions."""
+    if "position" not in table:
+        return pd.Series(data=False, index=table.index)
+    if "output" not in table:
+        return pd.Series(data=table["position"].nunique() > 1, index=table.index)
+    return table.groupby("output", sort=False)["position"].transform("nunique") > 1
+
+
+def views(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return what to show of a table: numbers with intervals, then arrays as their ranges."""
+    array = is_array(table)
+    if "value" not in table or not array.any():
+        return [interval_view(table)]
+    numbers = [interval_view(table[~array])] if not array.all() else []
+    return [*numbers, range_view(table[array])]
+
+
 def interval_view(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with `interval` as `[low, high]` for `ci_low` and `ci_high`.
 
     A `position` that is 0 throughout says nothing (all outputs are numbers) and is left out.
     """
-    shown = table.drop(columns="position") if _is_idle(table) else table
+    idle = "position" in table and bool((table["position"] == 0).all())
+    shown = table.drop(columns="position") if idle else table
     if not {"ci_low", "ci_high"} <= set(shown.columns):
         return shown
     ends = zip(shown["ci_low"], shown["ci_high"], strict=True)
@@ -79,14 +118,80 @@ def interval_view(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def _is_idle(table: pd.DataFrame) -> bool:
-    return "position" in table and bool((table["position"] == 0).all())
+def _key(table: pd.DataFrame, columns: list[str]) -> pd.Series:
+    """Return what tells the rows apart as text: a factor that does not apply is NaN."""
+    if not columns:
+        return pd.Series("", index=table.index)
+    rows = table[columns].itertuples(index=False, name=None)
+    return pd.Series([repr(row) for row in rows], index=table.index)
+
+
+def range_view(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the range of `value` over the positions of array outputs, one row for all of them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `position`, `value`, optionally `ci_low`, `ci_high`, `n_used`, `n_dropped`, and
+        any others (output, factors, statistic) that tell rows apart.
+
+    Returns
+    -------
+    DataFrame
+        The other columns, `positions` (their number), `smallest` and `largest` value, the
+        smallest `n_used` and the largest `n_dropped`.
+    """
+    keys = [c for c in table.columns if c not in (*ESTIMATES, *COUNTS, "position")]
+    key = _key(table, keys)
+    groups = table.groupby(key, sort=False)
+    view = table.loc[~key.duplicated(), keys].reset_index(drop=True)
+    columns = {"positions": groups["position"].nunique()}
+    columns |= {"smallest": groups["value"].min(), "largest": groups["value"].max()}
+    if "n_used" in table:
+        columns["n_used"] = groups["n_used"].min()
+    if "n_dropped" in table:
+        columns["n_dropped"] = groups["n_dropped"].max()
+    return view.assign(**{name: found.to_numpy() for name, found in columns.items()})
 
 
 def _case_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns of Sobol' indices that tell outputs and cases apart."""
-    idle = ("position",) if _is_idle(table) else ()
-    return [c for c in table.columns if c not in (*SOBOL_COLUMNS, *idle)]
+    """Return the columns that tell outputs and cases apart."""
+    others = (*ESTIMATES, *COUNTS, "position", "input", "index", "coefficient")
+    return [c for c in table.columns if c not in others]
+
+
+Cell = list[tuple[float, float, float]]
+
+
+def _cell_text(cell: Cell, write: Callable[[float, float, float], str]) -> str:
+    """Return an estimate with its interval, or the range of those of an array output."""
+    if len(cell) == 1:
+        return write(*cell[0])
+    known = [value for value, _, _ in cell if math.isfinite(value)]
+    if not known:
+        return "undefined"
+    low, high = (write(v, math.nan, math.nan) for v in (min(known), max(known)))
+    return f"{low} … {high}"
+
+
+def _pivot(
+    table: pd.DataFrame, by: str, names: Mapping[str, str], write: Callable[..., str] | None = None
+) -> pd.DataFrame:
+    """Return a table of text with one row an input and one column for each value of `by`."""
+    keys = [*_case_columns(table), "input"]
+    rows: dict[str, tuple[list[str], dict[str, Cell]]] = {}
+    columns = [*keys, by, "value", "ci_low", "ci_high"]
+    for *key, kind, value, low, high in table[columns].itertuples(index=False, name=None):
+        _, row = rows.setdefault(repr(key), ([format_value(k) for k in key], {}))
+        row.setdefault(str(kind), []).append((float(value), float(low), float(high)))
+    kinds = [str(kind) for kind in table[by].unique()]
+    kinds.sort(key=lambda kind: list(names).index(kind) if kind in names else len(names))
+    shown = []
+    for key, row in rows.values():
+        cells = [_cell_text(row[k], write or format_index) if k in row else NONE for k in kinds]
+        shown.append([*key, *cells, str(max(map(len, row.values())))])
+    view = pd.DataFrame(shown, columns=[*keys, *(names.get(k, k) for k in kinds), "positions"])
+    return view if is_array(table).any() else view.drop(columns="positions")
 
 
 def sobol_view(table: pd.DataFrame) -> pd.DataFrame:
@@ -96,37 +201,64 @@ def sobol_view(table: pd.DataFrame) -> pd.DataFrame:
     ----------
     table : DataFrame
         Columns `input`, `index`, `value`, `ci_low`, `ci_high`, and any others (output, factors)
-        that tell cases apart.
+        that tell cases apart. Several values of `position` make an output an array.
 
     Returns
     -------
     DataFrame
-        The other columns, `input`, and `first order` and `total` as `value [low, high]`.
+        The other columns, `input`, and `first order` and `total` as `value [low, high]`; of an
+        array output as `smallest … largest`, with the number of `positions`.
     """
-    keys = [*_case_columns(table), "input"]
-    # Keyed by repr: a factor that does not apply is NaN, which never equals itself.
-    cells: dict[str, tuple[list[str], dict[str, str]]] = {}
-    columns = [*keys, "index", "value", "ci_low", "ci_high"]
-    for *key, index, value, low, high in table[columns].itertuples(index=False, name=None):
-        text = format_index(float(value), float(low), float(high))
-        _, row = cells.setdefault(repr(key), ([format_value(k) for k in key], {}))
-        row[SOBOL_NAMES.get(index, index)] = text
-    found = [SOBOL_NAMES.get(str(i), str(i)) for i in table["index"].unique()]
-    rows = [[*key, *(row.get(name, NONE) for name in found)] for key, row in cells.values()]
-    return pd.DataFrame(rows, columns=[*keys, *found])
+    return _pivot(table, "index", INDEX_NAMES)
 
 
-def sobol_notes(table: pd.DataFrame) -> list[str]:
-    """Return a line for each output and case that lost base rows to failed samples."""
+def second_order_view(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the largest second-order indices of each output in each case, as text."""
+    parts = []
+    for _, rows in table.groupby(_key(table, _case_columns(table)), sort=False):
+        size = rows.groupby("input", sort=False)["value"].max()
+        ranked = size.sort_values(ascending=False, kind="stable").index[:MAX_PAIRS]
+        parts += [rows[rows["input"] == pair] for pair in ranked]
+    return _pivot(pd.concat(parts), "index", INDEX_NAMES).rename(columns={"input": "inputs"})
+
+
+def correlation_view(table: pd.DataFrame) -> pd.DataFrame:
+    """Return correlations with one row an input and one column a coefficient, as text."""
+    return _pivot(table, "coefficient", COEFFICIENT_NAMES)
+
+
+def morris_view(table: pd.DataFrame) -> pd.DataFrame:
+    """Return elementary effects with one row an input: mu*, mu and sigma as text.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `input`, `mu`, `mu_star`, `sigma`, the ends of their intervals where there are
+        any (`mu_star_low`, `mu_star_high`, ...), and others as for `sobol_view`.
+    """
+    keys = [c for c in table.columns if c not in (*ESTIMATES, *COUNTS)]
+    parts = []
+    for kind in MORRIS_NAMES:
+        ends = [table.get(f"{kind}_{end}", np.nan) for end in ("low", "high")]
+        part = table[keys].assign(index=kind, value=table[kind], ci_low=ends[0], ci_high=ends[1])
+        parts.append(part)
+    return _pivot(pd.concat(parts), "index", MORRIS_NAMES, format_estimate)
+
+
+def dropped_notes(table: pd.DataFrame, what: str) -> list[str]:
+    """Return a line for each output and case that lost base rows (or samples) to failures."""
     keys = _case_columns(table)
-    lost = table[table["n_dropped"] > 0]
-    rows = lost[[*keys, "n_dropped", "n_used"]].drop_duplicates(keys)
     notes = []
-    for *key, n_dropped, n_used in rows.itertuples(index=False, name=None):
+    for _, rows in table.groupby(_key(table, keys), sort=False):
+        worst = rows.iloc[int(rows["n_dropped"].argmax())]
+        n_dropped, n_used = int(worst["n_dropped"]), int(worst["n_used"])
+        if not n_dropped:
+            continue
         where = ", ".join(
-            format_value(v) if k == "output" else f"{k} = {format_value(v)}"
-            for k, v in zip(keys, key, strict=True)
+            format_value(worst[k]) if k == "output" else f"{k} = {format_value(worst[k])}"
+            for k in keys
         )
-        text = f"{int(n_dropped)} of {int(n_dropped) + int(n_used)} base rows dropped"
+        before = "up to " if rows["n_dropped"].nunique() > 1 else ""
+        text = f"{before}{n_dropped} of {n_dropped + n_used} {what} dropped"
         notes.append(f"{where}: {text}" if where else text)
     return notes

@@ -1,7 +1,0 @@
-from pathlib import Path
-
-from ensnare.resolved import write_resolved
-from ensnare.scripting import logged
-
-with logged(snakemake.log[0]):
-    write_resolved(snakemake.params.content, Path(snakemake.output[0]))

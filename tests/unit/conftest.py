@@ -1,0 +1,7 @@
+"""Settings of all unit tests."""
+
+from hypothesis import settings
+
+# the same examples every time, and no limit on how long one may take
+settings.register_profile("ensnare", deadline=None, derandomize=True, database=None)
+settings.load_profile("ensnare")

@@ -1,0 +1,276 @@
+import csv
+import gzip
+import json
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+from small_studies import evaluate, labels, load, prepare, shell, study_tree
+
+import ensnare
+from ensnare.archive import pickle_tree, write_archive, write_samples
+from ensnare.errors import ArchiveError, DesignError
+from ensnare.gather import gather
+from ensnare.paths import StudyPaths
+from ensnare.picklefile import read_pickle, write_pickle
+from ensnare.status import Status
+
+
+def deliver(tree, directory):
+    """Evaluate a study and write all that `gather` delivers; return the arrays and the paths."""
+    _, arrays = evaluate(tree, directory)
+    paths = StudyPaths(directory / "results" / "small")
+    write_pickle(paths.pickle, pickle_tree(arrays))
+    write_samples(paths.table("samples"), arrays, paths)
+    write_archive(paths.archive, load(tree, directory), arrays)
+    return arrays, paths
+
+
+TREE = study_tree(
+    shell(
+        'case "${mesh}${level}" in fine2) echo no >&2; exit 3;; esac; echo y = ${x}; echo z = ${k}',
+        {"name": "y", "unit": "m", "regex": r"y = (\S+)"},
+        {"name": "z", "regex": r"z = (\S+)"},
+    ),
+    inputs=("x", "b"),
+    size=3,
+    seed=5,
+    sweep={"mesh": ["coarse", "fine"], "level": [1, 2], "angle": [0.5]},
+    design={"method": "saltelli", "size": 2},
+    derived={"t": "level * angle * b"},
+)
+TREE["inputs"] = [
+    {**TREE["inputs"][0], "unit": "kg"},
+    TREE["inputs"][1],
+    {"name": "k", "value": 4.0, "unit": "s"},
+]
+N, CASES = 2 * 4, 4
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory):
+    return deliver(TREE, tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture
+def file(delivered):
+    with h5py.File(delivered[1].archive, "r") as file:
+        yield file
+
+
+def test_rows_are_case_by_case_then_in_design_order(delivered, file):
+    arrays, _ = delivered
+    assert len(arrays) == N * CASES
+    np.testing.assert_array_equal(file["design_row"], np.tile(np.arange(N), CASES))
+    mesh = file["cases/mesh"].asstr()[:]
+    assert mesh.tolist() == ["coarse"] * 2 * N + ["fine"] * 2 * N
+    np.testing.assert_array_equal(file["cases/level"], np.tile(np.repeat([1, 2], N), 2))
+    x = file["inputs/x"][:].reshape(CASES, N)
+    assert (x == x[0]).all()
+
+
+def test_every_dataset_has_its_type(file):
+    types = {
+        "sample_id": "S20",
+        "inputs/x": "f8",
+        "inputs/b": "f8",
+        "outputs/y": "f8",
+        "outputs/z": "f8",
+        "cases/level": "i8",
+        "cases/angle": "f8",
+        "exit_code": "i4",
+        "elapsed_s": "f8",
+        "attempts": "u2",
+        "design_row": "i8",
+        "block": "i4",
+        "group": "i4",
+        "status": "u1",
+    }
+    for name, kind in types.items():
+        assert file[name].dtype == np.dtype(kind), name
+        assert file[name].shape == (N * CASES,), name
+        assert file[name].compression == "gzip", name
+        assert file[name].dims[0][0] == file["sample"], name
+    assert h5py.check_string_dtype(file["cases/mesh"].dtype).encoding == "utf-8"
+    assert sorted(file) == sorted({n.partition("/")[0] for n in types} | {"sample"})
+    assert sorted(file["inputs"]) == ["b", "x"]
+
+
+def test_the_status_is_the_enum_of_the_contract(file):
+    names = ["ok", "failed", "timeout", "unparsable", "out_of_range", "unsuccessful", "error"]
+    names += ["killed", "skipped", "not_run"]
+    expected = {name: number for number, name in enumerate(names)}
+    assert h5py.check_enum_dtype(file["status"].dtype) == expected
+    assert {s.label: int(s) for s in Status} == expected
+
+
+def test_outputs_are_nan_unless_ok(delivered, file):
+    arrays, _ = delivered
+    bad = (file["cases/mesh"].asstr()[:] == "fine") & (file["cases/level"][:] == 2)
+    np.testing.assert_array_equal(file["status"][:], np.where(bad, 1, 0))
+    np.testing.assert_array_equal(file["exit_code"][:], np.where(bad, 3, 0))
+    np.testing.assert_array_equal(np.isnan(file["outputs/y"][:]), bad)
+    np.testing.assert_allclose(file["outputs/y"][:][~bad], file["inputs/x"][:][~bad])
+    assert (file["outputs/z"][:][~bad] == 4.0).all()
+    assert labels(arrays).count("failed") == N
+
+
+def test_units_are_attributes(file):
+    assert file["inputs/x"].attrs["units"] == "kg"
+    assert file["outputs/y"].attrs["units"] == "m"
+    assert file["elapsed_s"].attrs["units"] == "s"
+    assert "units" not in file["inputs/b"].attrs
+
+
+def test_the_root_says_what_was_run_with_what(file):
+    assert file.attrs["layout_version"] == 1
+    assert file.attrs["seed"] == 5
+    study = json.loads(file.attrs["study"])
+    assert study["sweep"]["level"] == [1, 2]
+    assert "numpy" in json.loads(file.attrs["versions"])
+    assert "host" in json.loads(file.attrs["host"])
+    assert isinstance(file.attrs["git"], str)
+
+
+def test_a_study_of_any_length_fits_into_its_attribute(tmp_path):
+    tree = study_tree(shell("echo y = 1"), size=1, description="long " * 50_000)
+    _, paths = deliver(tree, tmp_path)
+    assert len(ensnare.open_study(paths.root).study.description) > 200_000
+
+
+def test_xarray_opens_the_archive(delivered):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    arrays, paths = delivered
+    with xarray.open_dataset(paths.archive, engine="h5netcdf") as root:
+        assert root.sizes == {"sample": N * CASES}
+        assert root["elapsed_s"].dims == ("sample",)
+        np.testing.assert_array_equal(root["status"], arrays.status)
+        assert root.attrs["layout_version"] == 1
+    with xarray.open_dataset(paths.archive, engine="h5netcdf", group="outputs") as outputs:
+        np.testing.assert_array_equal(outputs["y"], arrays.y[:, 0])
+        assert outputs["y"].dims == ("sample",)
+        assert outputs["y"].attrs["units"] == "m"
+    with xarray.open_dataset(paths.archive, engine="h5netcdf", group="cases") as cases:
+        assert set(cases["mesh"].values.tolist()) == {"coarse", "fine"}
+
+
+def test_the_pickle_is_a_dict_of_plain_arrays(delivered):
+    arrays, paths = delivered
+    with gzip.open(paths.pickle) as file:
+        tree = pickle.load(file)
+    np.testing.assert_array_equal(tree["inputs"], arrays.x)
+    np.testing.assert_array_equal(tree["outputs"], arrays.y)
+    assert tree["input_names"] == ["x", "b"]
+    assert tree["output_names"] == ["y", "z"]
+    assert tree["cases"]["mesh"].tolist() == arrays.levels("mesh").tolist()
+    for name in ("status", "sample_id", "exit_code", "elapsed_s", "attempts", "block", "group"):
+        assert type(tree[name]) is np.ndarray
+        assert tree[name].dtype != object
+    assert tree["status_names"][tree["status"][-1]] == "failed"
+    assert read_pickle(paths.pickle)["output_names"] == ["y", "z"]
+
+
+def test_two_gathers_of_the_same_batches_give_the_same_pickle(delivered, tmp_path):
+    _, paths = delivered
+    study, _, batches = prepare(TREE, paths.root.parents[1])
+    again = tmp_path / "again.pklz"
+    write_pickle(again, pickle_tree(gather(study, batches, paths)))
+    assert again.read_bytes() == paths.pickle.read_bytes()
+
+
+def test_the_table_of_samples_has_a_line_for_each(delivered):
+    arrays, paths = delivered
+    with paths.table("samples").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == arrays.sample_id.astype(str).tolist()
+    assert [float(row["x"]) for row in rows] == arrays.x[:, 0].tolist()
+    assert [row["mesh"] for row in rows] == arrays.levels("mesh").tolist()
+    assert [row["status"] for row in rows] == labels(arrays)
+    assert rows[0]["directory"] == ""
+    assert rows[-1]["message"] == "step 1 ended with exit code 3"
+    directory = rows[-1]["directory"]
+    assert directory.endswith(rows[-1]["id"])
+    with open(f"{directory}/stderr.txt") as file:
+        assert file.read() == "no\n"
+
+
+@pytest.mark.parametrize("name", ["", "archive.h5"])
+def test_an_archive_opens_as_arrays_and_as_a_data_frame(delivered, name):
+    arrays, paths = delivered
+    results = ensnare.open_study(str(paths.root / name))
+    np.testing.assert_array_equal(results.x, arrays.x)
+    np.testing.assert_array_equal(results.y, arrays.y)
+    np.testing.assert_array_equal(results.status, arrays.status)
+    frame = results.to_dataframe()
+    assert frame.index.tolist() == arrays.sample_id.astype(str).tolist()
+    assert {"mesh", "level", "angle", "x", "b", "y", "z", "status"} <= set(frame.columns)
+    assert frame["status"].tolist() == labels(arrays)
+    assert frame.loc[frame["status"] == "ok", "y"].notna().all()
+    assert frame["group"].tolist() == arrays.group.tolist()
+    cases = results.by_case()
+    assert [case["level"] for case, _ in cases] == [1, 2, 1, 2]
+    assert (results.cases["level"][cases[1][1]] == 2).all()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x89HDF\r\n\x1a\n" + bytes(200)])
+def test_what_is_no_archive_is_said_in_one_line(tmp_path, content):
+    if content is not None:
+        (tmp_path / "archive.h5").write_bytes(content)
+    with pytest.raises(ArchiveError) as error:
+        ensnare.open_study(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_an_archive_of_another_layout_is_refused(tmp_path):
+    with h5py.File(tmp_path / "archive.h5", "w") as file:
+        file.attrs["layout_version"] = 99
+    with pytest.raises(ArchiveError, match="layout 99; expected 1"):
+        ensnare.open_study(tmp_path)
+
+
+def test_samples_of_batches_that_do_not_exist_are_not_run(tmp_path):
+    tree = study_tree(shell("echo y = 1"), size=10, batch={"size": 4})
+    study, paths, batches = prepare(tree, tmp_path)
+    evaluate(tree, tmp_path)
+    paths.batch(batches[1].key).unlink()
+    arrays = gather(study, batches, paths)
+    assert labels(arrays) == ["ok"] * 4 + ["not_run"] * 4 + ["ok"] * 2
+    assert np.isnan(arrays.y[4:8]).all()
+    assert (arrays.exit_code[4:8] == -1).all()
+    assert np.isnan(arrays.elapsed_s[4:8]).all()
+    assert len(set(arrays.sample_id)) == 10
+
+
+def test_a_batch_that_holds_other_rows_is_refused(tmp_path):
+    tree = study_tree(shell("echo y = 1"), size=8, batch={"size": 4})
+    study, paths, (first, second) = prepare(tree, tmp_path)
+    evaluate(tree, tmp_path)
+    paths.batch(first.key).write_bytes(paths.batch(second.key).read_bytes())
+    with pytest.raises(DesignError, match=f"{first.key}.h5 was evaluated for other rows"):
+        gather(study, [first, second], paths)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n" + bytes(500), None])
+def test_a_damaged_batch_is_said_in_one_line_with_what_to_do(tmp_path, content):
+    tree = study_tree(shell("echo y = 1"), size=4)
+    study, paths, (batch,) = prepare(tree, tmp_path)
+    evaluate(tree, tmp_path)
+    if content is None:
+        with h5py.File(paths.batch(batch.key), "r+") as file:
+            del file["rows"]
+            file["rows"] = np.zeros(3)
+    else:
+        paths.batch(batch.key).write_bytes(content)
+    with pytest.raises(ArchiveError, match="remove it and run snakemake again") as error:
+        gather(study, [batch], paths)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_design_is_said_in_one_line(tmp_path):
+    tree = study_tree(shell("echo y = 1"), size=4)
+    study, paths, batches = prepare(tree, tmp_path)
+    paths.design.write_bytes(b"")
+    with pytest.raises(ArchiveError, match=r"design\.h5: cannot read the design"):
+        gather(study, batches, paths)

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ensnare.ids import ID_LENGTH, occurrences, row_words, sample_ids, sample_seed
+from ensnare.sweep import case_identity
+
+
+def ids_of(x, names, case=None):
+    words = row_words(np.asarray(x, float), names)
+    return sample_ids(words, occurrences(words), case or {})
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def test_ids_do_not_depend_on_the_order_of_columns_or_rows(rng):
+    x = rng.random((100, 4))
+    ids = ids_of(x, list("abcd"))
+    columns, rows = [2, 0, 3, 1], rng.permutation(100)
+    np.testing.assert_array_equal(ids_of(x[:, columns], [*"cadb"]), ids)
+    np.testing.assert_array_equal(ids_of(x[rows], list("abcd")), ids[rows])
+
+
+def test_ids_do_depend_on_names_values_and_their_columns(rng):
+    x = rng.random((10, 2))
+    every = [
+        ids_of(x, ["a", "b"]),
+        ids_of(x, ["a", "c"]),
+        ids_of(x, ["b", "a"]),  # the same numbers, the other way round
+        ids_of(np.nextafter(x, 2), ["a", "b"]),
+        ids_of(x[:, :1], ["a"]),
+        ids_of(x, ["a", "b"], {"mesh": "fine"}),
+        ids_of(x, ["a", "b"], {"mesh": "coarse"}),
+        ids_of(x, ["a", "b"], {"cores": 1.0}),
+        ids_of(x, ["a", "b"], {"cores": "1"}),
+    ]
+    assert len(np.unique(np.concatenate(every))) == 10 * len(every)
+
+
+def test_minus_zero_is_zero():
+    np.testing.assert_array_equal(ids_of([[-0.0, 1.0]], "ab"), ids_of([[0.0, 1.0]], "ab"))
+
+
+def test_equal_rows_are_told_apart_by_their_occurrence():
+    x = np.array([[1.0], [2.0], [1.0], [1.0], [2.0]])
+    words = row_words(x, ["a"])
+    np.testing.assert_array_equal(occurrences(words), [0, 0, 1, 2, 1])
+    ids = ids_of(x, ["a"])
+    assert len(set(ids)) == 5
+    # what comes first of equal rows has the id it would have alone
+    np.testing.assert_array_equal(ids[:2], [ids_of([[1.0]], "a")[0], ids_of([[2.0]], "a")[0]])
+
+
+def test_rows_added_at_the_end_change_no_id(rng):
+    x = rng.integers(0, 3, (200, 2)).astype(float)
+    np.testing.assert_array_equal(ids_of(x, "ab")[:120], ids_of(x[:120], "ab"))
+
+
+@given(st.lists(st.integers(0, 3), max_size=50))
+def test_occurrences_count_what_came_before(values):
+    expected = [values[:i].count(value) for i, value in enumerate(values)]
+    words = row_words(np.array(values, float).reshape(-1, 1), ["a"])
+    assert occurrences(words).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["random", "grid", "equal"])
+def test_a_million_samples_do_not_collide(rng, kind):
+    grid = np.stack(np.meshgrid(np.arange(1000.0), np.arange(1000.0)), axis=-1).reshape(-1, 2)
+    x = {"random": rng.random((10**6, 2)), "grid": grid, "equal": np.ones((10**6, 2))}[kind]
+    assert len(np.unique(ids_of(x, ["a", "b"]))) == 10**6
+
+
+def test_ids_are_hexadecimal_and_of_one_length(rng):
+    ids = ids_of(rng.random((100, 1)), "a")
+    assert ids.dtype == f"S{ID_LENGTH}"
+    assert all(int(i, 16) >= 0 and len(i) == ID_LENGTH for i in ids)
+
+
+def test_ids_are_what_they_were_in_the_first_release():
+    ids = ids_of([[1.5, -2.0], [0.0, 1e300]], ["a", "b"], {"cores": 4.0, "mesh": "fine"})
+    assert ids.tolist() == FIRST_RELEASE
+
+
+FIRST_RELEASE = [b"b9095451575302c7fb36", b"29c7ec95e5d0d8f70978"]
+
+
+def test_a_pure_sweep_has_one_id_per_case():
+    cases = [{"n": 1}, {"n": 2}, {"n": 1, "m": "a"}]
+    ids = {bytes(ids_of(np.empty((1, 0)), [], case_identity(case, {}))[0]) for case in cases}
+    assert len(ids) == 3
+
+
+def test_seeds_differ_and_fit_31_bits(rng):
+    ids = [i.decode() for i in ids_of(rng.random((5000, 1)), "a")]
+    seeds = [sample_seed(i, 0) for i in ids]
+    assert len(set(seeds)) == 5000
+    assert min(seeds) >= 0
+    assert max(seeds) < 2**31
+    assert max(seeds) > 2**30
+    assert sample_seed(ids[0], 0) == seeds[0]
+    assert sample_seed(ids[0], 1) != seeds[0]

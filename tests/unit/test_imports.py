@@ -1,0 +1,58 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from small_studies import prepare, python, shell, study_tree
+
+HEAVY = {"openturns", "pandas", "scipy", "matplotlib", "xarray", "snakemake", "jinja2"}
+
+# what `python -m ensnare evaluate-batch` does, and then tells what it imported, workers too
+PROGRAM = """
+import os, sys
+from ensnare.cli import main
+import ensnare.worker as worker
+modules = os.path.abspath('modules.txt')
+leave = worker._leave
+def tell(code):
+    with open(modules, 'a') as file:
+        print(*sys.modules, file=file)
+    leave(code)
+worker._leave = tell
+code = main(sys.argv[1:])
+with open(modules, 'a') as file:
+    print(*sys.modules, file=file)
+sys.exit(code)
+"""
+
+
+def imported(tree, tmp_path):
+    _, paths, (batch,) = prepare(tree, tmp_path)
+    arguments = ["evaluate-batch", paths.study, batch.key, "--threads", "2"]
+    subprocess.run([sys.executable, "-c", PROGRAM, *arguments], cwd=tmp_path, check=True)
+    return set((tmp_path / "modules.txt").read_text().split())
+
+
+@pytest.mark.parametrize("kind", ["command", "function"])
+def test_the_evaluation_path_imports_nothing_heavy(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.py").write_text("f = lambda x: x\n")
+    model = shell("echo y = ${x}") if kind == "command" else python("model.py:f")
+    modules = imported(study_tree(model, size=4), tmp_path)
+    assert not HEAVY & {name.partition(".")[0] for name in modules}
+    assert {"ensnare.work", "numpy", "h5py"} <= modules
+
+
+def test_a_code_that_leaves_nothing_behind_costs_no_psutil(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    modules = imported(study_tree(shell("echo y = ${x}"), size=4), tmp_path)
+    assert "psutil" not in modules
+    assert "numpy.ma" not in modules
+
+
+def test_the_command_line_starts_without_numpy(tmp_path):
+    text = "import sys, ensnare.cli; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert not HEAVY & {name.partition(".")[0] for name in done.stdout.split()}

@@ -1,0 +1,314 @@
+import json
+
+import pytest
+from pydantic import TypeAdapter
+
+from ensnare.config.model import Output, Success
+from ensnare.errors import OutputError
+from ensnare.outputs import RunFiles, compile_parser, compile_success, to_float
+
+OUTPUT = TypeAdapter(Output)
+
+
+def read(directory, text, name="out", **output):
+    """Write a file and return what an output finds in it."""
+    content = text if isinstance(text, bytes) else text.encode()
+    (directory / name).write_bytes(content)
+    parser = compile_parser(OUTPUT.validate_python({"name": "y", **output}), "out")
+    return parser(RunFiles(str(directory)))
+
+
+def refusal(directory, text, **output):
+    with pytest.raises(OutputError) as caught:
+        read(directory, text, **output)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.5", 1.5),
+        (" -2e3\n", -2000.0),
+        ("1.5D+03", 1500.0),
+        ("-.5d0", -0.5),
+        ("1.D-2", 0.01),
+        ("1.234-101", 1.234e-101),
+        ("-0.5+120", -0.5e120),
+        (3, 3.0),
+        (2.5, 2.5),
+    ],
+)
+def test_numbers_are_read_as_fortran_and_c_write_them(text, value):
+    assert to_float(text, "here") == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nan",
+        "NaN",
+        "inf",
+        "-Infinity",
+        "1e999",
+        "*****",
+        "1,5",
+        "10-100",
+        "D",
+        "1.5D",
+        "x",
+        None,
+    ],
+)
+def test_what_is_no_finite_number_is_refused(text):
+    with pytest.raises(OutputError, match=r"^here: got .*; expected a (finite )?number$"):
+        to_float(text, "here")
+
+
+TREE = {
+    "y": 1,
+    "a": {"b": [10, {"c": "2.5e0"}], "x.y": 7},
+    "t": True,
+    "n": None,
+    "l": [],
+    "s": "no",
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("y", 1), ("a.b.0", 10), ("a.b.1.c", 2.5), ("a.b.-1.c", 2.5), ("a.x.y", 7)],
+)
+def test_a_number_in_json_is_found_by_its_path(tmp_path, key, value):
+    assert read(tmp_path, json.dumps(TREE), json="out", key=key) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("z", "'out': no 'z' of 'z'"),
+        ("a.b.2", "'out': no '2' of 'a.b.2'"),
+        ("a.b.c", "'out': no 'c' of 'a.b.c'"),
+        ("y.z", "'out': no 'z' of 'y.z'"),
+        ("t", "'out': t: got True; expected a number"),
+        ("n", "'out': n: got None; expected a number"),
+        ("l", "'out': l: got []; expected a number"),
+        ("s", "'out': s: got 'no'; expected a number"),
+    ],
+)
+def test_what_json_does_not_have_is_said(tmp_path, key, reason):
+    assert refusal(tmp_path, json.dumps(TREE), json="out", key=key) == reason
+
+
+def test_a_whole_number_or_list_may_be_all_of_a_json_file(tmp_path):
+    assert read(tmp_path, "[1, 2, 3]", json="out", key="1") == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00", b"\xff\xfe", '{"y": NaN}', "[" * 100_000])
+def test_json_that_is_none_is_refused(tmp_path, text):
+    assert refusal(tmp_path, text, json="out", key="y").startswith("'out': ")
+
+
+XML = """<?xml version="1.0"?>
+<outputs y="1.5" xmlns:f="urn:f">
+  <force unit="N"> 2.5 </force>
+  <part name="left"><drag>3</drag></part>
+  <part name="right"><drag>4</drag></part>
+  <f:lift v="5">6</f:lift>
+  <empty/>
+</outputs>"""
+
+
+@pytest.mark.parametrize(
+    ("xpath", "value"),
+    [
+        ("@y", 1.5),
+        ("./@y", 1.5),
+        ("outputs/@y", 1.5),
+        ("/outputs/@y", 1.5),
+        ("force", 2.5),
+        ("outputs/force", 2.5),
+        ("/outputs/force/text()", 2.5),
+        ("part/drag", 3),
+        ("part[2]/drag", 4),
+        ("part[@name='right']/drag", 4),
+        ("outputs/part[@name='right']/drag", 4),
+        (".//drag", 3),
+        ("//drag", 3),
+        ("{urn:f}lift", 6),
+        ("{*}lift", 6),
+        ("outputs/{*}lift/@v", 5),
+    ],
+)
+def test_a_number_in_xml_is_found_by_its_path(tmp_path, xpath, value):
+    assert read(tmp_path, XML, xml="out", xpath=xpath) == value
+
+
+@pytest.mark.parametrize("xpath", ["@z", "lift", "empty", "part[3]/drag", "other/@y", "force/@y"])
+def test_what_xml_does_not_have_is_said(tmp_path, xpath):
+    assert refusal(tmp_path, XML, xml="out", xpath=xpath) == f"'out': nothing at '{xpath}'"
+
+
+def test_a_root_of_a_namespace_is_found_by_any(tmp_path):
+    text = '<a xmlns="urn:a"><b>2</b></a>'
+    assert read(tmp_path, text, xml="out", xpath="{*}b") == 2
+
+
+@pytest.mark.parametrize("text", ["", "<a>", "no", b"\xff\xfe\x00", "<a>\x00</a>"])
+def test_xml_that_is_none_is_refused(tmp_path, text):
+    assert refusal(tmp_path, text, xml="out", xpath="a").startswith("'out': not XML: ")
+
+
+OPENFOAM = """\
+# Force coefficients
+# dragDir : (1 0 0)
+# Time        \tCd            \tCl
+0.1           \t1.0           \t2.0
+0.2           \t1.5           \t2.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "value"),
+    [
+        ("t,y\n0,1\n1,2\n", {"column": "y"}, 2),
+        ("t,y\n0,1\n1,2\n", {"column": "y", "row": 0}, 1),
+        ("t,y\n0,1\n1,2\n", {"column": "t", "row": -2}, 0),
+        ("t,y\n0,1\n1,2\n", {"column": 1}, 2),
+        ("t,y\n0,1\n1,2\n", {"column": -1}, 2),
+        ("0,1\n1,2\n", {"column": 1, "row": 0}, 1),
+        ("t;y\n0;1,5\n1;2\n", {"column": "y"}, 2),
+        ("t\ty\n0\t1\n", {"column": "y"}, 1),
+        ("  t   y\n  0   1\n\n  1   2 \n", {"column": "y"}, 2),
+        ('"t","lift, total","y"\n0,1,2\n', {"column": "y"}, 2),
+        ('"t","lift, total","y"\n0,1,2\n', {"column": "lift, total"}, 1),
+        ("# t y\n0 1\n1 2\n", {"column": "y"}, 2),
+        ("#t y\n0 1\n# a comment, with a comma\n1 2\n#end\n", {"column": "y"}, 2),
+        ("# a comment\nt,y\n0,1\n", {"column": "y"}, 1),
+        (OPENFOAM, {"column": "Cd"}, 1.5),
+        (OPENFOAM, {"column": "Cl", "row": 0}, 2),
+        ("0 1.5D+00\n", {"column": 1}, 1.5),
+        ("nan 1\ninf 2\n", {"column": 1}, 2),
+        ("t|y\n0|1\n", {"column": "y", "delimiter": "|"}, 1),
+        ("t || y\n0 || 1\n", {"column": "y", "delimiter": "||"}, 1),
+        ("t, y\r\n0, 1\r\n", {"column": "y"}, 1),
+        ("t,y\n0,1\n1\n2,3\n", {"column": "y"}, 3),
+        ("5\n", {"column": 0}, 5),
+    ],
+)
+def test_a_number_in_a_table_is_found_by_row_and_column(tmp_path, text, where, value):
+    assert read(tmp_path, text, table="out", **where) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "reason"),
+    [
+        ("t,y\n0,1\n", {"column": "z"}, "'out': no column 'z'; found t, y"),
+        ("0,1\n", {"column": "y"}, "'out': no header to find the column 'y' in"),
+        ("", {"column": 0}, "'out': row -1, column 0: the table has 0 rows"),
+        ("t,y\n", {"column": "y"}, "'out': row -1, column y: the table has 0 rows"),
+        ("0,1\n", {"column": 0, "row": 3}, "'out': row 3, column 0: the table has 1 rows"),
+        ("t,y\n0,1\n1\n", {"column": "y"}, "'out': row -1, column y: the row has 1 columns"),
+        ("0,1\n", {"column": 2}, "'out': row -1, column 2: the row has 2 columns"),
+        (
+            "t,y\n0,nan\n",
+            {"column": "y"},
+            "'out': row -1, column y: got nan; expected a finite number",
+        ),
+        ("t,y\n0,\n", {"column": "y"}, "'out': row -1, column y: got ''; expected a number"),
+        ("t;y\n0;1,5\n", {"column": "y"}, "'out': row -1, column y: got '1,5'; expected a number"),
+        ("y,y\n0,1\n", {"column": "y"}, "'out': two columns 'y'; give the number of one, from 0"),
+    ],
+)
+def test_what_a_table_does_not_have_is_said(tmp_path, text, where, reason):
+    assert refusal(tmp_path, text, table="out", **where) == reason
+
+
+def test_a_binary_table_is_refused(tmp_path):
+    assert refusal(tmp_path, b"\x00\xff\xfe\n\x01\n", table="out", column=0)
+
+
+def test_the_last_match_counts(tmp_path):
+    text = "y = 1\nx = 5\n  y = 2.5D0 m\n"
+    assert read(tmp_path, text, regex=r"y = (\S+)") == 2.5
+    assert read(tmp_path, text, regex=r"^y = (\S+)$") == 1
+
+
+def test_a_match_is_looked_for_in_a_file_or_in_stdout(tmp_path):
+    (tmp_path / "out").write_text("y = 1\n")
+    assert read(tmp_path, "y = 2\n", name="log", regex="y = (.)", **{"in": "log"}) == 2
+    assert read(tmp_path, "y = 1\n", regex="y = (.)") == 1
+
+
+def test_a_large_file_is_searched_to_its_end(tmp_path):
+    noise = b"\xff\x00 iteration\n" * 200_000  # larger than what is read at once
+    text = b"y = 1\n" + noise + b"y = 2\n" + noise + b"y = 3"
+    assert read(tmp_path, text, regex=r"^y = (\d)") == 3
+
+
+def test_text_that_is_not_ascii_is_matched(tmp_path):
+    assert read(tmp_path, "Kräfte: 4 µN\n", regex="Kräfte: ([0-9]+) µN") == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "'out': nothing matches 'y = (.*)'"),
+        ("x = 1\n", "'out': nothing matches 'y = (.*)'"),
+        ("y = nan\n", "'out': 'y = (.*)': got nan; expected a finite number"),
+        ("y = \n", "'out': 'y = (.*)': got ''; expected a number"),
+    ],
+)
+def test_what_does_not_match_is_said(tmp_path, text, reason):
+    assert refusal(tmp_path, text, regex="y = (.*)") == reason
+
+
+def test_an_optional_group_without_a_match_is_refused(tmp_path):
+    assert (
+        refusal(tmp_path, "y =\n", regex="y =( 1)?")
+        == "'out': 'y =( 1)?': got ''; expected a number"
+    )
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"json": "none", "key": "y"},
+        {"xml": "none", "xpath": "y"},
+        {"table": "none", "column": 0},
+        {"regex": "(y)", "in": "none"},
+    ],
+    ids=["json", "xml", "table", "regex"],
+)
+def test_a_file_that_the_code_did_not_write_is_named(tmp_path, output):
+    assert refusal(tmp_path, "", **output) == "the code left no file 'none'"
+    (tmp_path / "none").mkdir()
+    assert refusal(tmp_path, "", **output).startswith("'none': ")
+
+
+def test_a_file_of_several_outputs_is_read_once(tmp_path):
+    (tmp_path / "out").write_text("t,y\n0,1\n")
+    files = RunFiles(str(tmp_path))
+    parsers = [
+        compile_parser(OUTPUT.validate_python({"name": n, "table": "out", "column": n}), "out")
+        for n in "ty"
+    ]
+    assert parsers[0](files) == 0
+    (tmp_path / "out").unlink()
+    assert parsers[1](files) == 1
+
+
+def test_an_output_without_a_place_has_no_parser():
+    with pytest.raises(ValueError, match="output 'y' does not say where it stands"):
+        compile_parser(OUTPUT.validate_python({"name": "y"}), "out")
+
+
+def test_signs_of_success_are_all_needed(tmp_path):
+    (tmp_path / "log").write_text("start\nEnd\n")
+    signs = [Success(regex="^End"), Success.model_validate({"regex": "ok", "in": "other"})]
+    first, second = compile_success(signs, "log")
+    assert first(RunFiles(str(tmp_path))) == ""
+    assert second(RunFiles(str(tmp_path))) == "the code left no file 'other'"
+    (tmp_path / "other").write_text("no\n")
+    assert second(RunFiles(str(tmp_path))) == "'other': nothing matches 'ok'"

@@ -1,0 +1,95 @@
+"""The studies that come with Ensnare, against their exact answers."""
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from workflow_helpers import ROOT, environment
+
+BEAM = {
+    "E": (0.04492, 0.04552),
+    "F": (0.70534, 0.70825),
+    "L": (0.08131, 0.08237),
+    "I": (0.16517, 0.16712),
+}
+ISHIGAMI = {"x1": (0.313905, 0.557589), "x2": (0.442411, 0.442411), "x3": (0.0, 0.243684)}
+FLOOD_FIRST = {
+    "Q": 0.344848,
+    "Ks": 0.133774,
+    "Zv": 0.189578,
+    "Zm": 0.003458,
+    "Zb": 0.035477,
+    "dHd": 0.283816,
+}
+
+
+def indices(path, **where):
+    table = pd.read_csv(path / "sobol_indices.csv")
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table.set_index(["input", "index"])
+
+
+def test_the_literal_command_runs_the_default_study_in_a_clone(clone):
+    command = [sys.executable, "-m", "snakemake", "--profile", "local"]
+    done = subprocess.run(
+        command, cwd=clone, env=environment(clone.parent), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "samples: 3072 to run, 0 reused" in done.stderr
+    table = indices(clone / "results/beam")
+    for name, truths in BEAM.items():
+        for kind, truth in zip(("first", "total"), truths, strict=True):
+            row = table.loc[name, kind]
+            assert abs(row["value"] - truth) < 0.02
+            assert row["ci_low"] <= truth <= row["ci_high"]
+    statistics = pd.read_csv(clone / "results/beam/statistics.csv").set_index("statistic")
+    assert abs(statistics.loc["mean", "value"] - 0.170690775) < 0.001
+    assert abs(statistics.loc["std", "value"] - 0.020324140) < 0.001
+    again = subprocess.run(
+        command, cwd=clone, env=environment(clone.parent), capture_output=True, text=True
+    )
+    assert "Nothing to be done" in again.stderr
+    report = (clone / "results/beam/report.html").read_text()
+    assert "Deflection of a cantilever beam" in report
+    for kind in ("svg", "png"):
+        assert (clone / f"results/beam/figures/sobol_deviation.{kind}").stat().st_size > 1000
+
+
+def test_ishigami_has_its_known_indices(snakemake, tmp_path):
+    done = snakemake(study=ROOT / "config/studies/ishigami.yaml")
+    assert done.code == 0, done.text
+    table = indices(tmp_path / "results/ishigami")
+    for name, truths in ISHIGAMI.items():
+        for kind, truth in zip(("first", "total"), truths, strict=True):
+            row = table.loc[name, kind]
+            assert abs(row["value"] - truth) < 0.02
+            assert row["ci_low"] <= truth <= row["ci_high"]
+    assert list((tmp_path / "results").iterdir()) == [tmp_path / "results/ishigami"]
+
+
+def test_flood_has_its_known_indices_and_shifts_with_the_dyke(snakemake, tmp_path):
+    done = snakemake("--config", "design={size: 64}", study=ROOT / "config/studies/flood.yaml")
+    assert done.code == 0, done.text
+    table = indices(tmp_path / "results/flood", output="S", dyke=8)
+    for name, truth in FLOOD_FIRST.items():
+        row = table.loc[name, "first"]
+        assert row["ci_low"] <= truth <= row["ci_high"]
+    with h5py.File(tmp_path / "results/flood/archive.h5") as file:
+        overflow = file["outputs/S"][:].reshape(3, -1)
+        dyke = file["cases/dyke"][:].reshape(3, -1)
+    np.testing.assert_array_equal(dyke[:, 0], [6, 8, 10])
+    np.testing.assert_allclose(overflow[0] - overflow[1], 2, atol=1e-9)
+    np.testing.assert_allclose(overflow[1] - overflow[2], 2, atol=1e-9)
+
+
+@pytest.mark.full
+def test_flood_as_shipped_is_near_the_truth(snakemake, tmp_path):
+    assert snakemake(study=ROOT / "config/studies/flood.yaml").code == 0
+    table = indices(tmp_path / "results/flood", output="S", dyke=8)
+    for name, truth in FLOOD_FIRST.items():
+        row = table.loc[name, "first"]
+        assert row["ci_low"] <= truth <= row["ci_high"]

@@ -1,0 +1,158 @@
+"""The files of a sample's working directory: compiled once per batch, made for every sample."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ensnare.config import LoadedStudy
+from ensnare.config.model import CopyFile, File, LinkFile, TemplateFile, TreeFile
+from ensnare.errors import ConfigError
+from ensnare.identity import file_digest, file_target, tree_files
+from ensnare.templates import Template, Value, parse_template
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of the working directory, ready to be made.
+
+    Attributes
+    ----------
+    target : str
+        Where it goes, relative to the working directory.
+    template : Template, optional
+        What is rendered; otherwise `source` is copied or linked.
+    mode : int
+        Permissions of a rendered file, those of its template.
+    content : str
+        Hash of what is copied; empty for a link, which does not count.
+    """
+
+    target: str
+    template: Template | None = None
+    mode: int = 0o666
+    source: str = ""
+    link: bool = False
+    content: str = ""
+
+
+def make_files(files: Sequence[InputFile], values: Mapping[str, Value]) -> None:
+    """Make the files of a sample in the current directory.
+
+    Raises
+    ------
+    OSError, ValueError
+        If a file cannot be written, or a value does not fit its field.
+    """
+    for file in files:
+        if file.template is not None:
+            _write(file.target, file.template.render(values).encode(), file.mode)
+        elif file.link:
+            _make_room(file.target)
+            os.symlink(file.source, file.target)
+        else:
+            _make_room(file.target)
+            shutil.copy2(file.source, file.target)
+
+
+def _write(name: str, content: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        handle = os.open(name, flags, mode)
+    except FileExistsError:  # an overlay: never write through a link
+        os.unlink(name)
+        handle = os.open(name, flags, mode)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+    finally:
+        os.close(handle)
+
+
+def _make_room(target: str) -> None:
+    """Make room for a file that overlays another."""
+    if os.path.lexists(target):
+        os.unlink(target)
+
+
+def compile_files(study: LoadedStudy) -> tuple[InputFile, ...]:
+    """Compile `model.files`.
+
+    Raises
+    ------
+    ConfigError
+        If a template is wrong, or one file would be written through the link of another.
+    """
+    files: list[InputFile] = []
+    for i, item in enumerate(study.config.model.files):
+        files += _compile_file(item, study, f"{study.source}: model.files[{i}]")
+    model = study.config.model
+    _check_overlays(files, (model.stdout, model.stderr), f"{study.source}: model.files")
+    return tuple(files)
+
+
+def _compile_file(item: File, study: LoadedStudy, where: str) -> list[InputFile]:
+    target = file_target(item)
+    match item:
+        case TemplateFile():
+            return [_compile_template(item, target, study, where)]
+        case CopyFile():
+            path = study.path(item.copy_).absolute()
+            return [InputFile(target, source=str(path), content=file_digest(path))]
+        case LinkFile():
+            path = study.path(item.link).absolute()
+            return [InputFile(target, source=str(path), link=True)]
+        case TreeFile():
+            root = study.path(item.tree).absolute()
+            return [
+                InputFile(
+                    os.path.normpath(os.path.join(target, name)),
+                    source=str(root / name),
+                    content=file_digest(root / name),
+                )
+                for name in tree_files(root, item.except_)
+            ]
+
+
+def _compile_template(item: TemplateFile, target: str, study: LoadedStudy, where: str) -> InputFile:
+    path = study.path(item.template)
+    try:
+        text = path.read_bytes().decode()
+        mode = stat.S_IMODE(path.stat().st_mode)
+        template = parse_template(text, item.delimiters, item.format, item.width or 0)
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where}: {path} is not UTF-8 text; use copy") from None
+    except ValueError as error:
+        raise ConfigError(f"{where}: {path}: {error}") from None
+    # one may read and replace what one made, whatever its template says
+    return InputFile(target, template=template, mode=mode | stat.S_IRUSR | stat.S_IWUSR)
+
+
+def _check_overlays(files: Sequence[InputFile], streams: Sequence[str], where: str) -> None:
+    """Check that nothing is written through a link, and no file lies where a directory must be."""
+    kinds: dict[str, InputFile] = {}  # what stands at a place; later entries overlay earlier ones
+    for file in files:
+        kinds[os.path.normpath(file.target)] = file
+    for name in [*(file.target for file in files), *streams]:
+        path = os.path.normpath(name)
+        parent = os.path.dirname(path)
+        while parent:
+            if parent in kinds:
+                kind = "a link" if kinds[parent].link else "a file"
+                raise ConfigError(
+                    f"{where}: '{path}' lies inside '{parent}', which is {kind}; expected a "
+                    "directory: link its files one by one, or copy it with tree"
+                )
+            parent = os.path.dirname(parent)
+    for name in streams:
+        if os.path.normpath(name) in kinds and kinds[os.path.normpath(name)].link:
+            raise ConfigError(
+                f"{where}: '{name}' is a link and also receives the output of the command; "
+                "expected another name"
+            )

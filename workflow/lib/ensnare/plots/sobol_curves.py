@@ -1,0 +1,149 @@
+"""Figure of the Sobol' indices of an array output along its axis."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ensnare.plots.curves import set_axis
+from ensnare.plots.rows import MANY, rows_note
+from ensnare.plots.sobol import INDICES, cut_note, index_limits, short_names
+from ensnare.plots.style import (
+    DASHES,
+    LIGHT,
+    MARKERS,
+    PALETTE,
+    FloatArray,
+    empty,
+    label_axis,
+    legend_columns,
+    new_figure,
+    note,
+    plain,
+    styled,
+)
+
+GREY = "#AAAAAA"
+
+
+def _ranked(table: pd.DataFrame) -> list[str]:
+    """Return the inputs by falling mean over positions of the total (or first-order) index."""
+    by = "total" if (table["index"] == "total").any() else "first"
+    mean = table[table["index"] == by].groupby("input", sort=False)["value"].mean()
+    mean = mean.reindex(table["input"].drop_duplicates())
+    return [str(name) for name in mean.sort_values(ascending=False, kind="stable").index]
+
+
+def _draw_input(axes: Axes, rows: pd.DataFrame, k: int) -> None:
+    """Draw one index of input number k along the axis, with its interval as a band."""
+    color, n = PALETTE[k % len(PALETTE)], len(rows)
+    at = rows["_at"]
+    label = str(rows["_label"].iloc[0])
+    if n == 1:
+        axes.vlines(at, rows["ci_low"], rows["ci_high"], color=color, lw=1.4)
+    else:
+        axes.fill_between(at, rows["ci_low"], rows["ci_high"], color=color, alpha=0.18, lw=0)
+    every = (k * n // 56, max(1, n // 8))
+    dash = DASHES[k % len(DASHES)]
+    axes.plot(
+        at, rows["value"], color=color, ls=dash, lw=1.4, marker=MARKERS[k], ms=4,
+        markevery=every, label=label,
+    )  # fmt: skip
+
+
+def _draw_panel(axes: Axes, table: pd.DataFrame, ranked: Sequence[str]) -> None:
+    """Draw one index of all inputs: the first few in colour, the rest in grey."""
+    coloured = list(ranked if len(ranked) <= MANY - 1 else ranked[: MANY - 2])
+    for name in ranked[len(coloured) :]:
+        rows = table[table["input"] == name]
+        axes.plot(rows["_at"], rows["value"], color=GREY, lw=0.6)
+    for k, name in enumerate(coloured):
+        rows = table[table["input"] == name]
+        if len(rows):
+            _draw_input(axes, rows, k)
+    if len(ranked) > len(coloured):
+        label = f"{len(ranked) - len(coloured)} other inputs"
+        axes.plot([], [], color=GREY, lw=0.8, label=label)
+    axes.axhline(0, color=LIGHT, lw=1, zorder=0)
+
+
+def _undefined_note(table: pd.DataFrame) -> str:
+    """Return at how many positions no index exists, such as where the output is constant."""
+    known = table.groupby("position")["value"].count()
+    n = int((known == 0).sum())
+    return f"undefined at {n} of {len(known)} positions" if n else ""
+
+
+def _on_axis(table: pd.DataFrame, axis: FloatArray) -> pd.DataFrame:
+    """Return the rows with their place on the axis, in its order."""
+    position = table["position"].to_numpy(dtype=int)
+    if position.max() >= np.size(axis):
+        raise ValueError(
+            f"position {position.max()} on an axis of {np.size(axis)}; expected less than that"
+        )
+    table = table.assign(_at=np.asarray(axis, dtype=float)[position])
+    table["input"] = table["input"].astype(str)
+    table["_label"] = short_names(table["input"])
+    return table.sort_values("_at", kind="stable")
+
+
+@styled
+def plot_sobol_curves(
+    table: pd.DataFrame,
+    axis: FloatArray,
+    *,
+    output: str,
+    axis_label: str,
+    title: str = "",
+    warning: str = "",
+) -> Figure:
+    """Plot the Sobol' indices of an array output in one case along its axis.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `plot_sobol`, with `position`, the number of the element in `axis`.
+    axis : ndarray of float, shape (m,)
+        Positions of the elements, in any order.
+    output, axis_label : str
+        Name of the output, and the label of its axis as `axis_label` makes it, with the unit.
+    title : str
+        What else to say on top, such as the case.
+    warning : str
+        What to say in red on top, such as that failures are not random.
+
+    Returns
+    -------
+    Figure
+        A panel for first order, one for total; more than 7 inputs: the 6 largest in colour.
+
+    Raises
+    ------
+    ValueError
+        If a position is not on the axis.
+    """
+    table = table[table["index"].isin(list(INDICES))]
+    if not table["value"].notna().any():
+        figure, axes = new_figure(7.2, 1.6)
+        empty(axes, "no index could be estimated")
+        return figure
+    ranked = _ranked(table.assign(input=table["input"].astype(str)))
+    table = _on_axis(table, axis)
+    shown = [i for i in INDICES if (table["index"] == i).any()]
+    figure = Figure(figsize=(7.2, 1.6 + 2.2 * len(shown)), layout="constrained")
+    grid = figure.subplots(len(shown), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    limits = index_limits(table)
+    for axes, index in zip(grid, shown, strict=True):
+        _draw_panel(axes, table[table["index"] == index], ranked)
+        axes.set(ylim=limits, ylabel=f"{INDICES[index]} index [-]")
+    set_axis(grid[-1], axis)
+    label_axis(grid[-1], "x", axis_label)
+    handles, texts = grid[-1].get_legend_handles_labels()
+    columns = legend_columns(figure, texts, 4)
+    figure.legend(handles, texts, loc="outside lower center", ncols=columns)
+    name, lost = plain(f"Sobol' indices of {output}", 76), rows_note(table, "base rows", "up to ")
+    notes = (lost, _undefined_note(table), cut_note(table, limits))
+    note(figure, name, plain(title, 76), *notes, warning=warning)
+    return figure

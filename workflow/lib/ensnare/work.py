@@ -1,0 +1,240 @@
+"""What workers do with the samples of a batch."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.callables import PythonModel
+from ensnare.config import LoadedStudy
+from ensnare.directories import enter_empty, is_full, remove_tree
+from ensnare.journal import Journal, read_journal, rows_of
+from ensnare.model import CommandModel
+from ensnare.paths import StudyPaths
+from ensnare.process import MACHINE_TROUBLE
+from ensnare.samples import Samples
+from ensnare.status import NO_EXIT_CODE, Outcome, Status
+from ensnare.worker import Death
+
+PENDING = 255
+_CHUNK = 8192  # rows of one vectorised call: large enough for numpy, small enough to share out
+_MAX_DEATHS = 2  # workers that a sample may take with it
+_MAX_DEATHS_AROUND = 10  # workers that may die between the samples of a task
+
+
+@dataclass
+class BatchWork:
+    """The samples of a batch as tasks.
+
+    Attributes
+    ----------
+    tasks : sequence of ndarray of int
+        Positions of the samples of each task; one, or many of one case for a vectorised model.
+    ended : ndarray of uint8, shape (n,)
+        Status of each sample that ended in this job, in shared memory; PENDING before.
+    """
+
+    study: LoadedStudy
+    key: str
+    samples: Samples
+    model: CommandModel | PythonModel
+    journal: Journal
+    paths: StudyPaths
+
+    def __post_init__(self) -> None:
+        n = len(self.samples)
+        memory = mmap.mmap(-1, max(1, 3 * n))
+        self.ended = np.frombuffer(memory, np.uint8, n)
+        self.ended[:] = PENDING
+        self._alone = np.frombuffer(memory, np.uint8, n, n)  # started in a call of its own
+        self._deaths = np.frombuffer(memory, np.uint8, n, 2 * n)
+        self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
+        self._root = os.path.abspath(self.paths.samples / self.key)
+        self._keep = self.study.config.keep
+        names = [output.name for output in self.study.config.model.outputs]
+        self._nothing = [float("nan")] * len(names)
+        self._columns = column_order(names)
+        self._is_ordered = self._columns == sorted(self._columns)
+
+    def cut(self, todo: NDArray[np.int64]) -> None:
+        """Cut samples into tasks."""
+        if not (isinstance(self.model, PythonModel) and self.model.vectorized):
+            self.tasks = todo[:, None]
+            return
+        # one call gets consecutive samples of one case
+        breaks = np.flatnonzero((np.diff(todo) != 1) | (np.diff(self.samples.case[todo]) != 0)) + 1
+        self.tasks = [
+            run[start : start + _CHUNK]
+            for run in np.split(todo, breaks)
+            for start in range(0, len(run), _CHUNK)
+        ]
+
+    def run_key(self, i: int) -> str:
+        """Return the identity of what a sample runs; empty if it cannot even be prepared."""
+        if isinstance(self.model, PythonModel):
+            return self.model.run_key
+        try:
+            return self.model.identity(self.samples.values(i))
+        except ValueError:
+            return ""
+
+    def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
+        """Evaluate the samples of a task that have not ended; see `worker.Work`."""
+        chosen = self.tasks[task]
+        if not isinstance(self.model, PythonModel):
+            (i,) = chosen.tolist()
+            self._alone[i] = 1
+            self._do_command(self.model, i)
+            return
+        pending = chosen[self.ended[chosen] == PENDING]
+        # after a death one by one, to find the sample to blame
+        if self.model.vectorized and attempt == 1:
+            self._do_at_once(self.model, pending, restart_clock)
+        else:
+            for i in pending.tolist():
+                self._do_alone(self.model, i, restart_clock)
+
+    def bury(self, task: int, death: Death) -> bool:
+        """Record the sample that took its worker with it, in the parent; see `worker.Work`."""
+        chosen = self.tasks[task]
+        self._recall(chosen)
+        pending = chosen[self.ended[chosen] == PENDING]
+        alone = pending[self._alone[pending] == 1]
+        self._alone[pending] = 0
+        blamed, most = (alone, _MAX_DEATHS) if len(alone) else (pending, _MAX_DEATHS_AROUND)
+        self._deaths[blamed] += 1
+        for i in blamed.tolist():
+            if len(alone) and death.timed_out:
+                why = f"passed the time limit of {self.study.config.timeout:g} s"
+                self._give_up(i, Status.TIMEOUT, why, death)
+            elif self._deaths[i] >= most:
+                why = f"the worker process died {self._deaths[i]} times while it ran this sample"
+                self._give_up(i, Status.KILLED, why, death)
+        return not (self.ended[chosen] == PENDING).any()
+
+    def _recall(self, chosen: NDArray[np.int64]) -> None:
+        """Note which samples are on record: a worker may die between the record and the note."""
+        rows = read_journal(self.paths.journal(self.key), len(self._nothing)).rows
+        known = dict(zip(rows["sample_id"].tolist(), rows["status"].tolist(), strict=True))
+        for i in chosen.tolist():
+            self.ended[i] = known.get(self.samples.ids[i], PENDING)
+
+    def _give_up(self, i: int, status: Status, why: str, death: Death) -> None:
+        end = Outcome(status, death.exit_code, death.elapsed_s, self._nothing, why)
+        self._record(i, end, self.run_key(i), int(self._deaths[i]))
+        if self._keep == "none":
+            remove_tree(self._directory(i))
+
+    def _record(self, i: int, end: Outcome, run_key: str, attempts: int | None = None) -> None:
+        if not self._is_ordered:
+            end = replace(end, outputs=[end.outputs[j] for j in self._columns])
+        if attempts is None:
+            attempts = 1 + int(self._deaths[i])
+        self.journal.append(self.samples.ids[i], (run_key, self.key), attempts, end)
+        self.ended[i] = end.status
+
+    def _do_alone(self, model: PythonModel, i: int, restart_clock: Callable[[], None]) -> None:
+        restart_clock()
+        self._alone[i] = 1
+        try:
+            end = model.run(self.samples.values(i))
+        except ValueError as error:  # a derived value; what the function raises is an outcome
+            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, str(error))
+        self._record(i, end, model.run_key)
+
+    def _do_at_once(
+        self, model: PythonModel, chosen: NDArray[np.int64], restart_clock: Callable[[], None]
+    ) -> None:
+        """Evaluate many samples in one call; halve those for which that does not work."""
+        if len(chosen) < 2:
+            for i in chosen.tolist():
+                self._do_alone(model, i, restart_clock)
+            return
+        restart_clock()
+        start = time.perf_counter()
+        try:
+            values = self.samples.arrays(int(chosen[0]), int(chosen[-1]) + 1, model.takes)
+            outputs = model.call(values, len(chosen))
+        except (Exception, SystemExit):  # one bad sample must not spoil the others
+            half = len(chosen) // 2
+            self._do_at_once(model, chosen[:half], restart_clock)
+            self._do_at_once(model, chosen[half:], restart_clock)
+            return
+        self._record_all(model, chosen, outputs, (time.perf_counter() - start) / len(chosen))
+
+    def _record_all(
+        self,
+        model: PythonModel,
+        chosen: NDArray[np.int64],
+        outputs: NDArray[np.float64],
+        elapsed_s: float,
+    ) -> None:
+        """Record the samples of one call; those without finite outputs are unparsable."""
+        good = np.isfinite(outputs).all(axis=1)
+        ids = self.samples.ids[chosen]
+        rows = rows_of(ids, model.run_key, self.key, outputs[:, self._columns])
+        rows["elapsed_s"] = elapsed_s
+        rows["status"] = np.where(good, Status.OK, Status.UNPARSABLE)
+        rows["outputs"][~good] = np.nan
+        messages = {
+            ids[k].decode(): model.not_finite(outputs[k]) for k in np.flatnonzero(~good).tolist()
+        }
+        self.journal.append_rows(rows, messages)
+        self.ended[chosen] = rows["status"]
+
+    def _do_command(self, model: CommandModel, i: int) -> None:
+        """Run and record one sample of an external code."""
+        attempts = 1 + int(self._deaths[i])
+        end, run_key = self._command(model, i)
+        if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
+            # by the kernel for want of memory, or by hand: that says nothing about the sample
+            attempts += 1
+            end, run_key = self._command(model, i)
+            if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
+                end = replace(end, status=Status.KILLED)
+        self._record(i, end, run_key, attempts)
+
+    def _command(self, model: CommandModel, i: int) -> tuple[Outcome, str]:
+        """Run one sample of an external code in a directory of its own."""
+        directory = self._directory(i)
+        run_key = ""
+        try:
+            values = self.samples.values(i)
+            run_key = model.identity(values)
+            enter_empty(directory)
+            model.prepare(values)
+            end = model.run(values, directory)
+        except OSError as error:
+            if error.errno in MACHINE_TROUBLE:
+                raise
+            text = f"{error.strerror}: {error.filename}"
+            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, text)
+        except ValueError as error:
+            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, str(error))
+        except Exception:  # a bug of ours in one sample must not end the batch
+            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, traceback.format_exc())
+        if end.status is not Status.OK and is_full(self._root):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
+        if self._keep == "none" or (self._keep == "failed" and end.status is Status.OK):
+            remove_tree(directory)
+        return end, run_key
+
+    def _directory(self, i: int) -> str:
+        return f"{self._root}/{self.samples.ids[i].decode()}"
+
+
+def column_order(names: list[str]) -> list[int]:
+    """Return the order of the outputs in journals and batch files: by name.
+
+    Batches keep their names when the outputs of a study file are put in another order.
+    """
+    return sorted(range(len(names)), key=names.__getitem__)
