@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code: 0 done, 1 bad request or error, 2 the sample failed (`eval`).
     """
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     raise_on_signals()
     try:
         return int(options.run(options))
@@ -59,6 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Terminated as ended:
         print(f"ensnare: ended by signal {ended.exit_code - 128}", file=sys.stderr)
         return ended.exit_code
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the words of a command line; NAME=VALUE may stand anywhere behind `eval STUDY`."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    pairs = [word for word in rest if "=" in word and not word.startswith("-")]
+    if len(pairs) < len(rest) or (rest and not hasattr(options, "values")):
+        parser.error(f"unknown: {' '.join(rest)}")
+    if pairs:
+        options.values = [*options.values, *pairs]
+    return options
 
 
 def _parser() -> _Parser:
@@ -104,12 +116,12 @@ def _eval(options: argparse.Namespace) -> int:
     # -X takes all words behind it, also those that give a name
     pairs = [*options.values, *(word for word in options.x or () if "=" in word)]
     x = None if options.x is None else [word for word in options.x if "=" not in word]
-    values = parse_request(study, pairs, x, options.sample)
+    point = parse_request(study, pairs, x, options.sample)
     check_once(study, Path(".snakemake/ensnare"))
     # what a Python model prints must not mix with the answer
     answer, sys.stdout = sys.stdout, sys.stderr
     try:
-        result = evaluate_one(study, values, prepare_only=options.prepare_only)
+        result = evaluate_one(study, point, prepare_only=options.prepare_only)
     finally:
         sys.stdout = answer
     print(json.dumps(result))

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ensnare.errors import did_you_mean
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -20,19 +18,19 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.Pow: np.power,  # a negative base to a fraction is nan here, complex in Python
 }
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
-_FUNCTIONS: dict[str, np.ufunc] = {
-    name: getattr(np, name)
-    for name in (
+# numpy's functions, and how many arguments they take; a further one would be written to
+_FUNCTIONS = {"arctan2": 2, "minimum": 2, "maximum": 2} | dict.fromkeys(
+    (
         *("sqrt", "exp", "log", "log10", "log2", "sin", "cos", "tan", "arcsin", "arccos"),
-        *("arctan", "arctan2", "sinh", "cosh", "tanh", "floor", "ceil", "minimum", "maximum"),
-    )
-} | {"abs": np.abs}
+        *("arctan", "sinh", "cosh", "tanh", "floor", "ceil", "abs"),
+    ),
+    1,
+)
 _CONSTANTS = {"pi": math.pi}
 
 _DEEPEST = 400  # nested operations; Python's own stack ends at 1000 calls
@@ -69,6 +67,8 @@ class Expression:
         ValueError
             If a value is a text, or the result is not a finite number.
         """
+        import numpy as np  # rule files parse expressions and evaluate none
+
         with np.errstate(all="ignore"):
             try:
                 result = _interpret(self._tree, values)
@@ -76,7 +76,7 @@ class Expression:
                 raise ValueError(f"{_short(self.text)} cannot be evaluated: {error}") from None
         if not np.all(np.isfinite(result)):
             raise ValueError(f"{_short(self.text)} is not a finite number")
-        return result if isinstance(result, np.ndarray) and result.ndim else float(result)
+        return result if getattr(result, "ndim", 0) else float(result)
 
 
 def parse_expression(text: str) -> Expression:
@@ -129,7 +129,7 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int = 0) -> None:
     if depth > _DEEPEST:
         raise ValueError(f"{_short(text)} is nested too deeply; expected at most {_DEEPEST} levels")
     match node:
-        case ast.BinOp(left, op, right) if type(op) in _BINARY:
+        case ast.BinOp(left, op, right) if type(op) in _BINARY or isinstance(op, ast.Pow):
             _check(left, text, names, depth + 1)
             _check(right, text, names, depth + 1)
         case ast.UnaryOp(op, operand) if type(op) in _UNARY:
@@ -148,15 +148,14 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int = 0) -> None:
 
 def _takes(name: str, arguments: list[ast.expr]) -> bool:
     """Whether there is such a function of so many arguments."""
-    # a further argument would be the array that numpy writes to
-    return name in _FUNCTIONS and len(arguments) == _FUNCTIONS[name].nin
+    return _FUNCTIONS.get(name) == len(arguments)
 
 
 def _refusal(node: ast.expr, text: str) -> str:
     """Return why a part is not allowed, and what is."""
     match node:
         case ast.Call(ast.Name(id=name), args, []) if name in _FUNCTIONS:
-            return f"{name} got {len(args)} arguments; expected {_FUNCTIONS[name].nin}"
+            return f"{name} got {len(args)} arguments; expected {_FUNCTIONS[name]}"
         case ast.Call(ast.Name(id=name)) if name not in _FUNCTIONS:
             known = did_you_mean(name, _FUNCTIONS) or "; expected sqrt, exp, log, sin or the like"
             return f"unknown function '{name}'{known}"
@@ -170,13 +169,18 @@ def _refusal(node: ast.expr, text: str) -> str:
 
 
 def _interpret(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    import numpy as np
+
     match node:
+        case ast.BinOp(left, ast.Pow(), right):
+            # a negative base to a fraction is nan here, complex in Python
+            return np.power(_interpret(left, values), _interpret(right, values))
         case ast.BinOp(left, op, right):
             return _BINARY[type(op)](_interpret(left, values), _interpret(right, values))
         case ast.UnaryOp(op, operand):
             return _UNARY[type(op)](_interpret(operand, values))
         case ast.Call(ast.Name(id=name), args, _):
-            return _FUNCTIONS[name](*(_interpret(arg, values) for arg in args))
+            return getattr(np, name)(*(_interpret(arg, values) for arg in args))
         case ast.Constant(value=value):
             # floats only: 9**9**9 overflows at once where integers would fill the memory
             return float(value)  # type: ignore[arg-type]

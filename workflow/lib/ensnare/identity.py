@@ -139,7 +139,7 @@ def model_identity(study: LoadedStudy) -> dict[str, Any]:
     return identity | {
         "steps": model.steps,
         "streams": [model.stdout, model.stderr],
-        "success": [s.model_dump() for s in model.success],
+        "success": [s.model_dump(exclude_defaults=True) for s in model.success],
         "files": [file_identity(f, study, f"model.files[{i}]") for i, f in enumerate(model.files)],
     }
 
@@ -153,7 +153,10 @@ def _python_source(study: LoadedStudy, call: str) -> str:
 
 def parser_identity(output: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return what decides how an output is read, and not how it is shown or judged."""
-    fields: dict[str, Any] = output.model_dump(exclude={"unit", "description", "range"})
+    # without defaults: a key that a later version adds must not rename the batches of this one
+    fields: dict[str, Any] = output.model_dump(
+        exclude={"unit", "description", "range"}, exclude_defaults=True
+    )
     return fields
 
 
@@ -167,7 +170,7 @@ def file_identity(item: File, study: LoadedStudy, where: str) -> dict[str, Any]:
     """
     path = study.path(file_source(item))
     try:
-        return item.model_dump() | {"content": _content(item, path)}
+        return item.model_dump(exclude_defaults=True) | {"content": _content(item, path)}
     except ConfigError as error:
         raise ConfigError(f"{study.source}: {where}: {error}") from None
 

@@ -127,7 +127,7 @@ def read_samples(study: LoadedStudy, segments: Sequence[Segment], design: Path) 
     Raises
     ------
     DesignError
-        If the design file was made for another study.
+        If the design file was made for another study, or for fewer rows.
     ArchiveError
         If it cannot be read.
     """
@@ -137,6 +137,11 @@ def read_samples(study: LoadedStudy, segments: Sequence[Segment], design: Path) 
         with h5py.File(design, "r", locking=False) as file:
             if file.attrs["identity"] != digest(design_identity(study)):
                 raise DesignError(f"{design} is the design of another study; run snakemake again")
+            rows, needed = len(file["x"]), max(s.stop for s in segments)
+            if rows < needed:
+                raise DesignError(
+                    f"{design} has {rows} rows; expected {needed}; run snakemake again"
+                )
             names = tuple(file.attrs["input_names"])
             parts = [
                 (file["x"][s.start : s.stop], file["words"][s.start : s.stop],

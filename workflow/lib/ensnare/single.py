@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ensnare.config.base import to_number
 from ensnare.directories import enter_empty
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.gather import outside, range_message
-from ensnare.ids import occurrences, row_words, sample_ids, sample_seed
+from ensnare.ids import row_words, sample_ids, sample_seed
 from ensnare.model import CommandModel, compile_model, known_values, output_names
 from ensnare.paths import StudyPaths
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
@@ -25,10 +26,26 @@ from ensnare.sweep import Case, case_identity
 Values = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Point:
+    """A point that was asked for.
+
+    Attributes
+    ----------
+    values : dict
+        Inputs, constants and factors by name.
+    occurrence : int
+        How many equal rows of the design come before it: its id and seed are those of the workflow.
+    """
+
+    values: Values
+    occurrence: int = 0
+
+
 def parse_request(
     study: LoadedStudy, pairs: Sequence[str], x: Sequence[str] | None, row: int | None
-) -> Values:
-    """Return the values of the point that was asked for.
+) -> Point:
+    """Return the point that was asked for.
 
     Parameters
     ----------
@@ -55,17 +72,26 @@ def parse_request(
         if len(x) != len(names):
             raise ConfigError(f"-X: got {len(x)} values; expected {len(names)}: {' '.join(names)}")
         values = {name: _number(name, v) for name, v in zip(names, x, strict=True)} | values
+    occurrence = 0
     if row is not None:
-        values = _design_row(study, row) | values
-    for factor, levels in config.sweep.items():
-        if factor not in values:
-            if len(levels) > 1:
-                raise ConfigError(f"no value for the factor '{factor}'; add {factor}={levels[0]}")
-            values[factor] = levels[0]
+        found = _design_row(study, row)
+        moved = any(found.values[name] != values.get(name, found.values[name]) for name in names)
+        occurrence = 0 if moved else found.occurrence
+        values = found.values | values
     missing = [name for name in names if name not in values]
     if missing:
         raise ConfigError(f"no value for {', '.join(missing)}; add {missing[0]}=VALUE")
-    return values
+    return Point(values | _levels(study, values), occurrence)
+
+
+def _levels(study: LoadedStudy, values: Values) -> Values:
+    """Return the levels of the factors that were not given: those that are the only one."""
+    levels: Values = {}
+    for factor, known in study.config.sweep.items():
+        if factor not in values and len(known) > 1:
+            raise ConfigError(f"no value for the factor '{factor}'; add {factor}={known[0]}")
+        levels[factor] = values.get(factor, known[0])
+    return levels
 
 
 def _named(study: LoadedStudy, pairs: Sequence[str]) -> Values:
@@ -97,16 +123,17 @@ def _number(name: str, text: str) -> float:
         raise ConfigError(f"{name}: {error}") from None
 
 
-def _design_row(study: LoadedStudy, row: int) -> Values:
+def _design_row(study: LoadedStudy, row: int) -> Point:
     from ensnare.design import make_design
 
     design = make_design(study)
     if not 0 <= row < len(design):
         raise ConfigError(f"--sample: got {row}; the design has the rows 0 to {len(design) - 1}")
-    return dict(zip(design.names, design.x[row].tolist(), strict=True))
+    values = dict(zip(design.names, design.x[row].tolist(), strict=True))
+    return Point(values, int(design.occurrence[row]))
 
 
-def complete_values(study: LoadedStudy, values: Values) -> Values:
+def complete_values(study: LoadedStudy, point: Point) -> Values:
     """Add constants, derived values, the sample id and its seed.
 
     Raises
@@ -115,8 +142,8 @@ def complete_values(study: LoadedStudy, values: Values) -> Values:
         If a derived value is not a number.
     """
     config = study.config
-    full: Values = {**known_values(study), **values}
-    full["sample"] = sample_id_of(study, values)
+    full: Values = {**known_values(study), **point.values}
+    full["sample"] = sample_id_of(study, point)
     full["seed"] = sample_seed(full["sample"], config.seed)
     for name, expression in config.expressions.items():
         try:
@@ -126,24 +153,26 @@ def complete_values(study: LoadedStudy, values: Values) -> Values:
     return full
 
 
-def sample_id_of(study: LoadedStudy, values: Values) -> str:
-    """Return the id of a point: that of its first occurrence in a design that holds it."""
+def sample_id_of(study: LoadedStudy, point: Point) -> str:
+    """Return the id that a point has in a design that holds it."""
+    values = point.values
     config = study.config
     names = [item.name for item in config.random_inputs]
     words = row_words(np.array([[values[name] for name in names]], float).reshape(1, -1), names)
     case: Case = {factor: values[factor] for factor in config.sweep}
     identity = case_identity(case, config.defaults)
-    return str(sample_ids(words, occurrences(words), identity)[0].decode())
+    occurrence = np.array([point.occurrence], np.uint64)
+    return str(sample_ids(words, occurrence, identity)[0].decode())
 
 
-def evaluate_one(study: LoadedStudy, values: Values, *, prepare_only: bool) -> dict[str, Any]:
+def evaluate_one(study: LoadedStudy, point: Point, *, prepare_only: bool) -> dict[str, Any]:
     """Evaluate one point, or only prepare its files.
 
     Parameters
     ----------
     study : LoadedStudy
         The study.
-    values : dict
+    point : Point
         From `parse_request`.
     prepare_only : bool
         Make the working directory and run nothing.
@@ -154,7 +183,7 @@ def evaluate_one(study: LoadedStudy, values: Values, *, prepare_only: bool) -> d
         status, outputs by name (None where there is none), elapsed_s, directory, and a message
         if the sample failed.
     """
-    full = complete_values(study, values)
+    full = complete_values(study, point)
     if study.config.model.python:
         return _report(study, load_callable(study).run(full), "")
     model = compile_model(study)
