@@ -14,7 +14,7 @@ from ensnare.errors import ArchiveError, DesignError
 from ensnare.gather import gather
 from ensnare.paths import StudyPaths
 from ensnare.picklefile import read_pickle, write_pickle
-from ensnare.status import Status
+from ensnare.status import Status, one_line
 
 
 def deliver(tree, directory):
@@ -93,7 +93,7 @@ def test_every_dataset_has_its_type(file):
         assert file[name].compression == "gzip", name
         assert file[name].dims[0][0] == file["sample"], name
     assert h5py.check_string_dtype(file["cases/mesh"].dtype).encoding == "utf-8"
-    assert sorted(file) == sorted({n.partition("/")[0] for n in types} | {"sample"})
+    assert sorted(file) == sorted({n.partition("/")[0] for n in types} | {"sample", "messages"})
     assert sorted(file["inputs"]) == ["b", "x"]
 
 
@@ -189,7 +189,7 @@ def test_the_table_of_samples_has_a_line_for_each(delivered):
     assert [row["mesh"] for row in rows] == arrays.levels("mesh").tolist()
     assert [row["status"] for row in rows] == labels(arrays)
     assert rows[0]["directory"] == ""
-    assert rows[-1]["message"] == "step 1 ended with exit code 3"
+    assert rows[-1]["message"] == "step 1 ended with exit code 3: no"
     directory = rows[-1]["directory"]
     assert directory.endswith(rows[-1]["id"])
     with open(f"{directory}/stderr.txt") as file:
@@ -274,3 +274,10 @@ def test_a_damaged_design_is_said_in_one_line(tmp_path):
     paths.design.write_bytes(b"")
     with pytest.raises(ArchiveError, match=r"design\.h5: cannot read the design"):
         gather(study, batches, paths)
+
+
+def test_a_message_on_one_line_says_what_happened_and_the_last_words():
+    assert one_line("") == ""
+    assert one_line("output 'y' is nan") == "output 'y' is nan"
+    assert one_line("Traceback (most recent\n  File x\nValueError: bad\n") == "ValueError: bad"
+    assert one_line("exit code 3\n iterating\n no root\n") == "exit code 3: no root"

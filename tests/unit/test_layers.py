@@ -12,7 +12,7 @@ errors status paths signals directories provenance expressions
 config
 sweep identity tables batches
 ids inputs design
-templates outputs environment process inputfiles model samples callables
+templates textnumbers outputs environment process inputfiles model samples callables
 journal owner worker pool progress batchfile reuse work evaluate
 resolved designfile picklefile gather archive results announce check single
 statistics sensitivity correlation morris

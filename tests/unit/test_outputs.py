@@ -3,9 +3,11 @@ import json
 import pytest
 from pydantic import TypeAdapter
 
-from ensnare.config.model import Output, Success
+from ensnare.config.model import Success
+from ensnare.config.outputs import Output
 from ensnare.errors import OutputError
-from ensnare.outputs import RunFiles, compile_parser, compile_success, to_float
+from ensnare.outputs import RunFiles, compile_parser, compile_success
+from ensnare.textnumbers import to_float
 
 OUTPUT = TypeAdapter(Output)
 

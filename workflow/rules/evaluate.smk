@@ -14,4 +14,4 @@ rule evaluate:
     threads: evaluate_threads()
     shell:
         '"$ENSNARE_PYTHON" -m ensnare evaluate-batch {input.study:q} {wildcards.key}'
-        " --threads {threads} > {log:q} 2>&1"
+        " --threads {threads} --log {log:q}"

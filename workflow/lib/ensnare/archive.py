@@ -17,7 +17,7 @@ from ensnare.config import LoadedStudy
 from ensnare.gather import StudyArrays
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.provenance import git_state, host, package_versions
-from ensnare.status import Status
+from ensnare.status import Status, one_line
 
 LAYOUT_VERSION = 1
 _STATUS_TYPE = h5py.enum_dtype({s.label: int(s) for s in Status}, basetype="u1")
@@ -57,6 +57,10 @@ def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
             put(f"cases/{factor}", arrays.levels(factor))
         for j, output in enumerate(study.config.model.outputs):
             put(f"outputs/{output.name}", arrays.y[:, j], units=output.unit)
+        noted = sorted(arrays.messages)
+        file["messages/row"] = np.array(noted, np.int64)
+        texts = [arrays.messages[i] for i in noted]
+        file.create_dataset("messages/text", data=texts, dtype=h5py.string_dtype())
         file.attrs.update(_root_attributes(study))
 
 
@@ -151,7 +155,7 @@ def _write_samples(part: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
                  Status(arrays.status[i]).label, arrays.exit_code[i], arrays.elapsed_s[i],
                  arrays.attempts[i],
                  paths.sample(*directory) if directory in kept else "",
-                 arrays.messages.get(i, "").partition("\n")[0]]
+                 one_line(arrays.messages.get(i, ""))]
             )  # fmt: skip
 
 

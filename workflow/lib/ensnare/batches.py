@@ -21,11 +21,11 @@ from ensnare.sweep import Case, case_identity, expand_cases
 
 # changed when the meaning of a batch file changes, so that old ones are not taken for new ones
 LAYOUT = 1
-# A job should outlast its start-up (0.4 s) by far; below that, small first batches show
-# results early. Four batches per doubling keep `snakemake -n` fast at a million samples.
-_FIRST_SIZE = 256
+# A job should outlast its start-up (0.4 s) by far, and the first results should come early. Two
+# batches per doubling keep that share small and `snakemake -n` fast at a million samples.
+_FIRST_SIZE = 512
 _FIRST_SIZE_VECTORIZED = 65536
-_PER_DOUBLING = 4
+_PER_DOUBLING = 2
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def _parser() -> _Parser:
     batch = commands.add_parser("evaluate-batch", help="evaluate one batch (the rule's command)")
     batch.add_argument("study", type=Path, help="resolved study, study.json")
     batch.add_argument("key", help="the batch")
+    batch.add_argument("--log", type=Path, default="/dev/stdout", help="file for lines of progress")
     batch.add_argument("--threads", type=int, default=1, help="cores to use")
     batch.set_defaults(run=_evaluate_batch)
     return parser
@@ -139,9 +140,18 @@ def _study(path: Path) -> LoadedStudy:
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
     from ensnare.evaluate import evaluate_batch, find_batch
+    from ensnare.process import stand_guard
 
     study = read_resolved(options.study)
     batch = find_batch(study, options.key)
+    if (code := stand_guard()) is not None:
+        return code
     paths = StudyPaths(options.study.parent)
-    evaluate_batch(study, batch, paths, options.threads, lambda line: print(line, flush=True))
+    options.log.parent.mkdir(parents=True, exist_ok=True)
+    with options.log.open("w", buffering=1) as log:
+        try:
+            evaluate_batch(study, batch, paths, options.threads, lambda line: print(line, file=log))
+        except EnsnareError as error:
+            print(error, file=log)
+            raise
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy
-from ensnare.config.model import Output
+from ensnare.config.outputs import Output
 from ensnare.environment import base_environment
 from ensnare.errors import ConfigError, OutputError
 from ensnare.inputfiles import InputFile, compile_files, make_files

@@ -104,6 +104,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         write(part)
+        with part.open("rb") as file:  # or a power loss may leave an empty file under the name
+            os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

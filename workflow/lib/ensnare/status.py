@@ -65,3 +65,17 @@ class Outcome:
     elapsed_s: float
     outputs: Sequence[float]
     message: str = ""
+
+
+def one_line(message: str) -> str:
+    """Return a message on one line: what happened, and the last words of the code.
+
+    Parameters
+    ----------
+    message : str
+        As in `Outcome.message`; of a traceback the last line says it all.
+    """
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if len(lines) < 2:
+        return "".join(lines)
+    return lines[-1] if lines[0].startswith("Traceback") else f"{lines[0]}: {lines[-1]}"

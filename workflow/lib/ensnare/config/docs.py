@@ -17,18 +17,14 @@ from ensnare.config.model import (
     Callable,
     CopyFile,
     Environment,
-    JsonOutput,
     LinkFile,
     Model,
-    OutputBase,
-    RegexOutput,
     Resources,
     Success,
-    TableOutput,
     TemplateFile,
     TreeFile,
-    XmlOutput,
 )
+from ensnare.config.outputs import JsonOutput, OutputBase, RegexOutput, TableOutput, XmlOutput
 from ensnare.config.study import Analyses, Batch, SobolAnalysis, StatisticsAnalysis, Study
 
 _ROOT = Path(__file__).parents[4]

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ensnare.config.base import quote_hint, show
-from ensnare.config.model import FILE_KINDS, OUTPUT_KINDS
+from ensnare.config.model import FILE_KINDS
+from ensnare.config.outputs import OUTPUT_KINDS
 from ensnare.config.study import Study
 from ensnare.errors import did_you_mean
 
@@ -83,8 +84,8 @@ def _follows_union(before: list[int | str]) -> bool:
 
 def _what(mistake: ErrorDetails) -> str:
     kind, context = mistake["type"], mistake.get("ctx", {})
-    value = mistake["input"]
-    got = f"found the key {show(value)}" if _is_key(mistake) else f"got {show(value)}"
+    value, verb = mistake["input"], "found the key" if _is_key(mistake) else "got"
+    got = f"{verb} {show(value)}"
     match kind:
         case "extra_forbidden":
             return _unknown_key(mistake)
@@ -122,8 +123,7 @@ def _what(mistake: ErrorDetails) -> str:
         case _ if kind in _BOUNDS:
             key, words = _BOUNDS[kind]
             return f"{got}; expected {words} {context[key]:g}"
-        case _:
-            return f"{got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
+    return f"{got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
 
 
 def _unknown_key(mistake: ErrorDetails) -> str:

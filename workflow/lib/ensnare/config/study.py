@@ -61,7 +61,7 @@ class Batch(Strict):
     """How samples are cut into jobs."""
 
     size: BatchSize = Field(
-        "auto", description="Samples per job; auto: 256, doubling after every fourth job."
+        "auto", description="Samples per job; auto: 512, doubling after every second job."
     )
 
 

@@ -52,11 +52,16 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         title=study.title,
         description=study.description,
         date=f"{made:%Y-%m-%d %H:%M} UTC",
-        inputs=[ReportInput(i.name, distribution_text(i), i.unit, i.description) for i in study.inputs],
+        inputs=[
+            ReportInput(i.name, distribution_text(i), i.unit, i.description) for i in study.inputs
+        ],
         design=_design(study, results),
         factors=study.sweep,
         command=_command(study),
-        outputs=[ReportOutput(o.name, o.unit, o.range, description=o.description) for o in study.model.outputs],
+        outputs=[
+            ReportOutput(o.name, o.unit, o.range, description=o.description)
+            for o in study.model.outputs
+        ],
         status_counts=status_counts(results),
         elapsed_s=results.columns["elapsed_s"],
         cores=study.resources.threads,
