@@ -396,6 +396,8 @@ WRONG_NAMES = [
     ("name: c", "name: sqrt", "inputs: the name 'sqrt' is taken by Ensnare; choose another"),
     ("name: r", "name: sample", "outputs: the name 'sample' is taken by Ensnare; choose another"),
     ("cores:", "pi:", "sweep: the name 'pi' is taken by Ensnare; choose another"),
+    ("cores:", "value:", "sweep: the name 'value' is taken by Ensnare; choose another"),
+    ("name: r", "name: status", "outputs: the name 'status' is taken by Ensnare; choose another"),
 ]
 WRONG_DESIGNS = [
     ("Normal:", "Norml:", f"{DISTRIBUTION}: unknown 'Norml'; did you mean 'Normal'?"),

@@ -142,7 +142,7 @@ def _check_overlays(files: Sequence[InputFile], streams: Sequence[str], where: s
     for name in [*(file.target for file in files), *streams]:
         path = os.path.normpath(name)
         parent = os.path.dirname(path)
-        while parent:
+        while parent and parent != os.sep:
             if parent in kinds:
                 kind = "a link" if kinds[parent].link else "a file"
                 raise ConfigError(

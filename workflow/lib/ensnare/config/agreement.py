@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 # placeholders that every sample has
 BUILT_IN = frozenset({"sample", "seed", "threads", "study_dir"})
 
+# columns of samples.csv and of data frames, where inputs, factors and outputs stand too
+_SAMPLE_COLUMNS = frozenset(
+    "id sample_id design_row status exit_code elapsed_s attempts directory message block "
+    "group".split()
+)
+# columns of the tables of analyses, where factors stand too
+_ANALYSIS_COLUMNS = frozenset(
+    "output position input index statistic value ci_low ci_high n_used n_dropped".split()
+)
+
 
 def check_names(study: Study) -> None:
     """Check that names of inputs, derived values, factors and outputs are unique together."""
@@ -32,7 +42,8 @@ def check_names(study: Study) -> None:
                 raise ValueError(
                     f"{kind}: the name '{name}' is already used in {seen[name]}; choose another"
                 )
-            if name in BUILT_IN or name in RESERVED:
+            columns = _SAMPLE_COLUMNS | (_ANALYSIS_COLUMNS if kind == "sweep" else frozenset())
+            if name in BUILT_IN | RESERVED | columns:
                 raise ValueError(f"{kind}: the name '{name}' is taken by Ensnare; choose another")
             seen[name] = kind
 
