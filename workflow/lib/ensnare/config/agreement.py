@@ -18,12 +18,17 @@ BUILT_IN = frozenset({"sample", "seed", "threads", "study_dir"})
 
 # columns of samples.csv and of data frames, where inputs, factors and outputs stand too
 _SAMPLE_COLUMNS = frozenset(
-    "id sample_id design_row status exit_code elapsed_s attempts directory message block "
-    "group".split()
+    [
+        *("id", "sample_id", "design_row", "status", "exit_code", "elapsed_s", "attempts"),
+        *("directory", "message", "block", "group"),
+    ]
 )
 # columns of the tables of analyses, where factors stand too
 _ANALYSIS_COLUMNS = frozenset(
-    "output position input index statistic value ci_low ci_high n_used n_dropped".split()
+    [
+        *("output", "position", "input", "index", "statistic", "value", "ci_low", "ci_high"),
+        *("n_used", "n_dropped"),
+    ]
 )
 
 
