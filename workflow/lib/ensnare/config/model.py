@@ -4,30 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from ensnare.config.base import (
-    FileName,
-    Integer,
-    Name,
-    Number,
-    Size,
-    Strict,
-    Variable,
-    Word,
-    show,
-)
+from ensnare.config.base import FileName, Size, Strict, Variable, Word
+from ensnare.config.outputs import OUTPUT_KINDS, Output, PlainOutput, check_call
 
 FILE_KINDS = ("template", "copy", "link", "tree")
-OUTPUT_KINDS = ("json", "xml", "table", "regex")
 
 
 def _by_key(*keys: str) -> Discriminator:
@@ -36,7 +18,8 @@ def _by_key(*keys: str) -> Discriminator:
     def which(value: Any) -> str | None:  # noqa: ANN401
         if isinstance(value, dict):
             return next((key for key in keys if key in value), None)
-        return next((key for key in keys if hasattr(value, key)), None)
+        # not by attributes: every model of pydantic has one called `copy`
+        return type(value).__name__.removesuffix("File").lower()
 
     return Discriminator(
         which,
@@ -53,7 +36,15 @@ class TemplateFile(Strict):
         None, description="Where it goes in the working directory; default: its own name."
     )
     delimiters: tuple[str, str] = Field(
-        ("${", "}"), description="What encloses a placeholder; `['@', '@']` for `@F@`."
+        ("${", "}"),
+        description="What encloses a placeholder; `['@', '@']` for `@F@`, `['@', '']` for `@F`. "
+        "The first one must not occur elsewhere in the file: one full of braces or dollar signs "
+        "of its own takes `['@', '@']` or `['<<', '>>']`.",
+    )
+    engine: Literal["plain", "jinja2"] = Field(
+        "plain",
+        description="`jinja2` for templates with logic; its `{{ }}` and `{% %}` replace "
+        "delimiters.",
     )
     format: str = Field(
         ".14g",
@@ -67,7 +58,7 @@ class TemplateFile(Strict):
     @field_validator("delimiters")
     @classmethod
     def _not_empty(cls, value: tuple[str, str]) -> tuple[str, str]:
-        if not value[0] or not value[1]:
+        if not value[0]:
             raise ValueError("found an empty delimiter; expected two texts such as ['@', '@']")
         if not "".join(value).isprintable() or " " in "".join(value):
             raise ValueError("found a blank in a delimiter; expected two texts such as ['@', '@']")
@@ -83,6 +74,13 @@ class TemplateFile(Strict):
                 f"'{value}' does not format a number; expected a Python format such as .14g"
             ) from None
         return value
+
+    @model_validator(mode="after")
+    def _one_syntax(self) -> TemplateFile:
+        # the default comes back from the resolved study
+        if self.engine == "jinja2" and self.delimiters != ("${", "}"):
+            raise ValueError("found both delimiters and engine: jinja2; keep one")
+        return self
 
 
 class CopyFile(Strict):
@@ -118,98 +116,6 @@ File = Annotated[
 ]
 
 
-class OutputBase(Strict):
-    """A quantity of interest."""
-
-    name: Name = Field(description="Name.")
-    unit: str = Field("", description="Unit, shown in tables and plots.")
-    description: str = Field("", description="What it is; shown in the report.")
-    range: tuple[Number | None, Number | None] | None = Field(
-        None, description="Bounds of what can be; a value outside is the status out_of_range."
-    )
-
-    @field_validator("range")
-    @classmethod
-    def _ordered(cls, value: tuple[float | None, float | None] | None) -> Any:  # noqa: ANN401
-        if value and value[0] is not None and value[1] is not None and value[0] >= value[1]:
-            raise ValueError(f"found [{value[0]:g}, {value[1]:g}]; expected low < high")
-        return value
-
-
-class JsonOutput(OutputBase):
-    """A number in a JSON file."""
-
-    json_: FileName = Field(alias="json", description="The file.")
-    key: str = Field(
-        description="Path of keys and positions, such as `forces.0.drag`.", min_length=1
-    )
-
-
-class XmlOutput(OutputBase):
-    """A number in an XML file."""
-
-    xml: FileName = Field(description="The file.")
-    xpath: str = Field(description="Path of an element or attribute: `outputs/@deviation`.")
-
-
-def _column(value: Any) -> Any:  # noqa: ANN401
-    if (isinstance(value, str) and value) or type(value) is int:
-        return value
-    raise ValueError(f"got {show(value)}; expected the name of a column, or its number from 0")
-
-
-Column = Annotated[
-    str | int, BeforeValidator(_column), WithJsonSchema({"type": ["string", "integer"]})
-]
-
-
-class TableOutput(OutputBase):
-    """A number in a table: CSV, or columns separated by blanks."""
-
-    table: FileName = Field(description="The file.")
-    column: Column = Field(description="Name in the header, or number from 0.")
-    row: Integer = Field(-1, description="Row from 0, or from the end: -1 is the last.")
-    delimiter: str | None = Field(
-        None,
-        description="Separator; default: semicolon, tab, comma or blanks, the first that is found.",
-    )
-
-    @field_validator("delimiter")
-    @classmethod
-    def _not_empty(cls, value: str | None) -> str | None:
-        if value == "":
-            raise ValueError("got ''; expected a separator such as ','; leave it out for any")
-        return value
-
-
-class RegexOutput(OutputBase):
-    """A number in a text, found by a regular expression; the last match counts."""
-
-    regex: str = Field(description="Regular expression with one group, the number.")
-    in_: FileName | None = Field(None, alias="in", description="The file; default: stdout.")
-
-
-class PlainOutput(OutputBase):
-    """A number that a Python callable returns under this name."""
-
-
-def _output_kind(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, dict):
-        return next((key for key in OUTPUT_KINDS if key in value), "plain")
-    kinds = {"JsonOutput": "json", "XmlOutput": "xml", "TableOutput": "table"}
-    return (kinds | {"RegexOutput": "regex"}).get(type(value).__name__, "plain")
-
-
-Output = Annotated[
-    Annotated[JsonOutput, Tag("json")]
-    | Annotated[XmlOutput, Tag("xml")]
-    | Annotated[TableOutput, Tag("table")]
-    | Annotated[RegexOutput, Tag("regex")]
-    | Annotated[PlainOutput, Tag("plain")],
-    Discriminator(_output_kind),
-]
-
-
 class Environment(Strict):
     """What surrounds the command, and only the command."""
 
@@ -239,10 +145,7 @@ class Callable(Strict):
     @field_validator("call")
     @classmethod
     def _two_parts(cls, value: str) -> str:
-        place, _, function = value.rpartition(":")
-        if not place.strip(".") or ":" in place or not function.isidentifier():
-            raise ValueError(f"got '{value}'; expected file.py:function or package.module:function")
-        return value
+        return check_call(value)
 
 
 # tags in brackets do not show in messages
@@ -280,10 +183,12 @@ class Model(Strict):
         if self.command and plain:
             raise ValueError(
                 f"output '{plain[0]}' does not say where it stands; "
-                "expected json, xml, table or regex"
+                f"expected one of the keys {', '.join(OUTPUT_KINDS)}"
             )
         if self.python and len(plain) != len(self.outputs):
             raise ValueError("a Python function returns its outputs; give only their names")
+        if self.python and any(o.axis and o.axis.is_read for o in self.outputs):
+            raise ValueError("a Python function returns values only; give the values of the axis")
         if self.python and (self.files or self.success):
             raise ValueError("files and success belong to a command, not to a Python function")
         return self
@@ -302,4 +207,32 @@ class Resources(Strict):
     threads: Size = Field(1, description="Threads (cores) of one sample.")
 
 
-KeepPolicy = Literal["all", "failed", "none"]
+Kept = Annotated[
+    Annotated[Literal["all", "none"], Tag("(word)")]
+    | Annotated[list[FileName], Field(min_length=1), Tag("(patterns)")],
+    Discriminator(lambda value: "(patterns)" if isinstance(value, list) else "(word)"),
+]
+
+
+class Keep(Strict):
+    """What stays of working directories, by how their sample ended."""
+
+    ok: Kept = Field(
+        "none",
+        description="`all`, `none`, or patterns of files such as `log.*` (in any directory) and "
+        "`postProcessing/**`.",
+    )
+    failed: Kept = Field("all", description="The same for samples that are not ok.")
+
+
+KeepPolicy = Annotated[
+    Annotated[Literal["all", "failed", "none"], Tag("(word)")] | Annotated[Keep, Tag("(mapping)")],
+    Discriminator(lambda value: "(mapping)" if isinstance(value, dict | Keep) else "(word)"),
+]
+
+
+def kept_files(keep: KeepPolicy, *, ok: bool) -> Kept:
+    """Return what to keep of a sample's directory."""
+    if isinstance(keep, Keep):
+        return keep.ok if ok else keep.failed
+    return "all" if keep == "all" or (keep == "failed" and not ok) else "none"
