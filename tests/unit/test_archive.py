@@ -281,3 +281,60 @@ def test_a_message_on_one_line_says_what_happened_and_the_last_words():
     assert one_line("output 'y' is nan") == "output 'y' is nan"
     assert one_line("Traceback (most recent\n  File x\nValueError: bad\n") == "ValueError: bad"
     assert one_line("exit code 3\n iterating\n no root\n") == "exit code 3: no root"
+
+
+ARRAYS = study_tree(
+    shell(
+        "test ${x} = 0.5 && exit 1; for i in 0 1 2; do echo $i.5 ${x}; done; echo y = ${x}",
+        {"name": "y", "regex": "y = (.*)"},
+        {"name": "u", "unit": "m/s", "table": "stdout.txt", "rows": "0..2", "column": 1,
+         "shape": [3], "axis": {"name": "z", "unit": "m", "column": 0}},
+        {"name": "w", "table": "stdout.txt", "rows": "0..1", "column": 1, "shape": [2]},
+    ),
+    size=4,
+)  # fmt: skip
+
+
+def test_arrays_are_in_the_archive_with_their_axes(tmp_path):
+    arrays, paths = deliver(ARRAYS, tmp_path)
+    assert labels(arrays).count("ok") == 3
+    with h5py.File(paths.archive) as file:
+        assert file["outputs/u"].shape == (4, 3)
+        assert file["outputs/u"].dtype == np.dtype("f8")
+        assert file["outputs/u"].attrs["units"] == "m/s"
+        assert file["outputs/u"].dims[0][0] == file["sample"]
+        assert file["outputs/u"].dims[1][0] == file["axes/u"]
+        assert file["axes/u"][:].tolist() == [0.5, 1.5, 2.5]
+        assert file["axes/u"].attrs["units"] == "m"
+        assert file["axes/w"][:].tolist() == [0, 1]
+        np.testing.assert_array_equal(np.isnan(file["outputs/u"][:, 0]), arrays.status != 0)
+    results = ensnare.open_study(paths.root)
+    good = results.status == 0
+    assert results.outputs["u"].shape == (4, 3)
+    np.testing.assert_allclose(results.outputs["u"][good].T, [results.inputs["x"][good]] * 3)
+    assert results.axes["u"].tolist() == [0.5, 1.5, 2.5]
+    assert results.y.shape == (4, 6)
+    frame = results.to_dataframe()
+    np.testing.assert_array_equal(frame["u[2]"], results.outputs["u"][:, 2])
+
+
+def test_tables_hold_numbers_only_and_the_pickle_all(tmp_path):
+    arrays, paths = deliver(ARRAYS, tmp_path)
+    header = paths.table("samples").read_text().partition("\n")[0].split(",")
+    assert header[2:5] == ["x", "y", "status"]
+    tree = read_pickle(paths.pickle)
+    assert tree["output_names"] == ["y", "u[0]", "u[1]", "u[2]", "w[0]", "w[1]"]
+    np.testing.assert_array_equal(tree["outputs"], arrays.y)
+    assert tree["axes"]["u"].tolist() == [0.5, 1.5, 2.5]
+
+
+def test_xarray_opens_arrays(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    _, paths = deliver(ARRAYS, tmp_path)
+    with xarray.open_dataset(paths.archive, engine="h5netcdf", group="outputs") as outputs:
+        assert outputs["u"].dims == ("sample", "axis_u")
+        assert outputs["w"].shape == (4, 2)
+    with xarray.open_dataset(paths.archive, engine="h5netcdf") as root:
+        assert root["axis_u"].values.tolist() == [0.5, 1.5, 2.5]
+        assert root["axis_u"].attrs["units"] == "m"

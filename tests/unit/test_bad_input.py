@@ -156,7 +156,7 @@ WRONG_KEYS = [
         'regex: "s = (.*)"',
         'regex: "s = (.*)", file: a',
         "model.outputs[1]: unknown key 'file'; "
-        "expected one of description, in, name, range, regex, unit",
+        "expected one of axis, description, in, name, range, regex, shape, unit",
     ),
     (
         "[statistics]",
@@ -168,7 +168,7 @@ WRONG_KEYS = [
         "[{statistics: {confidense: 0.9}}]",
         "analyses.statistics: unknown key 'confidense'; did you mean 'confidence'?",
     ),
-    ("{normal:", "{clayton:", "copula: unknown key 'clayton'; expected one of normal"),
+    ("{normal:", "{clayton:", "copula: unknown key 'clayton'; did you mean 'ClaytonCopula'?"),
     ("timeout: 30 s", "no: 30 s", "unknown key 'no'"),
     ("timeout: 30 s", "3: a", "found the key 3; expected a text (quote it: '3')"),
     ("cores:", "3:", "sweep: found the key 3; expected a text (quote it: '3')"),
@@ -378,7 +378,8 @@ WRONG_TYPES = [
     (
         f"{OUTPUT}, range: [0, 100]",
         "unit: m",
-        "model: output 'r' does not say where it stands; expected json, xml, table or regex",
+        "model: output 'r' does not say where it stands; expected one of "
+        "the keys json, xml, table, regex, after, hdf5, netcdf, python",
     ),
 ]
 WRONG_NAMES = [
@@ -490,8 +491,9 @@ WRONG_DESIGNS = [
     ),
     (
         "monte_carlo",
-        "lhs",
-        "design: unknown method 'lhs'; expected one of monte_carlo, saltelli, sobol, table",
+        "latin",
+        "design: unknown method 'latin'; expected one of composite, factorial, halton, lhs, "
+        "monte_carlo, morris, one_at_a_time, saltelli, sobol, table",
     ),
     (DESIGN, "", "input 'x' is uncertain but there is no design; add one such as ... "),
     ("[statistics]", "[sobol]", "analyses: sobol needs the design saltelli; found monte_carlo"),

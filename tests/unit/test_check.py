@@ -88,3 +88,23 @@ def test_a_dry_check_changes_no_file(tmp_path):
     before = sorted(tmp_path.rglob("*"))
     check.check_study(study)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+CONDITIONAL = ("cores: [1, 2]", "solver: {cg: {cores: [1, 2]}, lu: {}}")
+
+
+def test_a_placeholder_of_a_factor_that_a_case_lacks_is_refused(tmp_path):
+    files = {"in.txt": "${x} ${y} ${z} ${cores} ${solver}\n"}
+    with pytest.raises(ConfigError, match="factor 'cores' does not exist in the case mesh=coarse,"):
+        check.check_study(loaded(tmp_path, CONDITIONAL, files=files))
+    excluded = ("timeout", "exclude: [{solver: lu}]\ntimeout")
+    check.check_study(loaded(tmp_path, CONDITIONAL, excluded, files=files))
+
+
+def test_a_function_has_a_default_for_a_factor_that_a_case_lacks(tmp_path):
+    text = with_python(text=changed(CONDITIONAL))
+    needs = {"model.py": "def f(x, y, z, mesh, solver, cores):\n    return z\n"}
+    with pytest.raises(ConfigError, match="needs 'cores', which does not exist in the case"):
+        check.check_study(loaded(tmp_path, text=text, files=needs))
+    takes = {"model.py": "def f(x, y, z, mesh, solver, cores=1):\n    return z\n"}
+    check.check_study(loaded(tmp_path, text=text, files=takes))

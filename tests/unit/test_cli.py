@@ -82,6 +82,24 @@ def test_a_constant_can_be_given(run):
     assert answer(run, "study.yaml", *POINT, "c=10")[1]["outputs"]["r"] == 15
 
 
+def test_a_factor_that_a_level_opens_is_given_for_that_level_only(run, tmp_path):
+    files = {
+        "in.txt": "${x} ${y} ${z} ${mesh}\n",
+        "model.py": "def f(x, y, z, mesh, cores=7):\n    return cores\n",
+    }
+    opened = changed(
+        ("{mesh: [coarse, fine], cores: [1, 2]}", "{mesh: {coarse: {}, fine: {cores: [1, 2]}}}")
+    )
+    write_study(tmp_path, with_python(text=opened), files)
+    point = ["study.yaml", "x=1", "y=0.5"]
+    assert answer(run, *point, "mesh=coarse")[1]["outputs"] == {"r": 7.0}
+    assert answer(run, *point, "mesh=fine", "cores=2")[1]["outputs"] == {"r": 2.0}
+    assert "no value for the factor 'cores'" in refusal(run, "eval", *point, "mesh=fine")
+    assert "'cores' does not exist where mesh=coarse" in refusal(
+        run, "eval", *point, "mesh=coarse", "cores=2"
+    )
+
+
 def test_a_factor_of_one_level_has_it(run, tmp_path):
     one = changed(("[coarse, fine]", "[fine]"), ("[1, 2]", "[2]"))
     write_study(tmp_path, one)

@@ -10,10 +10,11 @@ from scipy import stats
 
 from ensnare.config import LoadedStudy, parse_study
 from ensnare.config.inputs import Input
-from ensnare.design import make_design, pick_freeze, random_points, sobol_points
+from ensnare.design import make_design
 from ensnare.errors import ConfigError
 from ensnare.ids import sample_ids
 from ensnare.inputs import _known, build_distribution
+from ensnare.points import pick_freeze, random_points, sobol_points
 from ensnare.tables import read_table
 
 MODEL = {"command": ["true"], "outputs": [{"name": "out", "regex": "(.*)"}]}

@@ -13,6 +13,7 @@ from ensnare.batches import plan_batches
 from ensnare.errors import BatchError
 from ensnare.evaluate import evaluate_batch, find_batch
 from ensnare.journal import read_journal
+from ensnare.kept import kept_directories, pack_directories, unpack_directory
 from ensnare.paths import StudyPaths
 from ensnare.pool import Terminated, raise_on_signals
 
@@ -495,3 +496,216 @@ def test_a_damaged_batch_file_is_replaced_by_its_journal(tmp_path, log):
     _, paths, (batch,) = prepare(tree, tmp_path)
     paths.batch(batch.key).write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     assert runs_of(tree | {"batch": {"size": 4}}, tmp_path, log) == 0
+
+
+def files_of(root):
+    return sorted(str(p.relative_to(root)) for p in root.rglob("*") if not p.is_dir())
+
+
+MESSY = (
+    "mkdir -p post/0 tmp; echo a > post/0/U; echo b > tmp/big; echo c > log.run; "
+    "ln -s log.run last; "
+    "echo d > tmp/log.sub; mkfifo pipe; echo y = ${x}; "
+)
+PATTERNS = {"failed": "all", "ok": ["log.*", "post/**"]}
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+def test_patterns_say_what_stays_by_outcome(tmp_path, scratch):
+    (tmp_path / "node").mkdir()
+    rest = {"scratch": str(tmp_path / "node")} if scratch else {}
+    script = MESSY + "case ${x} in 0.5) exit 3;; esac"
+    tree = study_tree(shell(script), size=4, keep=PATTERNS, **rest)
+    _, arrays = evaluate(tree, tmp_path)
+    assert labels(arrays).count("failed") == 1
+    (batch,) = (tmp_path / "results/small/samples").iterdir()
+    for i, status in enumerate(labels(arrays)):
+        found = files_of(batch / arrays.sample_id[i].decode())
+        good = ["log.run", "post/0/U", "tmp/log.sub"]
+        rest_of = ["last", "stderr.txt", "stdout.txt", "tmp/big"]
+        wanted = good if status == "ok" else sorted([*good, *rest_of])
+        assert [name for name in found if name != "pipe"] == wanted
+    assert list((tmp_path / "node").iterdir()) == []
+
+
+def test_samples_run_on_scratch_and_nothing_stays_there(tmp_path, monkeypatch):
+    (tmp_path / "node").mkdir()
+    monkeypatch.setenv("NODE_DIR", str(tmp_path / "node"))
+    tree = study_tree(shell("pwd; echo y = ${x}"), size=3, keep="all", scratch="$NODE_DIR")
+    _, arrays = evaluate(tree, tmp_path)
+    assert labels(arrays) == ["ok"] * 3
+    texts = [p.read_text() for p in (tmp_path / "results/small/samples").rglob("stdout.txt")]
+    assert len(texts) == 3
+    assert all(text.startswith(f"{tmp_path}/node/ensnare-") for text in texts)
+    assert list((tmp_path / "node").iterdir()) == []
+    monkeypatch.delenv("NODE_DIR")
+    with pytest.raises(BatchError, match=r"scratch: the variable in .* is not set"):
+        evaluate(study_tree(shell("echo y = 2"), scratch="$NODE_DIR"), tmp_path)
+    with pytest.raises(BatchError, match=r"scratch: no directory"):
+        evaluate(study_tree(shell("echo y = 2"), scratch="none"), tmp_path)
+
+
+def test_a_sample_that_kills_its_worker_on_scratch_is_copied_back(tmp_path):
+    (tmp_path / "node").mkdir()
+    script = "echo here > log.run; kill -9 $PPID; sleep 60"
+    tree = study_tree(shell(script), size=1, scratch=str(tmp_path / "node"))
+    _, arrays = evaluate(tree, tmp_path, workers=1)
+    assert labels(arrays) == ["killed"]
+    assert len(list((tmp_path / "results/small/samples").rglob("log.run"))) == 1
+    assert list((tmp_path / "node").iterdir()) == []
+
+
+def test_kept_directories_are_packed_into_one_file_per_batch(tmp_path):
+    script = "mkdir a; echo ${x} > a/log.x; ln -s /etc/hostname link; echo y = ${x}"
+    tree = study_tree(shell(script), size=6, keep="all", pack=True, batch={"size": 3})
+    _, arrays = evaluate(tree, tmp_path)
+    paths = StudyPaths(tmp_path / "results/small")
+    assert len(list(paths.samples.glob("*.tar"))) == 2
+    assert len(list(paths.samples.iterdir())) == 2
+    kept = kept_directories(paths)
+    assert {name for _, name in kept} == set(arrays.sample_id.astype(str))
+    for i in range(6):
+        key, name = arrays.origin[i].decode(), arrays.sample_id[i].decode()
+        assert kept[key, name] == paths.pack(key) / name
+        unpack_directory(paths.pack(key), name, tmp_path / "out")
+        text = (tmp_path / "out" / name / "a/log.x").read_text()
+        assert float(text) == pytest.approx(arrays.x[i, 0])
+        assert (tmp_path / "out" / name / "link").is_symlink()
+
+
+def test_a_pack_takes_more_and_replaces_what_it_has(tmp_path):
+    for n, text in ((1, "a"), (2, "b"), (1, "c")):
+        (tmp_path / f"batch/{n}").mkdir(parents=True)
+        (tmp_path / f"batch/{n}/log").write_text(text)
+        pack_directories(str(tmp_path / "batch"), tmp_path / "batch.tar")
+        assert list((tmp_path / "batch").iterdir()) == []
+    for n, text in ((1, "c"), (2, "b")):
+        unpack_directory(tmp_path / "batch.tar", str(n), tmp_path / "out")
+        assert (tmp_path / f"out/{n}/log").read_text() == text
+
+
+def profile(m, axis):
+    """Return a model that writes a table of m rows: place, and x times place."""
+    rows = f'for i in $(seq {m}); do echo $i $(echo "${{x}} * $i" | bc -l); done > u.txt'
+    output = {"name": "u", "unit": "m", "table": "u.txt", "column": 1, "shape": [5]}
+    mean = {"name": "a", "table": "u.txt", "column": 1, "reduce": "mean"}
+    return shell(rows, mean, output | ({"axis": axis} if axis else {}))
+
+
+@pytest.mark.parametrize("axis", [None, {"values": [5, 6, 7, 8, 9]}, {"name": "s", "column": 0}])
+def test_arrays_go_through_journal_batch_and_gather(tmp_path, axis):
+    model = profile(5, axis)
+    _, arrays = evaluate(study_tree(model, size=5), tmp_path)
+    assert labels(arrays) == ["ok"] * 5
+    assert arrays.output_names == ("a", *(f"u[{i}]" for i in range(5)))
+    places = np.arange(1, 6)
+    np.testing.assert_allclose(arrays.y[:, 1:], arrays.x * places, rtol=1e-6)
+    np.testing.assert_allclose(arrays.y[:, 0], 3 * arrays.x[:, 0], rtol=1e-6)
+    wanted = {"None": np.arange(5), "values": np.arange(5, 10), "name": places}
+    np.testing.assert_array_equal(
+        arrays.axes["u"], wanted["None" if not axis else next(iter(axis))]
+    )
+    # another order in the file: what older batches hold is put in its place
+    model["outputs"].reverse()
+    model["outputs"].insert(0, {"name": "k", "table": "u.txt", "column": 0})
+    _, again = evaluate(study_tree(model, size=7), tmp_path)
+    np.testing.assert_allclose(again.y[:, 1:6], again.x * places, rtol=1e-6)
+    del model["outputs"][0]
+    _, third = evaluate(study_tree(model, size=9), tmp_path)
+    np.testing.assert_allclose(third.y[:, :5], third.x * places, rtol=1e-6)
+    np.testing.assert_allclose(third.y[:, 5], 3 * third.x[:, 0], rtol=1e-6)
+
+
+def test_an_array_of_another_size_is_a_status(tmp_path):
+    _, arrays = evaluate(study_tree(profile(6, None), size=3), tmp_path)
+    assert labels(arrays) == ["unparsable"] * 3
+    assert arrays.messages[0] == "output 'u' has 6 values; expected 5"
+    assert np.isnan(arrays.y).all()
+
+
+def test_an_axis_that_moves_is_a_status(tmp_path):
+    script = "for i in 1 2; do echo ${x}$i $i; done > u.txt"
+    output = {"name": "u", "table": "u.txt", "column": 1, "shape": [2], "axis": {"column": 0}}
+    _, arrays = evaluate(study_tree(shell(script, output), size=4), tmp_path)
+    assert labels(arrays) == ["ok"] + ["unparsable"] * 3
+    assert "its axis is not that of the first sample" in arrays.messages[1]
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_functions_return_arrays(tmp_path, vectorized):
+    (tmp_path / "model.py").write_text(
+        "import numpy as np\n"
+        "def f(x):\n    u = np.multiply.outer(x, np.arange(3.0))\n"
+        "    return {'u': u, 'a': x, 'b': u[..., ::-1]}\n"
+        "def g(x):\n    return {'u': np.zeros(np.shape(x) + (4,)), 'a': x, 'b': np.zeros(3)}\n"
+    )
+    model = python("model.py:f", "u", "b", "a", vectorized=vectorized)
+    for output in model["outputs"][:2]:
+        output["shape"] = [3]
+    model["outputs"][0]["range"] = [0, 1.9]
+    _, arrays = evaluate(study_tree(model, size=16), tmp_path)
+    x, good = arrays.x[:, 0], arrays.status == 0
+    assert set(labels(arrays)) == {"ok"} or x.max() > 0.95
+    wanted = np.stack([0 * x, x, 2 * x, 2 * x, x, 0 * x, x], axis=1)
+    np.testing.assert_allclose(arrays.y[good], wanted[good])
+    model["python"]["call"] = "model.py:g"
+    _, arrays = evaluate(study_tree(model, size=4), tmp_path)
+    assert labels(arrays) == ["unparsable"] * 4
+    assert arrays.messages[0].startswith("output 'u' has shape (")
+
+
+def test_a_comment_in_a_jinja_template_reruns_nothing(tmp_path, log):
+    template = tmp_path / "in.txt"
+    logic = "{% if mesh == 'fine' %}\ny = {{ x }}\n{% else %}\ny = 7\n{% endif %}"
+    template.write_text("{# first #}" + logic)
+    files = [{"template": "in.txt", "engine": "jinja2"}]
+    model = shell(f"echo run >> {log}; cat in.txt", files=files)
+    tree = study_tree(model, size=3, sweep={"mesh": ["fine", "coarse"]})
+    _, arrays = evaluate(tree, tmp_path)
+    np.testing.assert_allclose(arrays.y[:3, 0], arrays.x[:3, 0])
+    assert arrays.y[3:].ravel().tolist() == [7, 7, 7]
+    template.write_text(template.read_text().replace("first", "second"))
+    _, again = evaluate(tree, tmp_path)
+    np.testing.assert_array_equal(again.y, arrays.y)
+    assert len(lines_of(log)) == 6
+    template.write_text(template.read_text().replace("7", "8"))
+    assert evaluate(tree, tmp_path)[1].y[3:].ravel().tolist() == [8, 8, 8]
+    assert len(lines_of(log)) == 9
+
+
+def test_a_value_that_a_jinja_template_lacks_is_the_affair_of_its_sample(tmp_path):
+    (tmp_path / "in.txt").write_text("{% if x > 0.5 %}{{ 1 / 0 }}{% endif %}y = 1\n")
+    files = [{"template": "in.txt", "engine": "jinja2"}]
+    _, arrays = evaluate(study_tree(shell("cat in.txt", files=files), size=4), tmp_path)
+    wanted = ["error" if x > 0.5 else "ok" for x in arrays.x[:, 0]]
+    assert labels(arrays) == wanted
+    assert any("ZeroDivisionError" in text for text in arrays.messages.values())
+
+
+def test_a_parser_of_ones_own_is_part_of_the_model(tmp_path):
+    parse = tmp_path / "parse.py"
+    parse.write_text("def f(directory):\n    return float((directory / 'out').read_text())\n")
+    model = shell("echo ${x} > out", {"name": "y", "python": "parse.py:f"})
+    _, arrays = evaluate(study_tree(model, size=3), tmp_path)
+    np.testing.assert_allclose(arrays.y[:, 0], arrays.x[:, 0])
+    parse.write_text(parse.read_text().replace("return", "return 2 *"))
+    _, arrays = evaluate(study_tree(model, size=3), tmp_path)
+    np.testing.assert_allclose(arrays.y[:, 0], 2 * arrays.x[:, 0])
+
+
+@pytest.mark.parametrize("name", ["stdout.txt", "stderr.txt", "out"])
+def test_pipes_and_directories_that_a_code_leaves_do_not_block(tmp_path, name):
+    for script in (f"rm -f {name}; mkfifo {name}", f"rm -f {name}; mkdir {name}"):
+        for end in ("exit 0", "exit 3"):
+            output = {"name": "y", "regex": "y = (.*)", "in": name}
+            model = shell(f"{script}; {end} # ${{x}}", output)
+            _, arrays = evaluate(study_tree(model, size=1, timeout=20), tmp_path)
+            assert labels(arrays) == ["failed" if "3" in end else "unparsable"]
+
+
+@pytest.mark.parametrize("special", ["mkfifo", "mkdir"])
+def test_a_step_whose_stream_became_a_pipe_fails(tmp_path, special):
+    steps = [["sh", "-c", f"rm stdout.txt; {special} stdout.txt # ${{x}}"], ["echo", "y = 1"]]
+    model = {"command": steps, "outputs": [{"name": "y", "regex": "y = (.*)"}]}
+    _, arrays = evaluate(study_tree(model, size=1, timeout=20), tmp_path)
+    assert labels(arrays) == ["failed"]

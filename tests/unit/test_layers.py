@@ -10,17 +10,17 @@ LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 LAYERS = """
 errors status paths signals directories provenance expressions
 config
-sweep identity tables batches
-ids inputs design
-templates textnumbers outputs environment process inputfiles model samples callables
+sweep identity picklefile tables batches
+ids copulas inputs points design functions
+templates jinjatemplates outputs environment process inputfiles kept model samples callables
 journal owner worker pool progress batchfile reuse work evaluate
-resolved designfile picklefile gather archive results announce check single
+resolved designfile gather archive results announce check single locate elsewhere
 statistics sensitivity correlation morris
 analysis figurenames plots report figures scripting cli
 __main__
 """
 ORDER = LAYERS.split()
-PACKAGES = ("config", "plots", "report", "sensitivity")
+PACKAGES = ("config", "outputs", "plots", "report", "sensitivity")
 # programs and functions that a study wraps; nothing of ours, nobody imports them
 APART = {"models"}
 # arrays in, arrays out: they know of no file and no study

@@ -1,13 +1,15 @@
 import json
+import os
 
+import h5py
+import numpy as np
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from ensnare.config.model import Success
 from ensnare.config.outputs import Output
 from ensnare.errors import OutputError
-from ensnare.outputs import RunFiles, compile_parser, compile_success
-from ensnare.textnumbers import to_float
+from ensnare.outputs import RunFiles, compile_parser, compile_success, to_float
 
 OUTPUT = TypeAdapter(Output)
 
@@ -314,3 +316,223 @@ def test_signs_of_success_are_all_needed(tmp_path):
     assert second(RunFiles(str(tmp_path))) == "the code left no file 'other'"
     (tmp_path / "other").write_text("no\n")
     assert second(RunFiles(str(tmp_path))) == "'other': nothing matches 'ok'"
+
+
+PROFILE = "# x u\n" + "".join(f"{i} {10 * i}.5D+00\n" for i in range(20))
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ({"rows": "5"}, 50.5),
+        ({"rows": "-2"}, 180.5),
+        ({"rows": 5}, 50.5),
+        ({"rows": "10..12", "reduce": "mean"}, 110.5),
+        ({"rows": "-3..", "reduce": "mean"}, 180.5),
+        ({"rows": "..2", "reduce": "sum"}, 31.5),
+        ({"rows": "-3..-2", "reduce": "min"}, 170.5),
+        ({"reduce": "max"}, 190.5),
+        ({"reduce": "first"}, 0.5),
+        ({"reduce": "last"}, 190.5),
+        ({"rows": "0..1", "reduce": "std"}, 50**0.5),
+        ({"rows": "7..7", "reduce": "mean"}, 70.5),
+    ],
+)
+def test_several_rows_make_one_number(tmp_path, where, value):
+    found = read(tmp_path, PROFILE, table="out", column="u", **where)
+    assert found == pytest.approx(value, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ({"rows": "-500..", "reduce": "mean"}, "rows -500.., column u: the table has 20 rows"),
+        ({"rows": "10..20", "reduce": "mean"}, "rows 10..20, column u: the table has 20 rows"),
+        ({"rows": "12..10", "reduce": "mean"}, "rows 12..10, column u: mean of 0 numbers; exp"),
+        ({"rows": "3..3", "reduce": "std"}, "rows 3..3, column u: std of 1 numbers; expected 2"),
+        ({"rows": "20"}, "row 20, column u: the table has 20 rows"),
+        ({"rows": "-21"}, "row -21, column u: the table has 20 rows"),
+    ],
+)
+def test_rows_that_a_table_does_not_have_are_said(tmp_path, where, reason):
+    found = refusal(tmp_path, PROFILE, table="out", column="u", **where)
+    assert found.startswith(f"'out': {reason}")
+
+
+def test_a_column_is_an_array_with_its_axis_behind(tmp_path):
+    output = {"table": "out", "column": "u", "shape": [20]}
+    u = (10 * np.arange(20) + 0.5).tolist()
+    assert read(tmp_path, PROFILE, **output) == u
+    assert read(tmp_path, PROFILE, **output, axis={"column": "x"}) == u + list(range(20))
+    part = output | {"rows": "5..8", "shape": [4]}
+    assert read(tmp_path, PROFILE, **part, axis={"name": "x", "column": 0}) == [*u[5:9], 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("output", [
+    {"table": "out", "column": 0},
+    {"json": "out", "key": "a"},
+    {"xml": "out", "xpath": "a"},
+])  # fmt: skip
+def test_an_array_of_another_size_is_refused(tmp_path, output):
+    text = {"table": "1\n2\n3\n", "json": '{"a": [1, 2, 3]}', "xml": "<a>1, 2 3</a>"}[
+        next(iter(output))
+    ]
+    if "xml" in output:
+        output = output | {"xpath": "."}
+    assert read(tmp_path, text, **output, shape=[3]) == [1, 2, 3]
+    found = refusal(tmp_path, text, **output, shape=[4])
+    assert found == "output 'y' has 3 values; expected 4"
+
+
+def test_of_several_files_the_numerically_last_counts(tmp_path):
+    for time, y in (("200", 1), ("1000", 2), ("0.5", 3), ("1e2", 4)):
+        (tmp_path / "probes" / time).mkdir(parents=True)
+        (tmp_path / "probes" / time / "U.csv").write_text(f"{y}\n")
+    assert read(tmp_path, "", table="probes/*/U.csv", column=0) == 2
+    assert read(tmp_path, "", table="**/U.csv", column=0) == 2
+    assert refusal(tmp_path, "", table="x/*.csv", column=0) == "the code left no file 'x/*.csv'"
+    assert read(tmp_path, "7\n", name="a[1].csv", table="a[1].csv", column=0) == 7
+
+
+DAT = """
+ displacements for set TIP and time  0.1000000E+01
+
+    41  1.0E-09  0.0  5.9D-07
+
+ displacements for set TIP and time  0.2000000E+01
+
+    41  2.0E-09  0.0  7.9D-07
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ({"after": "time  0.1000000E+01", "field": 4}, 5.9e-7),
+        ({"after": "set TIP and time", "field": 5}, 7.9e-7),
+        ({"after": "set TIP and time", "field": 5, "occurrence": 1}, 5.9e-7),
+        ({"after": "set TIP and time", "occurrence": 2}, 2.0),
+        ({"after": "set TIP and time", "occurrence": -2}, 1.0),
+    ],
+)
+def test_a_number_is_found_by_what_stands_before_it(tmp_path, where, value):
+    assert read(tmp_path, DAT, **where) == value
+    large = "x" * (1 << 21) + DAT + " " * (1 << 21) + "end"
+    assert read(tmp_path, large, **where) == value
+
+
+def test_what_does_not_stand_behind_a_text_is_said(tmp_path):
+    assert refusal(tmp_path, DAT, after="nodes") == "'out': no 'nodes' (occurrence -1)"
+    assert refusal(tmp_path, DAT, after="set TIP", occurrence=3).endswith("(occurrence 3)")
+    assert "the file ends before it" in refusal(tmp_path, DAT, after="TIP", field=9)
+    assert read(tmp_path, "F = 1.5, 2;", after="F =", field=2) == 2
+
+
+def test_numbers_are_read_from_hdf5(tmp_path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["a/y"] = np.arange(6.0).reshape(2, 3)
+        file["a/x"] = np.array([0.1, 0.2, 0.3])
+        file["n"] = 4
+        file["bad"] = np.array([1.0, np.nan])
+    place = {"hdf5": "f.h5", "dataset": "a/y"}
+    assert read(tmp_path, "", **place, index=[1, 2]) == 5
+    assert read(tmp_path, "", **place, index=[-1, -1]) == 5
+    assert read(tmp_path, "", **place, reduce="mean") == 2.5
+    assert read(tmp_path, "", **place, index=[-1], shape=[3]) == [3, 4, 5]
+    axis = {"name": "x", "dataset": "a/x"}
+    assert read(tmp_path, "", **place, index=[0], shape=[3], axis=axis) == [0, 1, 2, 0.1, 0.2, 0.3]
+    assert read(tmp_path, "", hdf5="f.h5", dataset="n") == 4
+    assert refusal(tmp_path, "", **place).startswith("'f.h5': a/y: found 6 numbers; expected one")
+    assert refusal(tmp_path, "", **place, shape=[5]) == "output 'y' has 6 values; expected 5"
+    assert "no 'z' in the file; found a, bad, n" in refusal(tmp_path, "", hdf5="f.h5", dataset="z")
+    assert "is a group" in refusal(tmp_path, "", hdf5="f.h5", dataset="a")
+    assert "f.h5" in refusal(tmp_path, "", **place, index=[5, 0])
+    assert "nan at position 1" in refusal(tmp_path, "", hdf5="f.h5", dataset="bad", shape=[2])
+    assert refusal(tmp_path, "no", hdf5="out", dataset="a").startswith("'out': ")
+
+
+@pytest.mark.parametrize("kind", ["classic", "netcdf4"])
+def test_numbers_are_read_from_netcdf_and_unpacked(tmp_path, kind):
+    raw = np.array([[10, 20], [30, -9]], "i2")
+    if kind == "classic":
+        from scipy.io import netcdf_file
+
+        with netcdf_file(tmp_path / "f.nc", "w") as file:
+            for name in "tx":
+                file.createDimension(name, 2)
+            made = file.createVariable("T", "i2", ("t", "x"))
+            made[:] = raw
+            made.scale_factor, made.add_offset, made._FillValue = 0.5, 100.0, np.int16(-9)
+    else:
+        with h5py.File(tmp_path / "f.nc", "w") as file:
+            file["T"] = raw
+            file["T"].attrs.update(scale_factor=0.5, add_offset=100.0, _FillValue=np.int16(-9))
+    place = {"netcdf": "f.nc", "variable": "T"}
+    assert read(tmp_path, "", **place, index=[0], shape=[2]) == [105, 110]
+    assert read(tmp_path, "", **place, index=[0, -1]) == 110
+    assert "nan" in refusal(tmp_path, "", **place, index=[1, 1])
+    assert "no 'U' in the file; found T" in refusal(tmp_path, "", netcdf="f.nc", variable="U")
+
+
+def test_a_function_is_given_the_directory(tmp_path):
+    (tmp_path / "parse.py").write_text(
+        "import os\nimport numpy as np\n"
+        "def f(directory):\n    os.chdir('/')\n"
+        "    return np.loadtxt(directory / 'out')\n"
+        "def bad(directory):\n    raise SystemExit(3)\n"
+        "def text(directory):\n    return 'no'\n"
+    )
+
+    def parse(function, text, **output):
+        (tmp_path / "out").write_text(text)
+        whole = {"name": "y", "python": f"parse.py:{function}", **output}
+        return compile_parser(OUTPUT.validate_python(whole), "out", tmp_path)(
+            RunFiles(str(tmp_path))
+        )
+
+    here = os.getcwd()
+    assert parse("f", "1.5") == 1.5
+    assert parse("f", "1 2 3", shape=[3]) == [1, 2, 3]
+    assert os.getcwd() == here
+    for function, text, output, reason in (
+        ("f", "1 2", {}, "found 2 numbers; expected one"),
+        ("f", "1 2", {"shape": [3]}, "output 'y' has 2 values; expected 3"),
+        ("f", "nan", {}, "expected a finite number"),
+        ("f", "x", {}, "raises ValueError"),
+        ("bad", "", {}, "raises SystemExit: 3"),
+        ("text", "", {}, "expected real numbers"),
+    ):
+        with pytest.raises(OutputError, match=reason):
+            parse(function, text, **output)
+
+
+@pytest.mark.parametrize("output", [
+    {"json": "out", "key": "y"}, {"xml": "out", "xpath": "y"}, {"table": "out", "column": 0},
+    {"regex": "(y)"}, {"after": "y"}, {"hdf5": "out", "dataset": "y"},
+    {"netcdf": "out", "variable": "y"}, {"table": "o*t", "column": 0},
+])  # fmt: skip
+def test_a_pipe_in_the_place_of_a_file_does_not_block(tmp_path, output):
+    os.mkfifo(tmp_path / "out")
+    parser = compile_parser(OUTPUT.validate_python({"name": "y", **output}), "out")
+    with pytest.raises(OutputError, match="not a file, but a pipe"):
+        parser(RunFiles(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ({"table": "a", "column": 0, "rows": "1-2"}, "expected rows such as"),
+        ({"table": "a", "column": 0, "rows": "1..2"}, "add reduce or shape"),
+        ({"table": "a", "column": 0, "rows": "1", "row": 2}, "write rows instead"),
+        ({"table": "a", "column": 0, "reduce": "mean", "shape": [2]}, "both reduce and shape"),
+        ({"table": "a", "column": 0, "axis": {"column": 1}}, "an axis but no shape"),
+        ({"json": "a", "key": "b", "shape": [2], "axis": {"column": 1}}, "is for a table"),
+        ({"table": "a", "column": 0, "shape": [2], "axis": {"values": [1]}}, "found 1; expected 2"),
+        ({"regex": "a", "shape": [2]}, "this gives one number"),
+        ({"after": "a", "occurrence": 0}, "expected 1 for the first"),
+        ({"python": "parse.py"}, "expected file.py:function"),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused(output, reason):
+    with pytest.raises(ValidationError, match=reason):
+        OUTPUT.validate_python({"name": "y", **output})

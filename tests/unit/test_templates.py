@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ensnare.jinjatemplates import parse_jinja
 from ensnare.templates import parse_template
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -113,3 +114,80 @@ def test_half_a_placeholder_is_refused_with_its_line(text, line, found):
 def test_a_format_that_formats_no_number_is_refused(spec):
     with pytest.raises(ValueError, match=f"line 2: '{spec}' does not format a number"):
         parse_template(f"\n${{x:{spec}}}")
+
+
+@pytest.mark.parametrize("opening", ["@", "$"])
+def test_a_prefix_alone_takes_the_longest_name(opening):
+    values = {"x": 0.0, "x1": 1.0, "x10": 10.0, "F": 0.5}
+    text = "#x #x1 #x10 #x1,#F. (#F) #x1:.2f".replace("#", opening)
+    template = parse_template(text, (opening, ""))
+    assert template.names == {"x", "x1", "x10", "F"}
+    assert template.render(values) == "0 1 10 1,0.5. (0.5) 1:.2f"
+    # `@x100` is another name, never `@x10` and a zero
+    assert parse_template(f"{opening}x100", (opening, "")).names == {"x100"}
+
+
+@pytest.mark.parametrize("text", ["@ x", "a@", "@@x", "@1", "user@.org", "${x}"])
+def test_a_prefix_without_a_name_is_refused(text):
+    with pytest.raises(ValueError, match=r"line 1: .* is not a placeholder; expected .name;"):
+        parse_template(text, ("$" if "$" in text else "@", ""))
+
+
+BRACES = 'solver\n{\n    tolerance {tol};\n    type "{none}";\n}\n'
+
+
+def test_a_file_full_of_braces_takes_other_delimiters():
+    # what an opening brace begins is a placeholder or a mistake: `{tolx}` must never pass
+    with pytest.raises(ValueError, match=r"line 2: '{' is not a placeholder; .*other delimiters"):
+        parse_template(BRACES, ("{", "}"))
+    assert parse_template("a {x} b", ("{", "}")).render({"x": 1}) == "a 1 b"
+    text = BRACES.replace("{tol}", "@tol@")
+    assert render(text, {"tol": 1e-6}, ("@", "@")) == BRACES.replace("{tol}", "1e-06")
+    text = BRACES.replace("{tol}", "<<tol>>")
+    assert render(text, {"tol": 1e-6}, ("<<", ">>")) == BRACES.replace("{tol}", "1e-06")
+
+
+def test_jinja_has_logic_and_the_same_numbers():
+    text = (
+        "{% for i in range(2) %}\n{{ i + 1 }}, {{ L * i }}\n{% endfor %}\n"
+        "{% if bc == 'flux' %}\nGr = {{ Gr }}\n{% endif %}\n{# no one sees this #}\nend\n"
+    )
+    template = parse_jinja(text)
+    assert template.names == {"L", "bc", "Gr"}
+    assert template.render({"L": 1 / 3, "bc": "wall"}) == "1, 0\n2, 0.33333333333333\nend\n"
+    assert "Gr = 100000000\n" in template.render({"L": 1.0, "bc": "flux", "Gr": 1e8})
+    other = parse_jinja(text.replace("no one sees this", "another comment"))
+    values = {"L": 1 / 3, "bc": "wall"}
+    assert other.render(values) == template.render(values)
+    assert parse_jinja("{{ x }}", ".3e", 12).render({"x": 1.5}) == "   1.500e+00"
+    assert parse_jinja("a\r\n{{ n }}\r\n").render({"n": 3}) == "a\r\n3\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{{ x", r"line 1: "),
+        ("\n{% for %}", r"line 2: "),
+        ("{% include 'a' %}", "cannot include"),
+        ("{% extends 'a' %}", "cannot include"),
+    ],
+)
+def test_what_is_no_jinja_template_is_refused(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_jinja(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{{ y }}", "'y' is undefined"),
+        ("{% if y %}{% endif %}", "'y' is undefined"),
+        ("{{ 1 / x }}", "ZeroDivisionError"),
+        ("{{ x.a.b }}", "no attribute 'a'"),
+    ],
+)
+def test_what_a_jinja_template_lacks_is_said(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_jinja(text).render({"x": 0})
+    with pytest.raises(ValueError, match="takes 3 characters; expected 2"):
+        parse_jinja("{{ x }}", width=2).render({"x": 0.5})

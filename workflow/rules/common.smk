@@ -33,12 +33,14 @@ def load():
 
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
-    from ensnare.announce import count_samples
+    from ensnare.announce import count_samples, growth_note
     from ensnare.check import check_once
 
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
     run, reused = in_one_line(count_samples, study, batches, paths)
     logger.info(f"study {study.config.study}: samples: {run} to run, {reused} reused")
+    if note := growth_note(study, paths):
+        logger.info(f"study {study.config.study}: {note}")
 
 
 def evaluate_threads():

@@ -14,7 +14,6 @@ from ensnare.paths import write_whole
 from ensnare.results import StudyResults
 from ensnare.sensitivity import sobol_indices
 from ensnare.statistics import summarise
-from ensnare.sweep import Case
 
 # outputs are numbers; the place of an element of an array output will stand here
 _POSITION = 0
@@ -109,11 +108,15 @@ def pick_freeze_table(
     return table
 
 
-def _groups(results: StudyResults) -> Iterator[tuple[str, Case, slice, NDArray[np.float64]]]:
+def _groups(
+    results: StudyResults,
+) -> Iterator[tuple[str, dict[str, Any], slice, NDArray[np.float64]]]:
     """Yield output name, case, its place and its values."""
+    factors = list(results.study.factors)
     for name, y in results.outputs.items():
         for case, where in results.by_case():
-            yield name, case, where, y[where]
+            # every table has every factor: one that does not exist in a case is empty there
+            yield name, {f: case.get(f) for f in factors}, where, y[where]
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import h5py
 import numpy as np
 
 from ensnare.batches import Batch
+from ensnare.batchfile import record_width
 from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
+from ensnare.config.designs import Lhs
 from ensnare.journal import members, read_journal
 from ensnare.model import CommandModel, compile_model
 from ensnare.paths import StudyPaths
@@ -42,6 +45,32 @@ def count_samples(
     return run, total - run
 
 
+def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
+    """Return what to know when a Latin hypercube gets another size; empty otherwise.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files; the design file need not exist.
+    """
+    design = study.config.design
+    if not isinstance(design, Lhs) or not paths.design.exists():
+        return ""
+    try:
+        with h5py.File(paths.design, "r", locking=False) as file:
+            method, rows = file.attrs["method"], len(file["x"])
+    except (OSError, KeyError):  # a damaged file is made again
+        return ""
+    if method != "lhs" or rows == design.size:
+        return ""
+    return (
+        f"design: a Latin hypercube cannot grow: its {design.size} samples are others than the "
+        f"{rows} that there are; monte_carlo, sobol and halton grow"
+    )
+
+
 def _count_exactly(
     study: LoadedStudy, missing: Sequence[Batch], paths: StudyPaths, older: OlderBatches
 ) -> int:
@@ -55,7 +84,7 @@ def _count_exactly(
     run = 0
     for batch in missing:
         samples = samples_of(study, batch.segments, design)
-        journal = read_journal(paths.journal(batch.key), len(study.config.model.outputs))
+        journal = read_journal(paths.journal(batch.key), record_width(study))
         todo = np.flatnonzero(~members(samples.ids, journal.rows["sample_id"]))
         rows, _ = older.finished(todo, _Known(samples, model, run_key))
         run += len(todo) - len(rows)

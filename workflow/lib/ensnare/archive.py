@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ import h5py
 import numpy as np
 
 from ensnare.config import LoadedStudy
+from ensnare.config.outputs import OutputBase
 from ensnare.gather import StudyArrays
+from ensnare.kept import kept_directories
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.provenance import git_state, host, package_versions
 from ensnare.status import Status, one_line
 
 LAYOUT_VERSION = 1
 _STATUS_TYPE = h5py.enum_dtype({s.label: int(s) for s in Status}, basetype="u1")
+_CHUNK = 65536  # values
 _SAMPLE = "sample"  # the dimension that all datasets share
 
 
@@ -41,7 +45,7 @@ def write_archive(path: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
 
 def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
     with h5py.File(part, "w", locking=False) as file:
-        scale = file.create_dataset(_SAMPLE, data=np.arange(len(arrays)), **_packed(len(arrays)))
+        scale = file.create_dataset(_SAMPLE, data=np.arange(len(arrays)), **_packed((len(arrays),)))
         scale.make_scale(_SAMPLE)
         put = _Putter(file, scale)
         put("sample_id", arrays.sample_id)
@@ -55,13 +59,25 @@ def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
             put(f"inputs/{name}", arrays.x[:, j], units=units[name])
         for factor in arrays.factors:
             put(f"cases/{factor}", arrays.levels(factor))
-        for j, output in enumerate(study.config.model.outputs):
-            put(f"outputs/{output.name}", arrays.y[:, j], units=output.unit)
+        _write_outputs(put, study, arrays)
         noted = sorted(arrays.messages)
         file["messages/row"] = np.array(noted, np.int64)
         texts = [arrays.messages[i] for i in noted]
         file.create_dataset("messages/text", data=texts, dtype=h5py.string_dtype())
         file.attrs.update(_root_attributes(study))
+
+
+def _write_outputs(put: _Putter, study: LoadedStudy, arrays: StudyArrays) -> None:
+    """Write outputs, shape (n,) or (n, m), and the axes of arrays, shape (m,)."""
+    start = 0
+    for output in study.config.model.outputs:
+        y = arrays.y[:, start : start + output.size]
+        start += output.size
+        if output.shape is None:
+            put(f"outputs/{output.name}", y[:, 0], units=output.unit)
+            continue
+        axis = put.axis(arrays.axes[output.name], output)
+        put(f"outputs/{output.name}", y, units=output.unit).dims[1].attach_scale(axis)
 
 
 class _Putter:
@@ -70,24 +86,37 @@ class _Putter:
     def __init__(self, file: h5py.File, scale: h5py.Dataset) -> None:
         self._file, self._scale = file, scale
 
-    def __call__(self, name: str, data: Any, *, dtype: Any = None, units: str = "") -> None:  # noqa: ANN401
+    def __call__(self, name: str, data: Any, *, dtype: Any = None, units: str = "") -> Any:  # noqa: ANN401
         if data is None:
-            return
+            return None
         if data.dtype.kind == "U":
             data, dtype = data.astype(object), h5py.string_dtype()
-        made = self._file.create_dataset(name, data=data, dtype=dtype, **_packed(len(data)))
+        made = self._file.create_dataset(name, data=data, dtype=dtype, **_packed(data.shape))
         made.dims[0].attach_scale(self._scale)
         if units:
             made.attrs["units"] = units
+        return made
+
+    def axis(self, values: np.ndarray, output: OutputBase) -> Any:  # noqa: ANN401
+        """Write the axis of an array output as a dimension."""
+        # netCDF looks for dimensions in the groups above only, so the data are in the root
+        made = self._file.create_dataset(f"axis_{output.name}", data=values)
+        self._file[f"axes/{output.name}"] = h5py.SoftLink(made.name)
+        made.make_scale(f"axis_{output.name}")
+        made.attrs["long_name"] = output.axis.name if output.axis else "position"
+        if output.axis and output.axis.unit:
+            made.attrs["units"] = output.axis.unit
+        return made
 
 
-def _packed(size: int) -> dict[str, Any]:
+def _packed(shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the options of a compressed dataset."""
-    if size == 0:
+    if 0 in shape:
         return {}
+    rows = max(1, _CHUNK // math.prod(shape[1:]))
     # level 1: random doubles hardly compress, and higher levels only cost time
     return {"compression": "gzip", "compression_opts": 1, "shuffle": True,
-            "chunks": (min(size, 65536),)}  # fmt: skip
+            "chunks": (min(shape[0], rows), *shape[1:])}  # fmt: skip
 
 
 def _root_attributes(study: LoadedStudy) -> dict[str, Any]:
@@ -118,6 +147,8 @@ def pickle_tree(arrays: StudyArrays) -> dict[str, Any]:
         "design_row": arrays.design_row,
         "cases": {factor: arrays.levels(factor) for factor in arrays.factors},
     }
+    if arrays.axes:
+        tree["axes"] = arrays.axes
     if arrays.block is not None:
         tree |= {"block": arrays.block, "group": arrays.group}
     return tree
@@ -140,12 +171,16 @@ def write_samples(path: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
 
 def _write_samples(part: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
     kept = kept_directories(paths)
-    factors = [arrays.levels(f).tolist() for f in arrays.factors]
-    x, y = arrays.x.tolist(), arrays.y.tolist()
+    cases = arrays.cases
+    factors = [[cases[c].get(f, "") for c in arrays.case.tolist()] for f in arrays.factors]
+    # arrays would make a line of thousands of cells: they are in the archive
+    plain = [j for j, name in enumerate(arrays.output_names) if not name.endswith("]")]
+    outputs = [arrays.output_names[j] for j in plain]
+    x, y = arrays.x.tolist(), arrays.y[:, plain].tolist()
     with part.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
-            ["id", *arrays.factors, "design_row", *arrays.input_names, *arrays.output_names,
+            ["id", *arrays.factors, "design_row", *arrays.input_names, *outputs,
              "status", "exit_code", "elapsed_s", "attempts", "directory", "message"]
         )  # fmt: skip
         for i, name in enumerate(arrays.sample_id.astype(str).tolist()):
@@ -154,18 +189,6 @@ def _write_samples(part: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
                 [name, *(levels[i] for levels in factors), arrays.design_row[i], *x[i], *y[i],
                  Status(arrays.status[i]).label, arrays.exit_code[i], arrays.elapsed_s[i],
                  arrays.attempts[i],
-                 paths.sample(*directory) if directory in kept else "",
+                 kept.get(directory, ""),
                  one_line(arrays.messages.get(i, ""))]
             )  # fmt: skip
-
-
-def kept_directories(paths: StudyPaths) -> set[tuple[str, str]]:
-    """Return (batch, sample id) of the working directories that exist."""
-    if not paths.samples.is_dir():
-        return set()
-    return {
-        (batch.name, sample.name)
-        for batch in paths.samples.iterdir()
-        if batch.is_dir()
-        for sample in batch.iterdir()
-    }

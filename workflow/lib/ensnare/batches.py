@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy
-from ensnare.config.inputs import MonteCarlo, Saltelli, Table, input_identity
+from ensnare.config.designs import Lhs, MonteCarlo, Morris, Table, count_rows, design_options
+from ensnare.config.inputs import Input, input_identity
 from ensnare.errors import ConfigError
 from ensnare.identity import digest, file_digest, model_identity
 from ensnare.sweep import Case, case_identity, expand_cases
@@ -96,15 +97,13 @@ def design_rows(study: LoadedStudy) -> int:
     match config.design:
         case None:
             return 1
-        case Saltelli(size=size):
-            return size * (len(config.random_inputs) + 2)
         case Table():
             try:
                 return _table_rows(study.path(config.design.file), config.design)
             except ConfigError as error:
                 raise ConfigError(f"{study.source}: {error}") from None
         case design:
-            return design.size
+            return count_rows(design, [item.name for item in config.random_inputs])
 
 
 def _table_rows(path: Path, table: Table) -> int:
@@ -115,6 +114,10 @@ def _table_rows(path: Path, table: Table) -> int:
         from ensnare.tables import count_hdf5_rows
 
         rows = count_hdf5_rows(path, table.dataset)
+    elif path.suffix in (".pkl", ".pklz"):
+        from ensnare.tables import count_pickle_rows
+
+        rows = count_pickle_rows(path)
     else:
         with path.open("rb") as file:
             rows = sum(1 for line in file if line.strip() and not line.startswith(b"#")) - 1
@@ -142,16 +145,36 @@ def design_identity(study: LoadedStudy) -> dict[str, Any]:
         return {
             "table": file_digest(path),
             "dataset": config.design.dataset,
-            "names": sorted(names),
+            # a bare array takes its columns in the order of the inputs
+            "names": names if path.suffix in (".pkl", ".pklz") else sorted(names),
         }
-    pairs = [] if config.copula is None else config.copula.normal.spearman
+    inputs = [_input_identity(study, item, i) for i, item in enumerate(config.inputs)]
+    copulas = sorted((copula.identity() for copula in config.copulas), key=digest)
     return {
-        "method": config.design.method,
+        **design_options(config.design),
         # sequences are the same for every seed
-        "seed": config.seed if isinstance(config.design, MonteCarlo) else None,
-        "inputs": sorted(map(input_identity, config.random_inputs), key=lambda i: i["name"]),
-        "spearman": sorted([*sorted(pair[:2]), pair[2]] for pair in pairs),
+        "seed": config.seed if isinstance(config.design, MonteCarlo | Lhs | Morris) else None,
+        "inputs": sorted((i for i in inputs if i), key=lambda i: i["name"]),
+        # `spearman` stands for independence in the names of batches, which must not change
+        **({"copulas": copulas} if copulas else {"spearman": []}),
     }
+
+
+def _input_identity(study: LoadedStudy, item: Input, i: int) -> dict[str, Any]:
+    """Return what decides the values of an input; of data, the numbers and not the file."""
+    if item.is_constant:
+        return {}
+    if item.data is None:
+        return input_identity(item)
+    from ensnare.tables import data_columns
+
+    try:
+        values, weights = data_columns(study, item, f"inputs[{i}]")
+    except ConfigError as error:
+        raise ConfigError(f"{study.source}: {error}") from None
+    content = [values.tolist(), None if weights is None else weights.tolist()]
+    fit = {"fit": item.data.fit, "bins": item.data.bins, "values": digest(content)}
+    return input_identity(item) | {"data": fit}
 
 
 def design_content(study: LoadedStudy) -> dict[str, Any]:
@@ -183,7 +206,7 @@ def plan_batches(study: LoadedStudy) -> list[Batch]:
         If a file that the study names does not exist.
     """
     config = study.config
-    cases = expand_cases(config.sweep)
+    cases = case_table(study)
     identities = [case_identity(case, config.defaults) for case in cases]
     rows = design_rows(study)
     common = digest([LAYOUT, config.seed, design_identity(study), model_identity(study)], size=16)
@@ -217,4 +240,4 @@ def _named(segments: tuple[Segment, ...], identities: list[dict[str, Any]], comm
 
 def case_table(study: LoadedStudy) -> list[Case]:
     """Return the cases of a study, in the order of the file."""
-    return expand_cases(study.config.sweep)
+    return expand_cases(study.config.sweep, study.config.exclude)

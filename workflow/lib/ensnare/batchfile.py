@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,23 @@ def parsers_of(study: LoadedStudy) -> dict[str, str]:
     model = study.config.model
     success = [item.model_dump() for item in model.success]
     outputs = sorted(model.outputs, key=lambda output: output.name)
-    return {o.name: json.dumps([parser_identity(o), success], sort_keys=True) for o in outputs}
+    return {
+        o.name: json.dumps([parser_identity(o, study), success], sort_keys=True) for o in outputs
+    }
+
+
+def widths_of(parsers: Mapping[str, str]) -> dict[str, int]:
+    """Return for each output how many numbers of a row are its own; see `OutputBase.width`."""
+    widths = {}
+    for name, text in parsers.items():
+        fields = json.loads(text)[0]
+        widths[name] = fields.get("shape", [1])[0] * (2 if fields.get("axis") else 1)
+    return widths
+
+
+def record_width(study: LoadedStudy) -> int:
+    """Return how many numbers the outputs of a sample are in journals and batch files."""
+    return sum(output.width for output in study.config.model.outputs)
 
 
 def parsers_text(study: LoadedStudy) -> str:
@@ -44,7 +60,7 @@ def read_live_journal(path: Path) -> tuple[Finished, dict[str, str]]:
         raise ArchiveError(f"{path}: the journal does not say what it holds") from None
     if layout != LAYOUT:
         raise ArchiveError(f"{path}: layout {layout}; expected {LAYOUT}")
-    return read_journal(path, len(parsers)), parsers
+    return read_journal(path, sum(widths_of(parsers).values())), parsers
 
 
 def write_batch(path: Path, study: LoadedStudy, samples: Samples, finished: Finished) -> None:
@@ -121,7 +137,7 @@ def read_batch(path: Path) -> tuple[Finished, dict[str, str]]:
                 raise ArchiveError(f"{path}: layout {file.attrs['layout']}; expected {LAYOUT}")
             parsers: dict[str, str] = json.loads(file.attrs["parsers"])
             rows = file["rows"][:]
-            if rows.dtype != row_type(len(parsers)):
+            if rows.dtype != row_type(sum(widths_of(parsers).values())):
                 raise ValueError("its rows are of another type")
             noted, texts = file["message_row"][:], file["message"].asstr()[:]
             messages = {rows["sample_id"][i].decode(): t for i, t in zip(noted, texts, strict=True)}
@@ -133,13 +149,25 @@ def read_batch(path: Path) -> tuple[Finished, dict[str, str]]:
     return Finished(rows, messages), parsers
 
 
-def with_outputs(rows: Any, have: Sequence[str], want: Sequence[str]) -> Any:  # noqa: ANN401
-    """Return rows with the outputs that are wanted, in their order."""
+def with_outputs(rows: Any, have: Mapping[str, int], want: Sequence[str]) -> Any:  # noqa: ANN401
+    """Return rows with the outputs that are wanted, in their order.
+
+    Parameters
+    ----------
+    rows : structured ndarray
+        See `journal.row_type`.
+    have : mapping of str to int
+        The outputs in the order of the columns, and how many columns each one has.
+    want : sequence of str
+        The outputs wanted.
+    """
     if list(have) == list(want):
         return rows
-    taken = np.empty(len(rows), row_type(len(want)))
+    start = dict(zip(have, np.cumsum([0, *have.values()]).tolist(), strict=False))
+    columns = [j for name in want for j in range(start[name], start[name] + have[name])]
+    taken = np.empty(len(rows), row_type(len(columns)))
     for name in taken.dtype.names or ():
         if name != "outputs":
             taken[name] = rows[name]
-    taken["outputs"] = rows["outputs"][:, [have.index(name) for name in want]]
+    taken["outputs"] = rows["outputs"][:, columns]
     return taken

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.config import LoadedStudy
-from ensnare.errors import ConfigError, did_you_mean
-from ensnare.identity import callable_file, digest, model_identity
+from ensnare.errors import ConfigError, OutputError, did_you_mean
+from ensnare.functions import load_function
+from ensnare.identity import digest, model_identity
 from ensnare.samples import varying_names
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 
@@ -37,6 +32,8 @@ class PythonModel:
         The names that it takes.
     outputs : tuple of str
         The names of the outputs.
+    sizes : tuple of int
+        How many numbers each output has; 0 for a number that is no array.
     vectorized : bool
         Whether it takes and returns arrays.
     run_key : str
@@ -48,9 +45,20 @@ class PythonModel:
     function: Callable[..., Any]
     takes: tuple[str, ...]
     outputs: tuple[str, ...]
+    sizes: tuple[int, ...]
     vectorized: bool
     run_key: str
     varying: frozenset[str]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names that it takes and has no default for."""
+        try:
+            known = inspect.signature(self.function).parameters
+        except (TypeError, ValueError):
+            return ()
+        named = (n for n in self.takes if n in known)
+        return tuple(n for n in named if known[n].default is inspect.Parameter.empty)
 
     def call(self, values: Mapping[str, Any], size: int) -> NDArray[np.float64]:
         """Call the function.
@@ -65,23 +73,45 @@ class PythonModel:
         Returns
         -------
         ndarray of float, shape (size, q)
-            The outputs.
+            The outputs; an array of m numbers takes m columns.
 
         Raises
         ------
         Exception
             Whatever the function raises; ValueError if it returns something else than the outputs.
+        OutputError
+            If an array of one sample has another size than declared.
         """
-        returned = self.function(**{name: values[name] for name in self.takes})
+        returned = self.function(**{k: values[k] for k in self.takes if k in values})
         columns = self._columns(returned)
-        result = np.empty((size, len(self.outputs)))
-        for j, (name, column) in enumerate(zip(self.outputs, columns, strict=True)):
+        result = np.empty((size, self.width))
+        at = 0
+        for name, column, m in zip(self.outputs, columns, self.sizes, strict=True):
             array = _as_floats(column)
-            if array.shape not in ((size,), ()) or (array.shape == () and size != 1):
+            if m:
+                result[:, at : at + m] = self._rows(array, (size, m), name)
+            elif array.shape not in ((size,), ()) or (array.shape == () and size != 1):
                 shape = f"({size},)" if self.vectorized else "a number"
                 raise ValueError(f"output '{name}' has shape {array.shape}; expected {shape}")
-            result[:, j] = array
+            else:
+                result[:, at] = array
+            at += m or 1
         return result
+
+    def _rows(
+        self, array: NDArray[np.float64], shape: tuple[int, int], name: str
+    ) -> NDArray[np.float64]:
+        """Return an array output, shape (size, m)."""
+        expected = shape if self.vectorized else shape[1:]
+        if array.shape not in (expected, shape):
+            text = f"output '{name}' has shape {array.shape}; expected {expected}"
+            raise OutputError(text)
+        return array.reshape(shape)
+
+    @property
+    def width(self) -> int:
+        """How many numbers a sample has."""
+        return sum(m or 1 for m in self.sizes)
 
     def _columns(self, returned: Any) -> Sequence[Any]:  # noqa: ANN401
         """Return the outputs in order from a mapping, a sequence, or the one output itself."""
@@ -108,6 +138,8 @@ class PythonModel:
             values = {k: np.array([v]) if k in self.varying else v for k, v in values.items()}
         try:
             row = self.call(values, 1)[0]
+        except OutputError as error:
+            return self._bad(Status.UNPARSABLE, start, str(error))
         except (Exception, SystemExit):  # the user's code may raise anything; that is a result
             return self._bad(Status.ERROR, start, traceback.format_exc(limit=-8))
         missing = self.not_finite(row)
@@ -120,10 +152,15 @@ class PythonModel:
         finite = np.isfinite(row)
         if finite.all():
             return ""
-        return f"output '{self.outputs[int(np.argmin(finite))]}' is not a finite number"
+        names = [
+            f"{name}[{i}]" if m else name
+            for name, m in zip(self.outputs, self.sizes, strict=True)
+            for i in range(m or 1)
+        ]
+        return f"output '{names[int(np.argmin(finite))]}' is not a finite number"
 
     def _bad(self, status: Status, start: float, message: str) -> Outcome:
-        nothing = [float("nan")] * len(self.outputs)
+        nothing = [float("nan")] * self.width
         return Outcome(status, NO_EXIT_CODE, time.perf_counter() - start, nothing, message)
 
 
@@ -148,49 +185,23 @@ def load_callable(study: LoadedStudy) -> PythonModel:
     assert model.python is not None
     call = model.python.call
     where = f"{study.source}: model.python.call"
-    path = callable_file(call, study.directory)
-    name = call.rpartition(":")[2]
-    try:
-        module = _import(call, path)
-    except (Exception, SystemExit) as error:  # importing runs the user's code
-        text = str(error).strip().splitlines()
-        raise ConfigError(
-            f"{where}: importing {path} raises {type(error).__name__}: {text[0] if text else ''}"
-        ) from None
-    function = getattr(module, name, None)
-    if not callable(function):
-        known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
-        raise ConfigError(f"{where}: {path} has no function '{name}'{did_you_mean(name, known)}")
+    function, _ = load_function(call, study.directory, where)
     return PythonModel(
         function,
         _parameters(function, study, where),
         tuple(output.name for output in model.outputs),
+        tuple(output.size if output.shape else 0 for output in model.outputs),
         model.python.vectorized,
         digest([model_identity(study), study.config.seed]),
         varying_names(study),
     )
 
 
-def _import(call: str, path: Path) -> ModuleType:
-    place = call.rpartition(":")[0]
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    spec = importlib.util.spec_from_file_location(f"ensnare_model_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    # a model file imports its neighbours, as it does when it is run by hand
-    sys.path.insert(0, os.fspath(path.parent.absolute()))
-    spec.loader.exec_module(module)
-    return module
-
-
 def _parameters(function: Callable[..., Any], study: LoadedStudy, where: str) -> tuple[str, ...]:
     """Return the names of the parameters that the study gives to the function."""
     config = study.config
     known = config.value_names
-    everything = (*(i.name for i in config.inputs), *config.derived, *config.sweep)
+    everything = (*(i.name for i in config.inputs), *config.derived, *config.factors)
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # compiled functions may hide their signature

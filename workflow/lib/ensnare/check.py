@@ -11,16 +11,17 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ensnare.batches import design_identity, design_rows
+from ensnare.batches import case_table, design_identity, design_rows
 from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
-from ensnare.config.agreement import BUILT_IN
+from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
-from ensnare.config.inputs import Saltelli, Sobol, Table
+from ensnare.config.designs import Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
 from ensnare.environment import base_environment
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.identity import digest, file_target, model_identity
+from ensnare.jinjatemplates import JinjaTemplate
 from ensnare.model import CommandModel, compile_model, find_program, known_values
 from ensnare.provenance import package_versions
 from ensnare.templates import Placeholder, Template, parse_template
@@ -88,24 +89,33 @@ def check_once(study: LoadedStudy, cache: Path) -> None:
 
 def _check_design(study: LoadedStudy) -> None:
     """Check that the distributions, the copula and the table can be made."""
-    from ensnare.design import joint_distribution, sobol_points
+    from ensnare.design import joint_distribution
+    from ensnare.points import halton_points, sobol_points
     from ensnare.tables import read_table
 
     config = study.config
     names = [item.name for item in config.random_inputs]
-    joint_distribution(study, [i.name for i in config.random_inputs if i.distribution])
+    joint_distribution(study, [i.name for i in config.random_inputs if i.has_law])
     match config.design:
         case Table(file=file, dataset=dataset):
             read_table(study.path(file), names, dataset)
         case Saltelli() | Sobol():
             factor = 2 if isinstance(config.design, Saltelli) else 1
             sobol_points(1, factor * len(names))
+        case Halton():
+            halton_points(1, len(names))
 
 
 def _check_callable(study: LoadedStudy) -> None:
     """Check that the function can be loaded, and takes all that varies."""
     model = load_callable(study)
     used = set(model.takes) | _derived_needs(study, model.takes)
+    for name in set(study.config.factors) & set(model.needs):
+        if lack := missing_in(name, case_table(study)):
+            raise ConfigError(
+                f"model.python.call: the function needs '{name}', which does not exist in {lack}; "
+                "give the parameter a default"
+            )
     _refuse_unused(study, used, "is not a parameter of the function")
 
 
@@ -119,13 +129,13 @@ def _check_command(study: LoadedStudy, model: CommandModel) -> None:
 
 def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
     """Return the names that placeholders take, after checking that they can."""
-    places: list[tuple[str, Iterable[Template]]] = [
+    places: list[tuple[str, Iterable[Template | JinjaTemplate]]] = [
         *((f"model.files: {f.target}", [f.template]) for f in model.files if f.template),
         ("model.command", [word for step in model.steps for word in step]),
         *((f"model.environment.set.{name}", [t]) for name, t in model.variables.items()),
     ]
-    known = study.config.value_names
-    texts = {f for f, levels in study.config.sweep.items() if isinstance(levels[0], str)}
+    known, factors, cases = study.config.value_names, study.config.factors, case_table(study)
+    texts = {f for f, levels in factors.items() if isinstance(levels[0], str)}
     texts |= {"sample", "study_dir"}
     used: set[str] = set()
     for where, templates in places:
@@ -138,6 +148,15 @@ def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
             if place.is_own and place.name in texts:
                 raise ConfigError(
                     f"{where}: '{place.name}' is a text; the format '{place.format}' is for numbers"
+                )
+            if (
+                not place.is_optional
+                and place.name in factors
+                and (lack := missing_in(place.name, cases))
+            ):
+                raise ConfigError(
+                    f"{where}: factor '{place.name}' does not exist in {lack}; use a Jinja2 "
+                    "template (engine: jinja2), or give the factor to every level"
                 )
             used.add(place.name)
     return used
@@ -158,7 +177,7 @@ def _refuse_unused(study: LoadedStudy, used: set[str], why: str) -> None:
     for kind, names in (
         ("input", [item.name for item in config.inputs]),
         ("derived value", list(config.derived)),
-        ("factor", list(config.sweep)),
+        ("factor", list(config.factors)),
     ):
         for name in names:
             if name not in used:
@@ -174,7 +193,7 @@ def _check_targets(study: LoadedStudy) -> None:
             _refuse_directory(file_target(item), f"model.files[{i}].to")
     for i, output in enumerate(model.outputs):
         fields = output.model_dump(by_alias=True)
-        for kind in ("json", "xml", "table", "in"):
+        for kind in ("json", "xml", "table", "in", "hdf5", "netcdf"):
             if name := fields.get(kind):
                 _refuse_outside(name, f"model.outputs[{i}].{kind}")
     for key, name in (("stdout", model.stdout), ("stderr", model.stderr)):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy, load_study
-from ensnare.errors import EnsnareError
+from ensnare.errors import ConfigError, EnsnareError
 from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved
 from ensnare.signals import Terminated, raise_on_signals
@@ -87,7 +87,11 @@ def _parser() -> _Parser:
     evaluate.add_argument("-X", nargs="+", dest="x", metavar="V", help="input values in order")
     evaluate.add_argument("--sample", type=int, metavar="ROW", help="row of the design, from 0")
     evaluate.add_argument("--prepare-only", action="store_true", help="make the files, run nothing")
+    evaluate.add_argument(
+        "--dump", action="store_true", help="also write InputSample.pklz and OutputSample.pklz"
+    )
     evaluate.set_defaults(run=_eval)
+    _add_elsewhere(commands)
 
     batch = commands.add_parser("evaluate-batch", help="evaluate one batch (the rule's command)")
     batch.add_argument("study", type=Path, help="resolved study, study.json")
@@ -96,6 +100,28 @@ def _parser() -> _Parser:
     batch.add_argument("--threads", type=int, default=1, help="cores to use")
     batch.set_defaults(run=_evaluate_batch)
     return parser
+
+
+def _add_elsewhere(commands: Any) -> None:  # noqa: ANN401
+    """Add the commands for samples that are looked at, or run, by hand."""
+    path = commands.add_parser("path", help="print the kept directory of a sample")
+    path.add_argument("study", type=Path, help="study file, or directory of results")
+    path.add_argument(
+        "values", nargs="*", metavar="[FACTOR=LEVEL] ROW", help="row of the design, or a sample id"
+    )
+    path.set_defaults(run=_path)
+
+    prepare = commands.add_parser("prepare", help="write the directory of every sample, run none")
+    prepare.add_argument("study", type=Path, help="study file, or directory of results")
+    prepare.add_argument(
+        "--directory", type=Path, metavar="D", help="where; default: results/<study>/prepared"
+    )
+    prepare.set_defaults(run=_prepare)
+
+    collect = commands.add_parser("collect", help="take over what was run in prepared directories")
+    collect.add_argument("study", type=Path, help="study file, or directory of results")
+    collect.add_argument("directory", type=Path, metavar="D", help="what prepare made")
+    collect.set_defaults(run=_collect)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -125,8 +151,65 @@ def _eval(options: argparse.Namespace) -> int:
         result = evaluate_one(study, point, prepare_only=options.prepare_only)
     finally:
         sys.stdout = answer
+    if options.dump:
+        _dump(study, point.values, result)
     print(json.dumps(result))
     return 0 if result["status"] in ("ok", "prepared") else _SAMPLE_FAILED
+
+
+def _dump(study: LoadedStudy, values: dict[str, Any], result: dict[str, Any]) -> None:
+    """Write a point as otwrapy does: arrays of one row, NaN where there is no output."""
+    import numpy as np
+
+    from ensnare.picklefile import write_pickle
+
+    x = [values[item.name] for item in study.config.random_inputs]
+    y: list[float] = []
+    for output in study.config.model.outputs:
+        found = result["outputs"][output.name]
+        y += [float("nan")] * output.size if found is None else np.ravel(found).tolist()
+    write_pickle(Path("InputSample.pklz"), np.array([x], float))
+    write_pickle(Path("OutputSample.pklz"), np.array([y], float))
+
+
+def _path(options: argparse.Namespace) -> int:
+    from ensnare.locate import kept_directory
+
+    study, paths = _study(options.study), _paths(options.study)
+    if not paths.study.exists():
+        raise ConfigError(f"there are no results in {paths.root}; run snakemake first")
+    print(kept_directory(study, paths, options.values))
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from ensnare.check import check_once
+    from ensnare.elsewhere import LIST, SCRIPT, prepare_all
+
+    study, paths = _study(options.study), _paths(options.study)
+    check_once(study, Path(".snakemake/ensnare"))
+    directory = options.directory or paths.root / "prepared"
+    prepared, bad = prepare_all(study, directory, paths)
+    more = f"; {bad} samples cannot be prepared" if bad else ""
+    print(f"{directory / LIST}: {prepared} samples, each with {SCRIPT}{more}")
+    return 0
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from ensnare.elsewhere import collect
+
+    study, paths = _study(options.study), _paths(options.study)
+    found = collect(study, options.directory, paths, lambda line: print(line, file=sys.stderr))
+    print(
+        f"{options.directory}: {found.taken} samples taken over, {found.known} known before, "
+        f"{found.waiting} not run yet, {found.stale} of another version of the study"
+    )
+    return 0
+
+
+def _paths(path: Path) -> StudyPaths:
+    """Return the files of a study, of which its file or its directory of results is given."""
+    return StudyPaths(path) if path.is_dir() else StudyPaths.of(load_study(path).config.study)
 
 
 def _study(path: Path) -> LoadedStudy:

@@ -9,13 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare import points
 from ensnare.config import LoadedStudy
-from ensnare.config.inputs import MonteCarlo, Saltelli, Sobol, Table
+from ensnare.config.designs import (
+    Composite,
+    Factorial,
+    Halton,
+    Lhs,
+    MonteCarlo,
+    Morris,
+    OneAtATime,
+    Saltelli,
+    Sobol,
+    Table,
+)
 from ensnare.errors import ConfigError
 from ensnare.ids import occurrences, row_words
-from ensnare.tables import read_table
-
-_BLOCK = 1024  # rows of a Monte Carlo block; part of what a seed means, never to be changed
+from ensnare.tables import data_columns, read_table
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class DesignTable:
         Input values.
     block, group : ndarray of int32, shape (n,), or None
         Pick-freeze designs: 0 for A, 1 for B, 2 + i for A with column i of B; and the base row.
+        Morris designs: no block, and the trajectory.
     words : ndarray of uint64, shape (n, 2)
         Hashes of the rows.
     occurrence : ndarray of uint64, shape (n,)
@@ -94,109 +105,91 @@ def _from_distributions(
     study: LoadedStudy, names: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32] | None, NDArray[np.int32] | None]:
     """Sample the distributions; dimensions follow the sorted names, columns the file."""
-    config = study.config
-    order = sorted(names)
-    marginals, matrix = joint_distribution(study, order)
-    back = [order.index(name) for name in names]
-    match config.design:
-        case Saltelli(size=size):
-            u, place, group = pick_freeze(sobol_points(size, 2 * len(order)))
-            return _values(u, marginals, matrix, back), _blocks(place, order, names), group
-        case Sobol(size=size):
-            u = sobol_points(size, len(order))
-        case MonteCarlo(size=size):
-            u = random_points(size, len(order), config.seed)
-        case other:
-            raise AssertionError(other)
-    return _values(u, marginals, matrix, back), None, None
-
-
-def _values(u: NDArray[np.float64], marginals: Sequence[Any], matrix: Any, back: list[int]) -> Any:  # noqa: ANN401
     from ensnare.inputs import from_uniform
 
-    return from_uniform(u, marginals, matrix)[:, back]
+    order = sorted(names)
+    marginals, couplings = joint_distribution(study, order)
+    u, place, group = unit_points(study.config.design, order, study.config.seed)
+    x = from_uniform(u, marginals, couplings)[:, [order.index(name) for name in names]]
+    return x, None if place is None else _blocks(place, order, names), group
 
 
-def joint_distribution(study: LoadedStudy, order: Sequence[str]) -> tuple[list[Any], Any]:
-    """Return the marginals and the correlation matrix (or None), in the given order of names."""
-    from ensnare.inputs import build_distribution, correlation
+def unit_points(
+    design: Any,  # noqa: ANN401
+    order: list[str],
+    seed: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int32] | None, NDArray[np.int32] | None]:
+    """Return where a design that is not a table lies before its points become values.
 
-    config = study.config
-    try:
-        built = {
-            item.name: build_distribution(item, f"inputs[{i}]")
-            for i, item in enumerate(config.inputs)
-            if item.distribution is not None
-        }
-        matrix = None if config.copula is None else correlation(config.copula, order)
-    except ConfigError as error:
-        raise ConfigError(f"{study.source}: {error}") from None
-    return [built[name] for name in order], matrix
+    Parameters
+    ----------
+    design : a design of `ensnare.config.designs`
+        What the study file says.
+    order : list of str, length d
+        Names of the inputs, sorted: the order of the dimensions.
+    seed : int
+        Seed of the study.
 
-
-def random_points(size: int, dimension: int, seed: int) -> NDArray[np.float64]:
-    """Return independent uniform points of the open unit cube, shape (size, dimension).
-
-    Each block of 1,024 rows has a generator of its own, so that a larger size begins with the
-    rows of a smaller one.
+    Returns
+    -------
+    u : ndarray of float, shape (n, d)
+        Points of the open unit cube.
+    block, group : ndarray of int32, shape (n,), or None
+        Pick-freeze: block by dimension, and base row. Morris: no block, and the trajectory.
     """
-    blocks = [
-        np.random.default_rng([seed, number]).random((_BLOCK, dimension))
-        for number in range(-(-size // _BLOCK))
-    ]
-    # random() may return 0, whose quantile can be infinite
-    return np.maximum(np.concatenate(blocks)[:size], 2.0**-54)
+    d = len(order)
+    match design:
+        case Saltelli(size=size):
+            return points.pick_freeze(points.sobol_points(size, 2 * d))
+        case Morris(size=size, levels=levels):
+            u, group = points.morris_points(size, d, levels, seed)
+            return u, None, group
+        case Sobol(size=size):
+            u = points.sobol_points(size, d)
+        case Halton(size=size):
+            u = points.halton_points(size, d)
+        case MonteCarlo(size=size):
+            u = points.random_points(size, d, seed)
+        case Lhs(size=size, optimise=optimise):
+            u = points.lhs_points(size, d, seed, optimise)
+        case Factorial():
+            u = points.factorial_points(design.levels_of(order))
+        case Composite(tail=tail):
+            u = points.composite_points(d, tail)
+        case OneAtATime(levels=levels):
+            u = points.one_at_a_time_points(d, levels)
+        case other:
+            raise AssertionError(other)
+    return u, None, None
 
 
-def sobol_points(size: int, dimension: int) -> NDArray[np.float64]:
-    """Return the first points of the Sobol' sequence of OpenTURNS, shape (size, dimension).
+def joint_distribution(study: LoadedStudy, order: Sequence[str]) -> tuple[list[Any], list[Any]]:
+    """Return the marginals in the given order of names, and the couplings between them.
 
     Raises
     ------
     ConfigError
-        If the sequence does not have so many dimensions.
+        If a distribution, its data or a copula is wrong.
     """
-    import openturns as ot
+    from ensnare.copulas import build_coupling
+    from ensnare.inputs import build_distribution, fit_distribution
 
+    built = {}
     try:
-        sequence = ot.SobolSequence(dimension)
-    except (TypeError, RuntimeError):
-        raise ConfigError(
-            f"design: the Sobol' sequence does not reach {dimension} dimensions; choose monte_carlo"
-        ) from None
-    return np.array(sequence.generate(size))
+        for i, item in enumerate(study.config.inputs):
+            where = f"inputs[{i}]"
+            if item.distribution is not None:
+                built[item.name] = build_distribution(item, where)
+            elif item.data is not None:
+                values, weights = data_columns(study, item, where)
+                built[item.name] = fit_distribution(item, values, weights, where)
+        couplings = [build_coupling(copula, order) for copula in study.config.copulas]
+    except ConfigError as error:
+        raise ConfigError(f"{study.source}: {error}") from None
+    return [built[name] for name in order], couplings
 
 
 def _blocks(place: NDArray[np.int32], order: list[str], names: list[str]) -> NDArray[np.int32]:
     """Return block numbers by the order of the file; blocks lie in the order of the names."""
     number = [0, 1, *(2 + names.index(name) for name in order)]
     return np.array(number, np.int32)[place]
-
-
-def pick_freeze(
-    u: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
-    """Return the pick-freeze rows of pairs of points.
-
-    Parameters
-    ----------
-    u : ndarray of float, shape (n, 2 d)
-        Base rows A | B.
-
-    Returns
-    -------
-    points : ndarray of float, shape (n (d + 2), d)
-        The d + 2 rows of a group follow each other, so that a larger n adds rows at the end.
-    block : ndarray of int32, shape (n (d + 2),)
-        0 for A, 1 for B, 2 + i for A with column i of B.
-    group : ndarray of int32, shape (n (d + 2),)
-        The base row.
-    """
-    n, d = len(u), u.shape[1] // 2
-    points = np.repeat(u[:, None, :d], d + 2, axis=1)
-    points[:, 1] = u[:, d:]
-    for column in range(d):
-        points[:, 2 + column, column] = u[:, d + column]
-    block = np.tile(np.arange(d + 2, dtype=np.int32), n)
-    group = np.repeat(np.arange(n, dtype=np.int32), d + 2)
-    return points.reshape(-1, d), block, group

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import re
 import shutil
 import stat
+from collections.abc import Sequence
 
 _LEAST_SPACE = 1 << 20  # bytes; below it, codes fail for want of space
 
@@ -68,3 +71,58 @@ def is_full(directory: str) -> bool:
     except OSError:
         return False
     return space.f_bavail * space.f_frsize < _LEAST_SPACE
+
+
+def prune_tree(directory: str, patterns: Sequence[str]) -> None:
+    """Remove the files that match none of some patterns, and what is empty then."""
+    wanted = _wanted(tuple(patterns))
+    for root, names, files in os.walk(directory, topdown=False):
+        for name in (*files, *names):
+            path = os.path.join(root, name)
+            with contextlib.suppress(OSError):
+                if not os.path.islink(path) and os.path.isdir(path):
+                    if not wanted.fullmatch(os.path.relpath(path, directory)):
+                        os.rmdir(path)
+                elif not wanted.fullmatch(os.path.relpath(path, directory)):
+                    os.unlink(path)
+    with contextlib.suppress(OSError):
+        os.rmdir(directory)
+
+
+def copy_files(source: str, target: str, patterns: Sequence[str]) -> None:
+    """Copy the files and links that match some patterns; neither pipes nor what cannot be read.
+
+    Raises
+    ------
+    OSError
+        If there is no room.
+    """
+    wanted = _wanted(tuple(patterns))
+    for root, names, files in os.walk(source):
+        links = [name for name in names if os.path.islink(os.path.join(root, name))]
+        for name in (*files, *links):
+            path = os.path.join(root, name)
+            place = os.path.relpath(path, source)
+            mode = os.lstat(path).st_mode
+            if wanted.fullmatch(place) and (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                copy = os.path.join(target, place)
+                os.makedirs(os.path.dirname(copy), exist_ok=True)
+                with contextlib.suppress(PermissionError):
+                    shutil.copy2(path, copy, follow_symlinks=False)
+
+
+@functools.lru_cache(maxsize=16)
+def _wanted(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the expression for what patterns match: files, or all that lies in a directory.
+
+    `*` and `?` stop at a `/`, `**` does not; a pattern without a `/` matches in any directory.
+    """
+    return re.compile("|".join(_translated(pattern.rstrip("/")) for pattern in patterns))
+
+
+def _translated(pattern: str) -> str:
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    text = "".join(meaning.get(piece) or re.escape(piece) for piece in pieces)
+    anywhere = "" if "/" in pattern else "(?:.*/)?"
+    return f"{anywhere}{text}(?:/.*)?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.batches import Batch, plan_batches
-from ensnare.batchfile import parsers_text, write_batch
+from ensnare.batchfile import parsers_text, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError
@@ -75,7 +74,7 @@ def evaluate_batch(
             return
         samples = read_samples(study, batch.segments, paths.design)
         model = load_callable(study) if study.config.model.python else compile_model(study)
-        outputs = len(study.config.model.outputs)
+        outputs = record_width(study)
         journal = Journal(paths.journal(batch.key), outputs, parsers_text(study))
         try:
             work = BatchWork(study, batch.key, samples, model, journal, paths)
@@ -84,6 +83,7 @@ def evaluate_batch(
             journal.sync()
         finally:
             journal.close()
+        work.keeper.finish()
         finished = read_journal(paths.journal(batch.key), outputs)
         write_batch(paths.batch(batch.key), study, samples, finished)
 
@@ -138,6 +138,3 @@ def _run(
         Pool(work, len(work.tasks), workers // threads, limit_s, tick).run()
     finally:
         progress.show(final=True)
-        with contextlib.suppress(OSError):  # empty, unless directories were kept
-            (work.paths.samples / work.key).rmdir()
-            work.paths.samples.rmdir()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def draw_figures(results: StudyResults, tables: Mapping[str, Path]) -> None:
 def _sobol(results: StudyResults, tables: Tables, output: str) -> Figure:
     table = tables["sobol_indices"]
     table = table[table["output"] == output]
-    factors = list(results.study.sweep)
+    factors = list(results.study.factors)
     if factors:
         return plots.plot_sobol_by_case(table, output=output, factor_columns=factors)
     return plots.plot_sobol(table, output=output)
@@ -72,7 +72,7 @@ def _scatter(results: StudyResults, _tables: Tables, output: str) -> Figure:
 
 
 def _sweep(results: StudyResults, _tables: Tables, output: str) -> Figure:
-    first, *others = results.study.sweep
+    first, *others = results.study.factors
     label = plots.axis_label(output, _units(results)[output])
     levels = results.cases[first].tolist()
     if not others:
@@ -80,7 +80,7 @@ def _sweep(results: StudyResults, _tables: Tables, output: str) -> Figure:
             levels, results.outputs[output], level_label=first, output_label=label
         )
     columns = [results.cases[factor].tolist() for factor in others]
-    series = [", ".join(map(str, row)) for row in zip(*columns, strict=True)]
+    series = [_case_text(row) for row in zip(*columns, strict=True)]
     return plots.plot_sweep(
         levels,
         results.outputs[output],
@@ -89,6 +89,11 @@ def _sweep(results: StudyResults, _tables: Tables, output: str) -> Figure:
         series=series,
         series_label=", ".join(others),
     )
+
+
+def _case_text(levels: Sequence[object]) -> str:
+    """Return levels of several factors as one text; those that do not exist are left out."""
+    return ", ".join(str(level) for level in levels if level not in ("", None) and level == level)
 
 
 def _status(results: StudyResults, _tables: Tables, _output: str) -> Figure:

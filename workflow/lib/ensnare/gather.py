@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.batches import Batch, case_table
-from ensnare.batchfile import read_batch, with_outputs
+from ensnare.batchfile import read_batch, record_width, widths_of, with_outputs
 from ensnare.config import LoadedStudy
+from ensnare.config.outputs import OutputBase
 from ensnare.designfile import read_design
 from ensnare.errors import ArchiveError, DesignError
 from ensnare.journal import row_type
@@ -37,7 +38,9 @@ class StudyArrays:
     x : ndarray of float, shape (n, d)
         Input values.
     y : ndarray of float, shape (n, q)
-        Outputs, NaN unless ok.
+        Outputs, NaN unless ok; an array of m numbers takes m columns, `u[0]`, `u[1]` ...
+    axes : dict of str to ndarray
+        Output to what the numbers of an array stand over, shape (m,).
     case, design_row : ndarray of int, shape (n,)
         Position of the case, and row of the design.
     status, exit_code, attempts, elapsed_s : ndarray, shape (n,)
@@ -67,6 +70,7 @@ class StudyArrays:
     block: NDArray[np.int32] | None = None
     group: NDArray[np.int32] | None = None
     messages: dict[int, str] = field(default_factory=dict)
+    axes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -109,7 +113,7 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
     design, cases = read_design(paths.design), case_table(study)
     rows, total = len(design), len(design) * len(cases)
     outputs = [o.name for o in study.config.model.outputs]
-    table = np.zeros(total, row_type(len(outputs)))
+    table = np.zeros(total, row_type(record_width(study)))
     table["status"], table["exit_code"] = Status.NOT_RUN, -1
     table["elapsed_s"] = np.nan
     table["outputs"] = np.nan
@@ -121,15 +125,16 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
         )
         table["sample_id"][at] = ids
         _fill(table, at, messages, paths.batch(batch.key), outputs)
-    y = _judged(study, table, messages)
+    y, axes = _judged(study, table, messages)
     repeat = len(cases)
     return StudyArrays(
         input_names=design.names,
-        output_names=tuple(outputs),
-        factors=tuple(study.config.sweep),
+        output_names=tuple(n for o in study.config.model.outputs for n in o.flat_names),
+        factors=tuple(study.config.factors),
         cases=cases,
         x=np.tile(design.x, (repeat, 1)),
         y=y,
+        axes=axes,
         case=np.repeat(np.arange(repeat), rows),
         design_row=np.tile(np.arange(rows), repeat),
         block=None if design.block is None else np.tile(design.block, repeat),
@@ -139,6 +144,7 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
     )
 
 
+_AXIS_TOLERANCE = 1e-6  # of its length
 _COPIED = ("sample_id", "status", "exit_code", "attempts", "elapsed_s", "origin")
 
 
@@ -162,26 +168,63 @@ def _fill(
             f"{path} was evaluated for other rows than the design holds now (another version of "
             "OpenTURNS?); remove it and run snakemake again"
         )
-    table[at] = with_outputs(finished.rows, list(parsers), outputs)
+    table[at] = with_outputs(finished.rows, widths_of(parsers), outputs)
     if finished.messages:
         places = zip(finished.rows["sample_id"].tolist(), at.tolist(), strict=True)
         place = {i.decode(): p for i, p in places}
         messages.update({place[i]: text for i, text in finished.messages.items()})
 
 
-def _judged(study: LoadedStudy, table: Any, messages: dict[int, str]) -> NDArray[np.float64]:  # noqa: ANN401
-    """Apply the ranges of the outputs, and return the outputs with NaN unless ok.
+def _judged(
+    study: LoadedStudy,
+    table: Any,  # noqa: ANN401
+    messages: dict[int, str],
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Apply ranges and compare axes; return the outputs with NaN unless ok, and the axes.
 
     Ranges are applied here and not where a sample runs, so that changing one runs nothing.
     """
-    y: NDArray[np.float64] = table["outputs"].copy()
     status = table["status"]
-    for j, output in enumerate(study.config.model.outputs):
-        for i in np.flatnonzero((status == Status.OK) & outside(y[:, j], output.range)):
-            messages[int(i)] = range_message(output.name, float(y[i, j]), output.range)
+    parts, axes, start = [], {}, 0
+    for output in study.config.model.outputs:
+        y = table["outputs"][:, start : start + output.size].copy()
+        found = table["outputs"][:, start + output.size : start + output.width]
+        start += output.width
+        parts.append(y)
+        if output.shape:
+            axes[output.name] = _axis(output, found, status, messages)
+        bad = outside(y, output.range)
+        for i in np.flatnonzero((status == Status.OK) & bad.any(axis=1)):
+            j = int(np.argmax(bad[i]))
+            messages[int(i)] = range_message(output.flat_names[j], float(y[i, j]), output.range)
             status[i] = Status.OUT_OF_RANGE
-    y[status != Status.OK] = np.nan
-    return y
+    whole = np.concatenate(parts, axis=1)
+    whole[status != Status.OK] = np.nan
+    return whole, axes
+
+
+def _axis(
+    output: OutputBase,
+    found: NDArray[np.float64],
+    status: NDArray[np.uint8],
+    messages: dict[int, str],
+) -> NDArray[np.float64]:
+    """Return the axis of an array output; samples that have another one are unparsable."""
+    if output.axis is not None and output.axis.values is not None:
+        return np.array(output.axis.values)
+    good = np.flatnonzero(status == Status.OK)
+    if not found.shape[1] or not len(good):
+        return np.arange(output.size, dtype=float)
+    axis: NDArray[np.float64] = found[good[0]].copy()
+    # a code prints what it computed: the last digits may differ
+    near = _AXIS_TOLERANCE * max(float(np.ptp(axis)), float(np.finfo(float).tiny))
+    for i in good[(np.abs(found[good] - axis) > near).any(axis=1)]:
+        status[i] = Status.UNPARSABLE
+        messages[int(i)] = (
+            f"output '{output.name}': its axis is not that of the first sample; read it at fixed "
+            "places, or leave column, dataset or variable out of the axis"
+        )
+    return axis
 
 
 def outside(

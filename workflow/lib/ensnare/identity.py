@@ -14,6 +14,7 @@ from typing import Any
 
 from ensnare.config import LoadedStudy
 from ensnare.config.model import CopyFile, File, LinkFile, TemplateFile, TreeFile
+from ensnare.config.outputs import Output, PythonOutput
 from ensnare.errors import ConfigError
 
 
@@ -59,7 +60,7 @@ def _matches(name: str, patterns: list[str]) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
 
-def source_digest(call: str, directory: Path) -> str:
+def source_digest(call: str, directory: Path, where: str = "model.python.call") -> str:
     """Return the hash of the code of a callable's file; comments and layout do not count.
 
     Parameters
@@ -68,13 +69,15 @@ def source_digest(call: str, directory: Path) -> str:
         `file.py:function` or `package.module:function`.
     directory : Path
         Where a relative file name starts.
+    where : str
+        Begins messages.
 
     Raises
     ------
     ConfigError
         If the file or module does not exist or is not Python.
     """
-    path = callable_file(call, directory)
+    path = callable_file(call, directory, where)
     if path.suffix != ".py":  # an extension module has no source; its bytes identify it
         return file_digest(path)
     try:
@@ -82,13 +85,11 @@ def source_digest(call: str, directory: Path) -> str:
     except (SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         place = f"{path}:{line}" if line else str(path)
-        raise ConfigError(
-            f"model.python.call: {place}: not valid Python: {error.args[0]}"
-        ) from None
+        raise ConfigError(f"{where}: {place}: not valid Python: {error.args[0]}") from None
     return hashlib.blake2b(ast.dump(tree).encode(), digest_size=16).hexdigest()
 
 
-def callable_file(call: str, directory: Path) -> Path:
+def callable_file(call: str, directory: Path, where: str = "model.python.call") -> Path:
     """Return the file that defines a callable.
 
     Raises
@@ -100,7 +101,7 @@ def callable_file(call: str, directory: Path) -> Path:
     if place.endswith(".py"):
         path = directory / place
         if not path.is_file():
-            raise ConfigError(f"model.python.call: no file {path}")
+            raise ConfigError(f"{where}: no file {path}")
         return path
     try:
         spec = importlib.util.find_spec(place)
@@ -108,7 +109,7 @@ def callable_file(call: str, directory: Path) -> Path:
         spec = None
     if spec is None or not spec.origin or not Path(spec.origin).is_file():
         raise ConfigError(
-            f"model.python.call: no module '{place}' in this Python; install it, or give the file: "
+            f"{where}: no module '{place}' in this Python; install it, or give the file: "
             "file.py:function"
         )
     return Path(spec.origin)
@@ -128,7 +129,9 @@ def model_identity(study: LoadedStudy) -> dict[str, Any]:
     identity: dict[str, Any] = {
         "constants": config.constants,
         "derived": config.derived,
-        "outputs": sorted((parser_identity(o) for o in model.outputs), key=lambda o: o["name"]),
+        "outputs": sorted(
+            (parser_identity(o, study) for o in model.outputs), key=lambda o: str(o["name"])
+        ),
     }
     if model.python:
         return identity | {
@@ -144,19 +147,32 @@ def model_identity(study: LoadedStudy) -> dict[str, Any]:
     }
 
 
-def _python_source(study: LoadedStudy, call: str) -> str:
+def _python_source(study: LoadedStudy, call: str, where: str = "model.python.call") -> str:
     try:
-        return source_digest(call, study.directory)
+        return source_digest(call, study.directory, where)
     except ConfigError as error:
         raise ConfigError(f"{study.source}: {error}") from None
 
 
-def parser_identity(output: Any) -> dict[str, Any]:  # noqa: ANN401
+def parser_identity(output: Output, study: LoadedStudy) -> dict[str, Any]:
     """Return what decides how an output is read, and not how it is shown or judged."""
     # without defaults: a key that a later version adds must not rename the batches of this one
     fields: dict[str, Any] = output.model_dump(
-        exclude={"unit", "description", "range"}, exclude_defaults=True
+        exclude={
+            "unit": True,
+            "description": True,
+            "range": True,
+            "axis": {"name", "unit", "values"},
+        },
+        exclude_defaults=True,
     )
+    if not fields.get("axis"):
+        fields.pop("axis", None)
+    if isinstance(output, PythonOutput):
+        # where a file lies does not count, but what is in it
+        fields["python"] = output.python.rpartition(":")[2]
+        where = f"model.outputs: {output.name}: python"
+        fields["source"] = _python_source(study, output.python, where)
     return fields
 
 

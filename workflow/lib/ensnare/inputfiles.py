@@ -12,6 +12,7 @@ from ensnare.config import LoadedStudy
 from ensnare.config.model import CopyFile, File, LinkFile, TemplateFile, TreeFile
 from ensnare.errors import ConfigError
 from ensnare.identity import file_digest, file_target, tree_files
+from ensnare.jinjatemplates import JinjaTemplate, parse_jinja
 from ensnare.templates import Template, Value, parse_template
 
 
@@ -23,7 +24,7 @@ class InputFile:
     ----------
     target : str
         Where it goes, relative to the working directory.
-    template : Template, optional
+    template : Template or JinjaTemplate, optional
         What is rendered; otherwise `source` is copied or linked.
     mode : int
         Permissions of a rendered file, those of its template.
@@ -32,7 +33,7 @@ class InputFile:
     """
 
     target: str
-    template: Template | None = None
+    template: Template | JinjaTemplate | None = None
     mode: int = 0o666
     source: str = ""
     link: bool = False
@@ -123,7 +124,11 @@ def _compile_template(item: TemplateFile, target: str, study: LoadedStudy, where
     try:
         text = path.read_bytes().decode()
         mode = stat.S_IMODE(path.stat().st_mode)
-        template = parse_template(text, item.delimiters, item.format, item.width or 0)
+        template: Template | JinjaTemplate
+        if item.engine == "jinja2":
+            template = parse_jinja(text, item.format, item.width or 0)
+        else:
+            template = parse_template(text, item.delimiters, item.format, item.width or 0)
     except OSError as error:
         raise ConfigError(f"{where}: cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:

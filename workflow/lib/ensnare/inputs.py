@@ -10,7 +10,8 @@ import numpy as np
 import openturns as ot
 from numpy.typing import NDArray
 
-from ensnare.config.inputs import Copula, Input
+from ensnare.config.inputs import Input
+from ensnare.copulas import Coupling, openturns_reason
 from ensnare.errors import ConfigError, did_you_mean
 
 ot.Log.Show(ot.Log.NONE)  # its warnings on stderr tell a user of a study file nothing
@@ -99,7 +100,7 @@ def build_distribution(item: Input, where: str) -> Any:  # noqa: ANN401
     try:
         distribution = _construct(name, known, values)
     except (TypeError, ValueError, RuntimeError, OverflowError, NotImplementedError) as error:
-        raise ConfigError(f"{where}.{name}: {_reason(error)}") from None
+        raise ConfigError(f"{where}.{name}: {openturns_reason(error)}") from None
     return distribution if item.truncate is None else _truncate(distribution, item.truncate, place)
 
 
@@ -160,52 +161,56 @@ def _truncate(
         ) from None
 
 
-def _reason(error: Exception) -> str:
-    """Return an OpenTURNS message without the name of the C++ exception or prototypes."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if text.startswith("Wrong number or type of arguments"):
-        return "OpenTURNS does not take these values"
-    head, colon, tail = text.partition(" : ")
-    text = tail if colon and head.endswith("Exception") else text
-    return text.removeprefix("Error: ")
-
-
-def correlation(copula: Copula, names: Sequence[str]) -> NDArray[np.float64]:
-    """Return the Pearson correlation of the normal copula with the given rank correlations.
+def fit_distribution(
+    item: Input, values: NDArray[np.float64], weights: NDArray[np.float64] | None, where: str
+) -> Any:  # noqa: ANN401
+    """Return the distribution of an input that is given by data.
 
     Parameters
     ----------
-    copula : Copula
-        Spearman rank correlations.
-    names : sequence of str, length d
-        The order of the inputs.
+    item : Input
+        An input with data.
+    values : ndarray of float, shape (n,)
+        Its values.
+    weights : ndarray of float, shape (n,), optional
+        Their weights, not negative; histogram and discrete only.
+    where : str
+        Its place in the study file, for messages.
 
     Returns
     -------
-    ndarray of float, shape (d, d)
-        2 sin(pi rho / 6) for a pair of Spearman correlation rho (Kruskal 1958).
+    openturns.Distribution
+        Univariate, truncated if the input says so.
 
     Raises
     ------
     ConfigError
-        If it is not positive definite.
+        If the values do not make a distribution.
     """
-    matrix = np.eye(len(names))
-    for first, second, rho in copula.normal.spearman:
-        i, j = names.index(first), names.index(second)
-        matrix[i, j] = matrix[j, i] = 2 * np.sin(np.pi * rho / 6)
-    if np.linalg.eigvalsh(matrix).min() < 1e-12:
+    assert item.data is not None
+    if item.data.fit != "discrete" and values.min() == values.max():
         raise ConfigError(
-            "copula.normal: these correlations contradict each other (the matrix is not positive "
-            "definite); make the largest ones smaller"
+            f"{where}.data: all values are {values[0]:g}; expected different ones, or the fit "
+            "discrete"
         )
-    return matrix
+    match item.data.fit:
+        case "kernel":
+            fitted = ot.KernelSmoothing().build(ot.Sample(values[:, None]))
+        case "histogram":
+            edges = np.histogram_bin_edges(values, item.data.bins or "fd")
+            height = np.histogram(values, edges, weights=weights, density=True)[0]
+            fitted = ot.Histogram(edges[0], np.diff(edges).tolist(), height.tolist())
+        case _:
+            known, at = np.unique(values, return_inverse=True)
+            share = np.bincount(at, weights) / (len(values) if weights is None else weights.sum())
+            fitted = ot.FiniteDiscreteDistribution(ot.Sample(known[:, None]), ot.Point(share))
+    return fitted if item.truncate is None else _truncate(fitted, item.truncate, where)
 
 
 def from_uniform(
-    u: NDArray[np.float64], marginals: Sequence[Any], matrix: NDArray[np.float64] | None
+    u: NDArray[np.float64], marginals: Sequence[Any], couplings: Sequence[Coupling]
 ) -> NDArray[np.float64]:
-    """Turn independent uniforms into input values.
+    """Turn independent uniforms into input values; each row on its own.
 
     Parameters
     ----------
@@ -213,18 +218,17 @@ def from_uniform(
         Points of the open unit cube.
     marginals : sequence of openturns.Distribution, length d
         The marginal distributions.
-    matrix : ndarray of float, shape (d, d), optional
-        Correlation of a normal copula; None is independence.
+    couplings : sequence of Coupling
+        Copulas of disjoint columns; the others are independent.
 
     Returns
     -------
     ndarray of float, shape (n, d)
         Values.
     """
-    if matrix is not None:
-        from scipy.special import ndtr, ndtri
-
-        u = ndtr(ndtri(u) @ np.linalg.cholesky(matrix).T)
+    u = u.copy()
+    for coupling in couplings:
+        u[:, coupling.columns] = coupling(u[:, coupling.columns])
     columns = [np.asarray(_quantile(m)(c)) for m, c in zip(marginals, u.T, strict=True)]
     return np.stack(columns, axis=1)
 

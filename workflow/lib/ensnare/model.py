@@ -40,6 +40,9 @@ class CommandModel:
         Subdirectories that the files need, parents first.
     steps : tuple of tuple of Template
         The words of each step.
+    width : int
+        How many numbers the outputs of a sample are; an array of m numbers counts m times, and
+        its axis too if that is read.
     """
 
     files: tuple[InputFile, ...]
@@ -49,6 +52,7 @@ class CommandModel:
     environment: Mapping[str, str]
     streams: tuple[str, str]
     parsers: tuple[Parser, ...]
+    width: int
     success: tuple[Callable[[RunFiles], str], ...]
     limit_s: float | None
     base: str
@@ -126,7 +130,7 @@ class CommandModel:
             if code:
                 message = f"step {number + 1} ended with exit code {code}"
                 return self._bad(Status.FAILED, code, start, message + self._tail())
-        return self._read(directory, code, time.perf_counter() - start)
+        return self.read(directory, code, time.perf_counter() - start)
 
     def environment_of(self, values: Values) -> Mapping[str, str]:
         """Return the environment of a sample's command."""
@@ -143,11 +147,19 @@ class CommandModel:
             If one cannot be read.
         """
         files = RunFiles(directory)
-        return [parser(files) for parser in self.parsers]
+        numbers: list[float] = []
+        for parser in self.parsers:
+            found = parser(files)
+            if isinstance(found, list):
+                numbers += found
+            else:
+                numbers.append(found)
+        return numbers
 
-    def _read(self, directory: str, code: int, elapsed_s: float) -> Outcome:
+    def read(self, directory: str, code: int, elapsed_s: float) -> Outcome:
+        """Read the outputs of a run that ended well, in the current directory."""
         files = RunFiles(directory)
-        nothing = [float("nan")] * len(self.parsers)
+        nothing = [float("nan")] * self.width
         missing = next((text for check in self.success if (text := check(files))), "")
         if missing:
             return Outcome(Status.UNSUCCESSFUL, code, elapsed_s, nothing, missing + self._tail())
@@ -165,14 +177,16 @@ class CommandModel:
         return self._bad(Status.FAILED, _NOT_FOUND, start, message)
 
     def _bad(self, status: Status, code: int, start: float, message: str) -> Outcome:
-        nothing = [float("nan")] * len(self.parsers)
+        nothing = [float("nan")] * self.width
         return Outcome(status, code, time.perf_counter() - start, nothing, message)
 
     def _tail(self) -> str:
         """Return the end of the error stream, on lines of its own."""
         for name in (self.streams[1], self.streams[0]):
             try:
-                with open(name, "rb") as file:
+                # not to wait for ever where a code left a pipe
+                handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+                with open(handle, "rb") as file:
                     file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
                     text = file.read().decode(errors="replace").strip()
             except OSError:
@@ -241,9 +255,10 @@ def compile_model(study: LoadedStudy) -> CommandModel:
         environment=environment,
         streams=(model.stdout, model.stderr),
         parsers=tuple(
-            _compile_output(o, model.stdout, f"{study.source}: model.outputs[{i}]")
+            _compile_output(o, study, f"{study.source}: model.outputs[{i}]")
             for i, o in enumerate(model.outputs)
         ),
+        width=sum(output.width for output in model.outputs),
         success=tuple(_compile_success(study)),
         limit_s=config.timeout,
         base=base,
@@ -257,9 +272,9 @@ def _compile_text(text: str, where: str) -> Template:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _compile_output(output: Output, stdout: str, where: str) -> Parser:
+def _compile_output(output: Output, study: LoadedStudy, where: str) -> Parser:
     try:
-        return compile_parser(output, stdout)
+        return compile_parser(output, study.config.model.stdout, study.directory, where)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -275,11 +290,6 @@ def _directories(files: Sequence[InputFile], others: Sequence[str]) -> tuple[str
     """Return the subdirectories to make before the files."""
     names = {os.path.dirname(os.path.normpath(f)) for f in [*(f.target for f in files), *others]}
     return tuple(sorted(names - {""}))
-
-
-def output_names(study: LoadedStudy) -> list[str]:
-    """Return the names of the outputs, in the order of the study file."""
-    return [output.name for output in study.config.model.outputs]
 
 
 def known_values(study: LoadedStudy) -> dict[str, Any]:

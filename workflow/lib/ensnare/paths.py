@@ -56,6 +56,10 @@ class StudyPaths:
         """Return the working directory of a sample of a batch."""
         return self.samples / key / sample_id
 
+    def pack(self, key: str) -> Path:
+        """Return the file that holds the kept working directories of a batch, if packed."""
+        return self.samples / f"{key}.tar"
+
     @property
     def samples(self) -> Path:
         """The directory of kept working directories."""

@@ -22,7 +22,7 @@ _KIND = re.compile(r"[?biufcSU]\d*")  # of numbers, bytes and text: no objects, 
 _CORES = ("numpy.core", "numpy._core")  # numpy 1 and 2
 
 
-def write_pickle(path: Path, tree: dict[str, Any]) -> None:
+def write_pickle(path: Path, tree: Any) -> None:  # noqa: ANN401
     """Write arrays, numbers and text as a gzip-compressed pickle.
 
     Protocol 2 is what otwrapy reads and Python 2 could; no time stamp goes in, so the same
@@ -32,8 +32,8 @@ def write_pickle(path: Path, tree: dict[str, Any]) -> None:
     ----------
     path : Path
         The file.
-    tree : dict
-        Name to array, list, dict, number or text.
+    tree : object
+        An array, or a dict of name to array, list, dict, number or text.
     """
 
     def write(part: Path) -> None:

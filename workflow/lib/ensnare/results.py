@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,12 @@ class StudyResults:
         The files of the study.
     study : Study
         The resolved study.
-    inputs, outputs : dict of str to ndarray, shape (n,)
-        Values by name; outputs are NaN unless ok.
+    inputs : dict of str to ndarray, shape (n,)
+        Values by name.
+    outputs : dict of str to ndarray, shape (n,) or (n, m)
+        Values by name, NaN unless ok; an array output has a column per element.
+    axes : dict of str to ndarray, shape (m,)
+        Array output to what its elements stand over.
     cases : dict of str to ndarray, shape (n,)
         Level of each factor.
     status : ndarray of uint8, shape (n,)
@@ -52,6 +56,7 @@ class StudyResults:
     status: NDArray[np.uint8]
     columns: dict[str, NDArray[Any]]
     attributes: dict[str, Any]
+    axes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.status)
@@ -63,15 +68,15 @@ class StudyResults:
 
     @property
     def y(self) -> NDArray[np.float64]:
-        """Outputs, shape (n, q)."""
-        return np.stack(list(self.outputs.values()), axis=1)
+        """Outputs, shape (n, q); an array of m numbers takes m columns."""
+        return np.column_stack(list(self.outputs.values()))
 
     def _empty(self) -> NDArray[np.float64]:
         return np.empty((len(self), 0))
 
     def by_case(self) -> list[tuple[Case, slice]]:
         """Return each case and where its samples stand: rows are case by case."""
-        cases = expand_cases(self.study.sweep)
+        cases = expand_cases(self.study.sweep, self.study.exclude)
         rows = len(self) // len(cases)
         return [(case, slice(i * rows, (i + 1) * rows)) for i, case in enumerate(cases)]
 
@@ -81,11 +86,13 @@ class StudyResults:
         Returns
         -------
         DataFrame
-            Indexed by sample id.
+            Indexed by sample id; an array output has the columns `u[0]`, `u[1]` ...
         """
         import pandas as pd
 
-        columns = {**self.cases, **self.inputs, **self.outputs}
+        names = [name for output in self.study.model.outputs for name in output.flat_names]
+        outputs = dict(zip(names, self.y.T, strict=True))
+        columns = {**self.cases, **self.inputs, **outputs}
         labels = np.array([s.label for s in Status])
         columns["status"] = labels[self.status]
         columns |= {k: v for k, v in self.columns.items() if k != "sample_id"}
@@ -133,7 +140,8 @@ def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
         study=study,
         inputs={i.name: file["inputs"][i.name][:] for i in study.random_inputs},
         outputs={o.name: file["outputs"][o.name][:] for o in study.model.outputs},
-        cases={factor: _column(file["cases"][factor]) for factor in study.sweep},
+        cases={factor: _column(file["cases"][factor]) for factor in study.factors},
+        axes={o.name: file["axes"][o.name][:] for o in study.model.outputs if o.shape},
         status=file["status"][:],
         columns={name: file[name][:] for name in names if name in file},
         attributes={

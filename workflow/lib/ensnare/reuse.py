@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.batches import plan_batches
-from ensnare.batchfile import parsers_of, read_batch, read_live_journal, with_outputs
+from ensnare.batchfile import parsers_of, read_batch, read_live_journal, widths_of, with_outputs
 from ensnare.config import LoadedStudy
 from ensnare.errors import ArchiveError
 from ensnare.journal import Finished, row_type
@@ -76,7 +76,7 @@ class OlderBatches:
         messages : dict
             Sample id to message.
         """
-        found: list[Any] = [np.empty(0, row_type(len(self._wanted)))]
+        found: list[Any] = [np.empty(0, row_type(sum(widths_of(self._wanted).values())))]
         messages: dict[str, str] = {}
         keys: dict[int, str] = {}
         for path in self._paths:
@@ -99,7 +99,7 @@ class OlderBatches:
                 return None
             finished, parsers = found
             if all(parsers.get(name) == text for name, text in self._wanted.items()):
-                rows = with_outputs(finished.rows, list(parsers), list(self._wanted))
+                rows = with_outputs(finished.rows, widths_of(parsers), list(self._wanted))
                 self._read[path] = Finished(rows, finished.messages)
         return self._read[path]
 

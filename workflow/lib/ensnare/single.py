@@ -14,14 +14,15 @@ import numpy as np
 from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.base import to_number
+from ensnare.config.sweep import branches
 from ensnare.directories import enter_empty
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.gather import outside, range_message
 from ensnare.ids import row_words, sample_ids, sample_seed
-from ensnare.model import CommandModel, compile_model, known_values, output_names
+from ensnare.model import CommandModel, compile_model, known_values
 from ensnare.paths import StudyPaths
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
-from ensnare.sweep import Case, case_identity
+from ensnare.sweep import Case, case_identity, case_label
 
 Values = dict[str, Any]
 
@@ -87,16 +88,24 @@ def parse_request(
 def _levels(study: LoadedStudy, values: Values) -> Values:
     """Return the levels of the factors that were not given: those that are the only one."""
     levels: Values = {}
-    for factor, known in study.config.sweep.items():
-        if factor not in values and len(known) > 1:
-            raise ConfigError(f"no value for the factor '{factor}'; add {factor}={known[0]}")
-        levels[factor] = values.get(factor, known[0])
+    todo = list(study.config.sweep.items())
+    while todo:
+        factor, known = todo.pop(0)
+        opened = branches(known)
+        first = next(iter(opened))
+        if factor not in values and len(opened) > 1:
+            raise ConfigError(f"no value for the factor '{factor}'; add {factor}={first}")
+        levels[factor] = values.get(factor, first)
+        todo = [*opened.get(levels[factor], {}).items(), *todo]
+    for factor in study.config.factors:
+        if factor in values and factor not in levels:
+            raise ConfigError(f"the factor '{factor}' does not exist where {case_label(levels)}")
     return levels
 
 
 def _named(study: LoadedStudy, pairs: Sequence[str]) -> Values:
     config = study.config
-    inputs = [item.name for item in config.inputs]
+    inputs, factors = [item.name for item in config.inputs], config.factors
     values: Values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -104,12 +113,12 @@ def _named(study: LoadedStudy, pairs: Sequence[str]) -> Values:
             raise ConfigError(f"got '{pair}'; expected NAME=VALUE")
         if name in inputs:
             values[name] = _number(name, text)
-        elif name in config.sweep:
-            known = {str(level): level for level in config.sweep[name]}
-            values[name] = known.get(text, text if isinstance(config.sweep[name][0], str) else None)
+        elif name in factors:
+            known = {str(level): level for level in factors[name]}
+            values[name] = known.get(text, text if isinstance(factors[name][0], str) else None)
             values[name] = _number(name, text) if values[name] is None else values[name]
         else:
-            known_names = [*inputs, *config.sweep]
+            known_names = [*inputs, *factors]
             raise ConfigError(
                 f"'{name}' is not an input or factor{did_you_mean(name, known_names)}"
             )
@@ -159,7 +168,7 @@ def sample_id_of(study: LoadedStudy, point: Point) -> str:
     config = study.config
     names = [item.name for item in config.random_inputs]
     words = row_words(np.array([[values[name] for name in names]], float).reshape(1, -1), names)
-    case: Case = {factor: values[factor] for factor in config.sweep}
+    case: Case = {factor: values[factor] for factor in config.factors if factor in values}
     identity = case_identity(case, config.defaults)
     occurrence = np.array([point.occurrence], np.uint64)
     return str(sample_ids(words, occurrence, identity)[0].decode())
@@ -200,7 +209,7 @@ def evaluate_one(study: LoadedStudy, point: Point, *, prepare_only: bool) -> dic
 
 def _run(model: CommandModel, values: Values, directory: str, prepare_only: bool) -> Outcome:
     """Prepare and run in the current directory; what cannot be prepared is a result too."""
-    nothing = [math.nan] * len(model.parsers)
+    nothing = [math.nan] * model.width
     try:
         model.prepare(values)
         if prepare_only:
@@ -213,15 +222,20 @@ def _run(model: CommandModel, values: Values, directory: str, prepare_only: bool
 
 def _report(study: LoadedStudy, end: Outcome, directory: str) -> dict[str, Any]:
     status, message = end.status, end.message
-    for output, value in zip(study.config.model.outputs, end.outputs, strict=True):
-        if status is Status.OK and outside(np.array(value), output.range):
+    found, start = {}, 0
+    for output in study.config.model.outputs:
+        y = np.array(end.outputs[start : start + output.size])
+        start += output.width
+        found[output.name] = y.tolist() if output.shape else float(y[0])
+        bad = outside(y, output.range)
+        if status is Status.OK and bad.any():
+            j = int(np.argmax(bad))
             status = Status.OUT_OF_RANGE
-            message = range_message(output.name, value, output.range)
+            message = range_message(output.flat_names[j], float(y[j]), output.range)
     ok = status is Status.OK
-    names = output_names(study)
     report = {
         "status": "prepared" if status is Status.NOT_RUN else status.label,
-        "outputs": {n: v if ok else None for n, v in zip(names, end.outputs, strict=True)},
+        "outputs": {name: value if ok else None for name, value in found.items()},
         "elapsed_s": end.elapsed_s,
         "directory": os.path.relpath(directory) if directory else "",
     }

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-Level = str | int | float
-Case = dict[str, Level]
+from ensnare.config.sweep import AnyLevel as Level
+from ensnare.config.sweep import Case, expand_cases
 
-
-def expand_cases(sweep: Mapping[str, Sequence[Level]]) -> list[Case]:
-    """Return every combination of levels.
-
-    Parameters
-    ----------
-    sweep : mapping
-        Factor to levels. The first factor varies slowest.
-
-    Returns
-    -------
-    list of dict
-        Factor to level; one empty case when there is no factor.
-    """
-    return [dict(zip(sweep, levels, strict=True)) for levels in itertools.product(*sweep.values())]
+__all__ = ["Case", "Level", "case_identity", "case_label", "expand_cases"]
 
 
 def case_identity(case: Case, defaults: Mapping[str, Level]) -> dict[str, Level]:
@@ -44,4 +29,7 @@ def _canonical(level: Level) -> Level:
 
 def case_label(case: Case) -> str:
     """Return a case as a reader sees it: `mesh=fine, cores=4`."""
-    return ", ".join(f"{factor}={level}" for factor, level in case.items())
+    return ", ".join(
+        f"{factor}={level:.12g}" if isinstance(level, float) else f"{factor}={level}"
+        for factor, level in case.items()
+    )

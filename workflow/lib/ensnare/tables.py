@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.errors import ConfigError, did_you_mean
+from ensnare.config import LoadedStudy
+from ensnare.config.inputs import Input
+from ensnare.errors import ArchiveError, ConfigError, did_you_mean
+from ensnare.picklefile import read_pickle
+
+PICKLES = (".pkl", ".pklz")
+
+
+class TableError(ValueError):
+    """What is wrong with a table, without the place in the study file that names it."""
 
 
 def count_hdf5_rows(path: Path, dataset: str | None) -> int:
@@ -29,6 +38,8 @@ def count_hdf5_rows(path: Path, dataset: str | None) -> int:
             if isinstance(place, h5py.Dataset):
                 return int(place.shape[0]) if place.ndim else 0
             sizes = [d.shape[0] for d in place.values() if isinstance(d, h5py.Dataset) and d.ndim]
+    except TableError as error:
+        raise ConfigError(f"design.dataset: {error}") from None
     except OSError:
         raise ConfigError(f"design.file: {path} is not an HDF5 file") from None
     return min(sizes, default=0)
@@ -37,21 +48,26 @@ def count_hdf5_rows(path: Path, dataset: str | None) -> int:
 def _place(file: Any, path: Path, dataset: str | None) -> Any:  # noqa: ANN401
     """Return the group or dataset of an open HDF5 file that holds the table."""
     if dataset and dataset not in file:
-        raise ConfigError(f"design.dataset: {path} has no '{dataset}'{did_you_mean(dataset, file)}")
+        raise TableError(f"{path} has no '{dataset}'{did_you_mean(dataset, file)}")
     return file[dataset or "/"]
 
 
-def read_table(path: Path, names: Sequence[str], dataset: str | None = None) -> NDArray[np.float64]:
+def read_table(
+    path: Path, names: Sequence[str], dataset: str | None = None, where: str = "design.file"
+) -> NDArray[np.float64]:
     """Read the columns of a CSV or HDF5 table.
 
     Parameters
     ----------
     path : Path
-        `.h5` or `.hdf5`: HDF5; anything else: CSV with a header, `#` starts a comment.
+        `.h5` or `.hdf5`: HDF5; `.pkl` or `.pklz`: a pickle of arrays, such as
+        otwrapy's; anything else: CSV with a header, `#` starts a comment.
     names : sequence of str, length d
         The columns to take.
     dataset : str, optional
         HDF5: a group with a dataset per column, or a compound dataset.
+    where : str
+        The place in the study file, for messages.
 
     Returns
     -------
@@ -63,15 +79,20 @@ def read_table(path: Path, names: Sequence[str], dataset: str | None = None) -> 
     ConfigError
         If a column is missing, or a value is not a finite number.
     """
-    if path.suffix in (".h5", ".hdf5"):
-        columns = _read_hdf5(path, names, dataset)
-    else:
-        columns = _read_csv(path, names)
+    try:
+        if path.suffix in (".h5", ".hdf5"):
+            columns = _read_hdf5(path, names, dataset)
+        elif path.suffix in PICKLES:
+            columns = _read_pickle(path, names)
+        else:
+            columns = _read_csv(path, names)
+    except TableError as error:
+        raise ConfigError(f"{where}: {error}") from None
     x = np.stack(columns, axis=1)
     if not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
         raise ConfigError(
-            f"design.file: {path}: row {row + 1}, column '{names[column]}': got {x[row, column]}; "
+            f"{where}: {path}: row {row + 1}, column '{names[column]}': got {x[row, column]}; "
             "expected a finite number"
         )
     return x
@@ -87,12 +108,10 @@ def _read_hdf5(path: Path, names: Sequence[str], dataset: str | None) -> list[An
         try:
             columns = [np.asarray(place[name], float) for name in names]
         except (TypeError, ValueError):
-            raise ConfigError(f"design.file: {path}: expected columns of numbers") from None
+            raise TableError(f"{path}: expected columns of numbers") from None
     rows = {len(c) for c in columns if c.ndim == 1}
     if len(rows) != 1 or any(c.ndim != 1 for c in columns):
-        raise ConfigError(
-            f"design.file: {path}: the columns differ in shape; expected one value per row"
-        )
+        raise TableError(f"{path}: the columns differ in shape; expected one value per row")
     return columns
 
 
@@ -101,7 +120,7 @@ def _read_csv(path: Path, names: Sequence[str]) -> list[Any]:
     _check_columns(path, names, header)
     twice = next((name for name in names if header.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError(f"design.file: {path}: found two columns '{twice}'; keep one")
+        raise TableError(f"{path}: found two columns '{twice}'; keep one")
     places = [header.index(name) for name in names]
     values = np.empty((len(rows), len(names)))
     for i, row in enumerate(rows):
@@ -110,9 +129,8 @@ def _read_csv(path: Path, names: Sequence[str]) -> list[Any]:
                 values[i, j] = float(row[place])
             except (ValueError, IndexError):
                 found = f"got '{row[place]}'" if place < len(row) else "found nothing"
-                raise ConfigError(
-                    f"design.file: {path}: row {i + 1}, column '{names[j]}': {found}; "
-                    "expected a number"
+                raise TableError(
+                    f"{path}: row {i + 1}, column '{names[j]}': {found}; expected a number"
                 ) from None
     return list(values.T)
 
@@ -128,13 +146,108 @@ def _csv_rows(path: Path) -> list[list[str]]:
         rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         return [[cell.strip() for cell in row] for row in rows]
     except (UnicodeDecodeError, csv.Error):
-        raise ConfigError(
-            f"design.file: {path} is not a CSV file; expected a header and rows"
-        ) from None
+        raise TableError(f"{path} is not a CSV file; expected a header and rows") from None
 
 
 def _check_columns(path: Path, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             found = did_you_mean(name, known) or f"; found {len(known)} others"
-            raise ConfigError(f"design.file: {path}: no column '{name}'{found}")
+            raise TableError(f"{path}: no column '{name}'{found}")
+
+
+def _read_pickle(path: Path, names: Sequence[str]) -> list[Any]:
+    """Return columns of a pickle: our archive, otwrapy's sample, or a mapping of columns.
+
+    A bare array, shape (n, d), has a column per input, in the order of the study file; a mapping
+    has `inputs` or `x` and `input_names`, or a column by each name.
+    """
+    tree = _pickled(path)
+    if isinstance(tree, dict):
+        found = next((key for key in ("inputs", "x") if key in tree), None)
+        if found is not None and "input_names" in tree:
+            known = [str(name) for name in tree["input_names"]]
+            _check_columns(path, names, known)
+            x = _two_dimensional(path, tree[found], len(known))
+            return [x[:, known.index(name)] for name in names]
+        _check_columns(path, names, [str(key) for key in tree])
+        return list(_two_dimensional(path, [tree[name] for name in names], None))
+    return list(_two_dimensional(path, tree, len(names)).T)
+
+
+def _pickled(path: Path) -> Any:  # noqa: ANN401
+    try:
+        return read_pickle(path)
+    except ArchiveError as error:
+        raise TableError(str(error)) from None
+
+
+def _two_dimensional(path: Path, values: Any, width: int | None) -> NDArray[np.float64]:  # noqa: ANN401
+    try:
+        x = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise TableError(f"{path}: expected an array of numbers of shape (n, d)") from None
+    if x.ndim == 1 and width == 1:
+        return x[:, None]
+    if x.ndim != 2 or (width is not None and x.shape[1] != width):
+        expected = "(n,) per column" if width is None else f"(n, {width})"
+        raise TableError(f"{path}: found an array of shape {x.shape}; expected {expected}")
+    return x
+
+
+def count_pickle_rows(path: Path) -> int:
+    """Return the number of rows of a pickled table.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    try:
+        tree = _pickled(path)
+        if isinstance(tree, dict):
+            tree = next((tree[k] for k in ("inputs", "x") if k in tree), [*tree.values()][:1][0])
+        return len(tree)
+    except (TableError, TypeError, IndexError) as error:
+        raise ConfigError(f"design.file: {error}") from None
+
+
+def data_columns(
+    study: LoadedStudy, item: Input, where: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Read the data of an input.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    item : Input
+        An input with data.
+    where : str
+        Its place in the study file, for messages.
+
+    Returns
+    -------
+    values : ndarray of float, shape (n,)
+        The column.
+    weights : ndarray of float, shape (n,), or None
+        The weights, if it has any.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such column of at least two numbers, or the weights are not positive.
+    """
+    assert item.data is not None
+    data, path = item.data, study.path(item.data.file)
+    if not path.is_file():
+        raise ConfigError(f"{where}.data.file: no file {path}")
+    names = [data.column or item.name, *([data.weights] if data.weights else [])]
+    table = read_table(path, names, where=f"{where}.data")
+    if len(table) < 2:
+        raise ConfigError(f"{where}.data: {path}: found {len(table)} values; expected at least 2")
+    if data.weights is None:
+        return table[:, 0], None
+    if table[:, 1].min() < 0 or table[:, 1].sum() <= 0:
+        raise ConfigError(f"{where}.data.weights: {path}: expected weights from 0, not all 0")
+    return table[:, 0], table[:, 1]

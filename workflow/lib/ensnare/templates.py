@@ -21,6 +21,7 @@ class Placeholder:
     format: str
     width: int
     is_own: bool = False  # the format stands in the placeholder
+    is_optional: bool = False  # a template with logic may do without it
 
     def render(self, value: Value) -> str:
         """Return the value as text: numbers in their format and width, texts as they are.
@@ -73,7 +74,9 @@ def parse_template(
         The template.
     delimiters : tuple of str
         What encloses a name; `${x:.3e}` gives a number a format of its own, and `${x:12.3e}`
-        also a width of its own.
+        also a width of its own. Without a closing one, as in `@x`, a name goes as far as it can.
+        The opening one must not occur elsewhere in the text: what it begins is either a
+        placeholder or a mistake, so a file full of braces takes others than `{` and `}`.
     number_format : str
         Python format of numbers.
     width : int
@@ -91,7 +94,8 @@ def _parts(
     text: str, delimiters: tuple[str, str], number_format: str, width: int
 ) -> Iterator[str | Placeholder]:
     opening, closing = map(re.escape, delimiters)
-    placeholder = re.compile(rf"{opening}({NAME})(?::([^\s{{}}]*?))?{closing}")
+    own_format = r"(?::([^\s{}]*?))?" if closing else "()"  # `@x:` may end a word of the code's
+    placeholder = re.compile(f"{opening}({NAME}){own_format}{closing}")
     at = 0
     while (found := text.find(delimiters[0], at)) >= 0:
         match = placeholder.match(text, found)

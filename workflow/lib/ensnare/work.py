@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
-from ensnare.directories import enter_empty, is_full, remove_tree
+from ensnare.directories import enter_empty, is_full
 from ensnare.journal import Journal, read_journal, rows_of
+from ensnare.kept import Keeper
 from ensnare.model import CommandModel
 from ensnare.paths import StudyPaths
 from ensnare.process import MACHINE_TROUBLE
@@ -58,11 +59,9 @@ class BatchWork:
         self._alone = np.frombuffer(memory, np.uint8, n, n)  # started in a call of its own
         self._deaths = np.frombuffer(memory, np.uint8, n, 2 * n)
         self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
-        self._root = os.path.abspath(self.paths.samples / self.key)
-        self._keep = self.study.config.keep
-        names = [output.name for output in self.study.config.model.outputs]
-        self._nothing = [float("nan")] * len(names)
-        self._columns = column_order(names)
+        self.keeper = Keeper(self.study, self.key, self.paths)
+        self._columns = column_order(self.study)
+        self._nothing = [float("nan")] * len(self._columns)
         self._is_ordered = self._columns == sorted(self._columns)
 
     def cut(self, todo: NDArray[np.int64]) -> None:
@@ -131,8 +130,8 @@ class BatchWork:
     def _give_up(self, i: int, status: Status, why: str, death: Death) -> None:
         end = Outcome(status, death.exit_code, death.elapsed_s, self._nothing, why)
         self._record(i, end, self.run_key(i), int(self._deaths[i]))
-        if self._keep == "none":
-            remove_tree(self._directory(i))
+        if isinstance(self.model, CommandModel):
+            self.keeper.settle(self.samples.ids[i], ok=False)
 
     def _record(self, i: int, end: Outcome, run_key: str, attempts: int | None = None) -> None:
         if not self._is_ordered:
@@ -205,7 +204,7 @@ class BatchWork:
 
     def _command(self, model: CommandModel, i: int) -> tuple[Outcome, str]:
         """Run one sample of an external code in a directory of its own."""
-        directory = self._directory(i)
+        directory = self.keeper.directory(self.samples.ids[i])
         run_key = ""
         try:
             values = self.samples.values(i)
@@ -222,19 +221,20 @@ class BatchWork:
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, str(error))
         except Exception:  # a bug of ours in one sample must not end the batch
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, traceback.format_exc())
-        if end.status is not Status.OK and is_full(self._root):
+        if end.status is not Status.OK and is_full(self.keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
-        if self._keep == "none" or (self._keep == "failed" and end.status is Status.OK):
-            remove_tree(directory)
+        self.keeper.settle(self.samples.ids[i], ok=end.status is Status.OK)
         return end, run_key
 
-    def _directory(self, i: int) -> str:
-        return f"{self._root}/{self.samples.ids[i].decode()}"
 
-
-def column_order(names: list[str]) -> list[int]:
-    """Return the order of the outputs in journals and batch files: by name.
+def column_order(study: LoadedStudy) -> list[int]:
+    """Return the order of the numbers of a sample in journals and batch files: by output.
 
     Batches keep their names when the outputs of a study file are put in another order.
     """
-    return sorted(range(len(names)), key=names.__getitem__)
+    columns: dict[str, range] = {}
+    start = 0
+    for output in study.config.model.outputs:
+        columns[output.name] = range(start, start + output.width)
+        start += output.width
+    return [j for name in sorted(columns) for j in columns[name]]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ensnare.config.base import show
-from ensnare.config.inputs import Saltelli, Table
+from ensnare.config.designs import (
+    MOST_ROWS,
+    TAKE_COPULA,
+    Factorial,
+    Saltelli,
+    Table,
+    count_rows,
+)
+from ensnare.config.sweep import Case, expand_cases, matches
 from ensnare.errors import did_you_mean
 from ensnare.expressions import RESERVED, Expression, parse_expression
 
@@ -37,7 +45,7 @@ def check_names(study: Study) -> None:
     kinds = {
         "inputs": [item.name for item in study.inputs],
         "derived": list(study.derived),
-        "sweep": list(study.sweep),
+        "sweep": list(study.factors),
         "outputs": [item.name for item in study.model.outputs],
     }
     seen: dict[str, str] = {}
@@ -71,31 +79,71 @@ def check_design(study: Study) -> None:
         raise ValueError("there is a design but no uncertain input; add inputs with distributions")
     if not isinstance(study.design, Table):
         for i, item in enumerate(study.inputs):
-            if item.distribution is None and item.value is None:
+            if not item.has_law and item.value is None:
                 raise ValueError(
                     f"inputs[{i}]: '{item.name}' has neither a distribution nor a value; add one"
                 )
+        _check_rows(study.design, names)
     if study.analyses.sobol and not isinstance(study.design, Saltelli):
         raise ValueError(f"analyses: sobol needs the design saltelli; found {study.design.method}")
 
 
+def _check_rows(design: Any, names: list[str]) -> None:  # noqa: ANN401
+    """Check that a design has levels for every input, and that it can be made."""
+    if isinstance(design, Factorial) and isinstance(design.levels, dict):
+        for name in design.levels:
+            if name not in names:
+                raise ValueError(
+                    f"design.levels: '{name}' is not an uncertain input{did_you_mean(name, names)}"
+                )
+        missing = [name for name in names if name not in design.levels]
+        if missing:
+            raise ValueError(f"design.levels: no number of levels for '{missing[0]}'; add it")
+    rows = count_rows(design, names)
+    if rows > MOST_ROWS:
+        raise ValueError(
+            f"design: {design.method} of {len(names)} inputs has {rows:.3g} rows; "
+            f"expected at most {MOST_ROWS:g}"
+        )
+
+
 def check_copula(study: Study) -> None:
-    """Check that the copula couples inputs that vary, each pair once."""
-    if study.copula is None:
+    """Check that copulas couple inputs that vary, each input in one copula, each pair once."""
+    if not study.copulas:
         return
-    if study.design is not None and study.design.method in ("saltelli", "table"):
+    if study.design is not None and not isinstance(study.design, TAKE_COPULA):
         raise ValueError(
             f"copula: the design {study.design.method} takes independent inputs; "
-            "remove the copula or choose monte_carlo or sobol"
+            "remove the copula or choose monte_carlo, sobol, halton or lhs"
         )
     names = [item.name for item in study.random_inputs]
-    seen: set[frozenset[str]] = set()
-    for first, second, value in study.copula.normal.spearman:
-        for name in (first, second):
+    coupled: set[str] = set()
+    for copula in study.copulas:
+        pairs = getattr(copula.block, "pairs", [])
+        used = [*copula.block.inputs, *(name for pair in pairs for name in pair[:2])]
+        for name in used:
             if name not in names:
                 raise ValueError(
                     f"copula: '{name}' is not an uncertain input" + did_you_mean(name, names)
                 )
+        _check_block(copula.name, copula.block.inputs, pairs)
+        for name in copula.block.inputs:
+            if name in coupled:
+                raise ValueError(f"copula: '{name}' is in two copulas; expected one")
+            coupled.add(name)
+
+
+def _check_block(name: str, inputs: list[str], pairs: list[tuple[str, str, float]]) -> None:
+    """Check the inputs and the correlations of one copula."""
+    if len(set(inputs)) < len(inputs):
+        raise ValueError(f"copula.{name}: found an input twice; expected different ones")
+    seen: set[frozenset[str]] = set()
+    for first, second, value in pairs:
+        if not {first, second} <= set(inputs):
+            raise ValueError(
+                f"copula.{name}: found the pair {first}, {second}; expected pairs of "
+                + ", ".join(inputs)
+            )
         if first == second:
             raise ValueError(f"copula: found the pair {first}, {second}; expected two inputs")
         if frozenset((first, second)) in seen:
@@ -110,22 +158,49 @@ def check_copula(study: Study) -> None:
 
 def check_defaults(study: Study) -> None:
     """Check that defaults are of factors, and of the same kind as their levels."""
+    factors = study.factors
     for factor, level in study.defaults.items():
-        if factor not in study.sweep:
+        if factor not in factors:
             raise ValueError(
-                f"defaults: '{factor}' is not a factor of the sweep"
-                + did_you_mean(factor, study.sweep)
+                f"defaults: '{factor}' is not a factor of the sweep" + did_you_mean(factor, factors)
             )
-        first = study.sweep[factor][0]
+        first = factors[factor][0]
         if isinstance(first, str) != isinstance(level, str):
             kind = "a text" if isinstance(first, str) else "a number"
             raise ValueError(f"defaults.{factor}: got {show(level)}; expected {kind} as its levels")
 
 
+def check_exclude(study: Study) -> None:
+    """Check that every exclusion leaves out some case, and that some case is left."""
+    if not study.exclude:
+        return
+    factors, cases = study.factors, expand_cases(study.sweep)
+    for i, levels in enumerate(study.exclude):
+        where = f"exclude[{i}]"
+        if not levels:
+            raise ValueError(f"{where}: found no factor; expected some, such as {{mesh: fine}}")
+        for name, level in levels.items():
+            if name not in factors:
+                raise ValueError(
+                    f"{where}: '{name}' is not a factor of the sweep" + did_you_mean(name, factors)
+                )
+            if level not in factors[name]:
+                known = [str(known) for known in factors[name]]
+                raise ValueError(
+                    f"{where}.{name}: no level {show(level)}" + did_you_mean(str(level), known)
+                )
+        if not any(matches(case, levels) for case in cases):
+            raise ValueError(f"{where}: no case has all of these levels; remove it or change it")
+    if not expand_cases(study.sweep, study.exclude):
+        raise ValueError("exclude: found no case that is left; remove an exclusion")
+
+
 def check_derived(study: Study) -> None:
     """Check that derived values need names that exist, and not each other in a circle."""
-    known = {item.name for item in study.inputs} | set(study.derived) | set(study.sweep)
-    texts = {f for f, levels in study.sweep.items() if isinstance(levels[0], str)}
+    factors = study.factors
+    known = {item.name for item in study.inputs} | set(study.derived) | set(factors)
+    texts = {f for f, levels in factors.items() if isinstance(levels[0], str)}
+    cases = expand_cases(study.sweep, study.exclude) if study.derived else []
     for name, text in study.derived.items():
         try:
             expression = parse_expression(text)
@@ -138,7 +213,17 @@ def check_derived(study: Study) -> None:
                 )
             if needed in texts:
                 raise ValueError(f"derived.{name}: factor '{needed}' is a text, not a number")
+            if needed in factors and (lack := missing_in(needed, cases)):
+                raise ValueError(f"derived.{name}: factor '{needed}' does not exist in {lack}")
     sorted_expressions({k: parse_expression(v) for k, v in study.derived.items()})
+
+
+def missing_in(factor: str, cases: Sequence[Case]) -> str:
+    """Return the first case without a factor, as a reader sees it; empty if all have it."""
+    case = next((case for case in cases if factor not in case), None)
+    if case is None:
+        return ""
+    return "the case " + ", ".join(f"{name}={level}" for name, level in case.items())
 
 
 def sorted_expressions(expressions: dict[str, Expression]) -> dict[str, Expression]:

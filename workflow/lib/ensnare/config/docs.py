@@ -12,11 +12,32 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ensnare.config.inputs import Copula, Input, MonteCarlo, NormalCopula, Saltelli, Sobol, Table
+from ensnare.config.copulas import (
+    Copula,
+    JoePair,
+    NormalCopula,
+    StudentBlock,
+    ThetaCopula,
+    TogetherBlock,
+)
+from ensnare.config.designs import (
+    Composite,
+    Factorial,
+    Halton,
+    Lhs,
+    MonteCarlo,
+    Morris,
+    OneAtATime,
+    Saltelli,
+    Sobol,
+    Table,
+)
+from ensnare.config.inputs import DataFit, Input
 from ensnare.config.model import (
     Callable,
     CopyFile,
     Environment,
+    Keep,
     LinkFile,
     Model,
     Resources,
@@ -24,7 +45,18 @@ from ensnare.config.model import (
     TemplateFile,
     TreeFile,
 )
-from ensnare.config.outputs import JsonOutput, OutputBase, RegexOutput, TableOutput, XmlOutput
+from ensnare.config.outputs import (
+    AfterOutput,
+    Axis,
+    Hdf5Output,
+    JsonOutput,
+    NetcdfOutput,
+    OutputBase,
+    PythonOutput,
+    RegexOutput,
+    TableOutput,
+    XmlOutput,
+)
 from ensnare.config.study import Analyses, Batch, SobolAnalysis, StatisticsAnalysis, Study
 
 _ROOT = Path(__file__).parents[4]
@@ -34,11 +66,22 @@ _README = _ROOT / "config" / "README.md"
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The study", Study),
     ("`inputs`: a list of", Input),
+    ("`inputs`: `data` of an input", DataFit),
     ("`copula`", Copula),
     ("`copula.normal`", NormalCopula),
+    ("`copula`: of two inputs and one parameter", ThetaCopula),
+    ("`copula.JoeCopula`", JoePair),
+    ("`copula.MinCopula`", TogetherBlock),
+    ("`copula.StudentCopula`", StudentBlock),
     ("`design`, `method: monte_carlo`", MonteCarlo),
     ("`design`, `method: sobol`", Sobol),
+    ("`design`, `method: halton`", Halton),
+    ("`design`, `method: lhs`", Lhs),
     ("`design`, `method: saltelli`", Saltelli),
+    ("`design`, `method: morris`", Morris),
+    ("`design`, `method: factorial`", Factorial),
+    ("`design`, `method: composite`", Composite),
+    ("`design`, `method: one_at_a_time`", OneAtATime),
     ("`design`, `method: table`", Table),
     ("`model`", Model),
     ("`model.files`: a template", TemplateFile),
@@ -53,6 +96,12 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`model.outputs`: from XML", XmlOutput),
     ("`model.outputs`: from a table", TableOutput),
     ("`model.outputs`: from a text", RegexOutput),
+    ("`model.outputs`: from a text, by what stands before", AfterOutput),
+    ("`model.outputs`: from HDF5", Hdf5Output),
+    ("`model.outputs`: from netCDF", NetcdfOutput),
+    ("`model.outputs`: from a Python function", PythonOutput),
+    ("`model.outputs`: `axis` of an array", Axis),
+    ("`keep`, as a mapping", Keep),
     ("`resources`", Resources),
     ("`batch`", Batch),
     ("`analyses`", Analyses),

@@ -1,4 +1,4 @@
-"""Inputs, their coupling, and the design of experiments, as the study file says them."""
+"""Inputs, as the study file says them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from ensnare.config.base import FileName, Name, Number, Size, Strict, to_number
-
-# more rows fit neither the archive's 32-bit group numbers nor a year of computing
-Rows = Annotated[Size, Field(le=10**8)]
 
 
 def _parameter(value: Any) -> float | list[float]:  # noqa: ANN401
@@ -23,8 +20,33 @@ Parameter = Annotated[
 ]
 
 
+class DataFit(Strict):
+    """A distribution that is fitted to a column of a file."""
+
+    file: FileName = Field(description="A CSV file with a header, an HDF5 or a pickle file.")
+    column: str | None = Field(None, description="The column; default: the name of the input.")
+    fit: Literal["kernel", "histogram", "discrete"] = Field(
+        "kernel",
+        description="Kernel smoothing, a histogram, or the values themselves with their shares.",
+    )
+    bins: Size | None = Field(
+        None, description="Bars of the histogram; default: by the rule of Freedman and Diaconis."
+    )
+    weights: str | None = Field(
+        None, description="Column of weights, for a histogram or discrete values."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> DataFit:
+        if self.bins is not None and self.fit != "histogram":
+            raise ValueError(f"bins go with a histogram; found the fit {self.fit}")
+        if self.weights is not None and self.fit == "kernel":
+            raise ValueError("weights go with the fit histogram or discrete; found kernel")
+        return self
+
+
 class Input(Strict):
-    """One input: uncertain (`distribution`), or a constant (`value`)."""
+    """One input: uncertain (`distribution` or `data`), or a constant (`value`)."""
 
     name: Name = Field(description="Name; used in templates, commands and tables.")
     unit: str = Field("", description="Unit, shown in tables and plots.")
@@ -35,6 +57,7 @@ class Input(Strict):
         "`{Normal: {mu: 0, sigma: 1}}` or `{LogNormalMuSigma: {mu: 30e3, sigma: 9e3, gamma: 0}}`.",
         examples=[{"Normal": {"mu": 0, "sigma": 1}}],
     )
+    data: DataFit | None = Field(None, description="Measured values instead of a distribution.")
     truncate: tuple[Number | None, Number | None] | None = Field(
         None, description="Bounds `[low, high]` of a truncated distribution; `null` leaves a side."
     )
@@ -42,14 +65,16 @@ class Input(Strict):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Input:
-        if self.distribution is not None and self.value is not None:
-            raise ValueError(f"'{self.name}' has both a distribution and a value; keep one")
+        kinds = {"a distribution": self.distribution, "data": self.data, "a value": self.value}
+        found = [kind for kind, given in kinds.items() if given is not None]
+        if len(found) > 1:
+            raise ValueError(f"'{self.name}' has both {found[0]} and {found[1]}; keep one")
         if self.distribution is not None and len(self.distribution) != 1:
             names = ", ".join(self.distribution) or "none"
             raise ValueError(f"distribution: found {names}; expected one distribution")
         if self.truncate is not None:
             low, high = self.truncate
-            if self.distribution is None:
+            if not self.has_law:
                 raise ValueError(f"'{self.name}' is truncated but has no distribution")
             if low is None and high is None:
                 raise ValueError("truncate: found no bound; expected at least one number")
@@ -58,62 +83,14 @@ class Input(Strict):
         return self
 
     @property
+    def has_law(self) -> bool:
+        """Whether it has a distribution, given or fitted."""
+        return self.distribution is not None or self.data is not None
+
+    @property
     def is_constant(self) -> bool:
         """Whether it has one value."""
         return self.value is not None
-
-
-class NormalCopula(Strict):
-    """A normal copula from rank correlations; pairs that are not named are independent."""
-
-    spearman: list[tuple[Name, Name, Number]] = Field(
-        description="Spearman rank correlations, `[[L, I, -0.2], ...]`.", min_length=1
-    )
-
-
-class Copula(Strict):
-    """The dependence between inputs."""
-
-    normal: NormalCopula
-
-
-class MonteCarlo(Strict):
-    """Independent random points."""
-
-    method: Literal["monte_carlo"]
-    size: Rows = Field(description="Number of points.")
-
-
-class Sobol(Strict):
-    """The first points of the Sobol' low-discrepancy sequence."""
-
-    method: Literal["sobol"]
-    size: Rows = Field(description="Number of points; a power of two is best.")
-
-
-class Saltelli(Strict):
-    """Pick-freeze blocks for Sobol' indices, from a low-discrepancy sequence."""
-
-    method: Literal["saltelli"]
-    size: Rows = Field(
-        description="Base size N; N (d + 2) samples for d inputs. A power of two is best."
-    )
-
-
-class Table(Strict):
-    """Points from a file."""
-
-    method: Literal["table"]
-    file: FileName = Field(description="A CSV file with a header, or an HDF5 file.")
-    dataset: str | None = Field(
-        None,
-        description="HDF5: the group with one dataset per input, or a compound dataset; "
-        "default: the root group.",
-    )
-    size: Rows | None = Field(None, description="Take the first rows only.")
-
-
-Design = Annotated[MonteCarlo | Sobol | Saltelli | Table, Field(discriminator="method")]
 
 
 def input_identity(item: Input) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ensnare.config.base import quote_hint, show
+from ensnare.config.designs import METHODS
 from ensnare.config.model import FILE_KINDS
 from ensnare.config.outputs import OUTPUT_KINDS
 from ensnare.config.study import Study
 from ensnare.errors import did_you_mean
 
-_METHODS = ("monte_carlo", "sobol", "saltelli", "table")
-_TAGS = frozenset((*FILE_KINDS, *OUTPUT_KINDS, "plain", *_METHODS))
+_TAGS = frozenset((*FILE_KINDS, *OUTPUT_KINDS, "plain", *METHODS))
 # what a pattern of the model means to a reader
 _PATTERNS = {
     "^[A-Za-z][A-Za-z0-9_]*$": "letters, digits and _, starting with a letter",
@@ -31,6 +31,7 @@ _EXPECTED = {
     "model_attributes_type": "a mapping",
     "recursion_loop": "something that does not contain itself",
 }
+_PAIRS = {"spearman", "kendall", "pearson", "correlations"}  # lists of two names and a number
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
     "greater_than_equal": ("ge", "at least"),
@@ -84,8 +85,8 @@ def _follows_union(before: list[int | str]) -> bool:
 
 def _what(mistake: ErrorDetails) -> str:
     kind, context = mistake["type"], mistake.get("ctx", {})
-    value, verb = mistake["input"], "found the key" if _is_key(mistake) else "got"
-    got = f"{verb} {show(value)}"
+    value = mistake["input"]
+    got = f"found the key {show(value)}" if _is_key(mistake) else f"got {show(value)}"
     match kind:
         case "extra_forbidden":
             return _unknown_key(mistake)
@@ -101,9 +102,9 @@ def _what(mistake: ErrorDetails) -> str:
             return f"{got}; expected {context['expected']}"
         case "union_tag_invalid":
             tag = str(context["tag"])
-            return f"unknown method '{tag}'{did_you_mean(tag, _METHODS)}"
+            return f"unknown method '{tag}'{did_you_mean(tag, METHODS)}"
         case "union_tag_not_found":
-            return f"missing key 'method'; expected one of {', '.join(_METHODS)}"
+            return f"missing key 'method'; expected one of {', '.join(METHODS)}"
         case "string_pattern_mismatch":
             return f"{got}; expected {_PATTERNS[str(context['pattern'])]}"
         case "too_short":
@@ -123,7 +124,8 @@ def _what(mistake: ErrorDetails) -> str:
         case _ if kind in _BOUNDS:
             key, words = _BOUNDS[kind]
             return f"{got}; expected {words} {context[key]:g}"
-    return f"{got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
+        case _:
+            return f"{got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
 
 
 def _unknown_key(mistake: ErrorDetails) -> str:
@@ -142,18 +144,18 @@ def _count(n: int) -> str:
 
 def _length(mistake: ErrorDetails) -> int:
     """Return how many values belong where some are missing."""
-    return 3 if "spearman" in mistake["loc"] else 2
+    return 3 if _PAIRS & {*mistake["loc"]} else 2
 
 
 def _keys_at(mistake: ErrorDetails) -> list[str]:
     """Return the keys that the model at the mistake's place knows."""
     model: Any = Study
-    for part in mistake["loc"][:-1]:
+    for part in (p for p in mistake["loc"][:-1] if not _is_inner(p)):
         model = _step(model, part)
         if model is None:
             return []
     if not _is_model(model):  # an optional part: the one model among its types
-        models = [m for m in _flatten(model) if _is_model(m)]
+        models = [*dict.fromkeys(m for m in _flatten(model) if _is_model(m))]
         model = models[0] if len(models) == 1 else None
     return [f.alias or n for n, f in model.model_fields.items()] if model else []
 
@@ -164,7 +166,7 @@ def _step(model: Any, part: int | str) -> Any:  # noqa: ANN401
         by_key = {f.alias or n: f.annotation for n, f in model.model_fields.items()}
         return by_key.get(str(part))
     candidates = [model, *_flatten(model)]
-    models = [c for c in candidates if _is_model(c)]
+    models = [*dict.fromkeys(c for c in candidates if _is_model(c))]
     for candidate in models:
         fields = candidate.model_fields
         method = fields.get("method")

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ensnare.config.base import FileName, Size, Strict, Variable, Word
-from ensnare.config.outputs import Output, PlainOutput
+from ensnare.config.outputs import OUTPUT_KINDS, Output, PlainOutput, check_call
 
 FILE_KINDS = ("template", "copy", "link", "tree")
 
@@ -24,7 +18,8 @@ def _by_key(*keys: str) -> Discriminator:
     def which(value: Any) -> str | None:  # noqa: ANN401
         if isinstance(value, dict):
             return next((key for key in keys if key in value), None)
-        return next((key for key in keys if hasattr(value, key)), None)
+        # not by attributes: every model of pydantic has one called `copy`
+        return type(value).__name__.removesuffix("File").lower()
 
     return Discriminator(
         which,
@@ -41,7 +36,15 @@ class TemplateFile(Strict):
         None, description="Where it goes in the working directory; default: its own name."
     )
     delimiters: tuple[str, str] = Field(
-        ("${", "}"), description="What encloses a placeholder; `['@', '@']` for `@F@`."
+        ("${", "}"),
+        description="What encloses a placeholder; `['@', '@']` for `@F@`, `['@', '']` for `@F`. "
+        "The first one must not occur elsewhere in the file: one full of braces or dollar signs "
+        "of its own takes `['@', '@']` or `['<<', '>>']`.",
+    )
+    engine: Literal["plain", "jinja2"] = Field(
+        "plain",
+        description="`jinja2` for templates with logic; its `{{ }}` and `{% %}` replace "
+        "delimiters.",
     )
     format: str = Field(
         ".14g",
@@ -55,7 +58,7 @@ class TemplateFile(Strict):
     @field_validator("delimiters")
     @classmethod
     def _not_empty(cls, value: tuple[str, str]) -> tuple[str, str]:
-        if not value[0] or not value[1]:
+        if not value[0]:
             raise ValueError("found an empty delimiter; expected two texts such as ['@', '@']")
         if not "".join(value).isprintable() or " " in "".join(value):
             raise ValueError("found a blank in a delimiter; expected two texts such as ['@', '@']")
@@ -71,6 +74,13 @@ class TemplateFile(Strict):
                 f"'{value}' does not format a number; expected a Python format such as .14g"
             ) from None
         return value
+
+    @model_validator(mode="after")
+    def _one_syntax(self) -> TemplateFile:
+        # the default comes back from the resolved study
+        if self.engine == "jinja2" and self.delimiters != ("${", "}"):
+            raise ValueError("found both delimiters and engine: jinja2; keep one")
+        return self
 
 
 class CopyFile(Strict):
@@ -135,10 +145,7 @@ class Callable(Strict):
     @field_validator("call")
     @classmethod
     def _two_parts(cls, value: str) -> str:
-        place, _, function = value.rpartition(":")
-        if not place.strip(".") or ":" in place or not function.isidentifier():
-            raise ValueError(f"got '{value}'; expected file.py:function or package.module:function")
-        return value
+        return check_call(value)
 
 
 # tags in brackets do not show in messages
@@ -176,10 +183,12 @@ class Model(Strict):
         if self.command and plain:
             raise ValueError(
                 f"output '{plain[0]}' does not say where it stands; "
-                "expected json, xml, table or regex"
+                f"expected one of the keys {', '.join(OUTPUT_KINDS)}"
             )
         if self.python and len(plain) != len(self.outputs):
             raise ValueError("a Python function returns its outputs; give only their names")
+        if self.python and any(o.axis and o.axis.is_read for o in self.outputs):
+            raise ValueError("a Python function returns values only; give the values of the axis")
         if self.python and (self.files or self.success):
             raise ValueError("files and success belong to a command, not to a Python function")
         return self
@@ -198,4 +207,32 @@ class Resources(Strict):
     threads: Size = Field(1, description="Threads (cores) of one sample.")
 
 
-KeepPolicy = Literal["all", "failed", "none"]
+Kept = Annotated[
+    Annotated[Literal["all", "none"], Tag("(word)")]
+    | Annotated[list[FileName], Field(min_length=1), Tag("(patterns)")],
+    Discriminator(lambda value: "(patterns)" if isinstance(value, list) else "(word)"),
+]
+
+
+class Keep(Strict):
+    """What stays of working directories, by how their sample ended."""
+
+    ok: Kept = Field(
+        "none",
+        description="`all`, `none`, or patterns of files such as `log.*` (in any directory) and "
+        "`postProcessing/**`.",
+    )
+    failed: Kept = Field("all", description="The same for samples that are not ok.")
+
+
+KeepPolicy = Annotated[
+    Annotated[Literal["all", "failed", "none"], Tag("(word)")] | Annotated[Keep, Tag("(mapping)")],
+    Discriminator(lambda value: "(mapping)" if isinstance(value, dict | Keep) else "(word)"),
+]
+
+
+def kept_files(keep: KeepPolicy, *, ok: bool) -> Kept:
+    """Return what to keep of a sample's directory."""
+    if isinstance(keep, Keep):
+        return keep.ok if ok else keep.failed
+    return "all" if keep == "all" or (keep == "failed" and not ok) else "none"

@@ -19,10 +19,12 @@ from ensnare.config.agreement import (
     check_defaults,
     check_derived,
     check_design,
+    check_exclude,
     check_names,
     sorted_expressions,
 )
 from ensnare.config.base import (
+    FileName,
     Integer,
     Level,
     Name,
@@ -32,8 +34,17 @@ from ensnare.config.base import (
     show,
     to_integer,
 )
-from ensnare.config.inputs import Copula, Design, Input
+from ensnare.config.copulas import Copula, Copulas
+from ensnare.config.designs import Design
+from ensnare.config.inputs import Input
 from ensnare.config.model import KeepPolicy, Model, Resources
+from ensnare.config.sweep import (
+    MOST_CASES,
+    Sweep,
+    all_factors,
+    check_sweep,
+    count_cases,
+)
 from ensnare.expressions import Expression, parse_expression
 
 
@@ -98,10 +109,16 @@ class Study(Strict):
     derived: dict[Name, str] = Field(
         {}, description="Values computed from inputs by arithmetic, usable wherever an input is."
     )
-    copula: Copula | None = Field(None, description="Dependence between inputs.")
+    copula: Copulas | None = Field(None, description="Dependence between inputs.")
     design: Design | None = Field(None, description="Design of experiments over the inputs.")
-    sweep: dict[Name, list[Level]] = Field(
-        {}, description="Factors and their levels; every combination is a case."
+    sweep: Sweep = Field(
+        {},
+        description="Factors and their levels; every combination is a case. Levels are a list, a "
+        "rule (`geom(1, 100, 5)`, `igeom(1, 16, 5)`, `linspace(0, 1, 5)`), or a mapping to the "
+        "factors that exist for one level only: `{cg: {precond: [none, ilu]}, lu: {}}`.",
+    )
+    exclude: list[dict[Name, Level]] = Field(
+        [], description="Cases to leave out, by some of their factors: `[{mesh: fine, cores: 1}]`."
     )
     defaults: dict[Name, Level] = Field(
         {}, description="Level of a factor that samples had before the factor was added."
@@ -111,7 +128,19 @@ class Study(Strict):
     timeout: Seconds | None = Field(
         None, description="Longest time of one sample: `30 s`, `5 min`, `2 h`."
     )
-    keep: KeepPolicy = Field("failed", description="Which working directories stay.")
+    keep: KeepPolicy = Field(
+        "failed",
+        description="Which working directories stay: all, those of failed samples, none; or a "
+        "mapping such as `{failed: all, ok: ['log.*']}`.",
+    )
+    pack: bool = Field(
+        False, description="Put what stays into one file per batch; `ensnare path` unpacks."
+    )
+    scratch: FileName | None = Field(
+        None,
+        description="Run in directories below this one, such as `$TMPDIR`, local to the machine; "
+        "what stays is copied back.",
+    )
     batch: Batch = Field(Batch(), description="How samples are cut into jobs.")
     analyses: Analyses = Field(
         default=None,
@@ -153,17 +182,12 @@ class Study(Strict):
 
     @field_validator("sweep")
     @classmethod
-    def _levels(cls, sweep: dict[str, list[str | int | float]]) -> Any:  # noqa: ANN401
-        for factor, levels in sweep.items():
-            if not levels:
-                raise ValueError(f"'{factor}' has no levels; expected a list of at least one")
-            if len({isinstance(level, str) for level in levels}) > 1:
-                raise ValueError(f"'{factor}' mixes numbers and texts; quote the numbers")
-            seen: set[str | float] = set()  # 1 and 1.0 are one level
-            for level in levels:
-                if level in seen:
-                    raise ValueError(f"'{factor}' has the level {level} twice; keep one")
-                seen.add(level)
+    def _levels(cls, sweep: dict[str, Any]) -> dict[str, Any]:
+        check_sweep(sweep)
+        if count_cases(sweep) > MOST_CASES:
+            raise ValueError(
+                f"found {count_cases(sweep):.3g} cases; expected {MOST_CASES:g} at most"
+            )
         return sweep
 
     @model_validator(mode="after")
@@ -173,6 +197,7 @@ class Study(Strict):
         check_copula(self)
         check_derived(self)
         check_defaults(self)
+        check_exclude(self)
         return self
 
     @property
@@ -181,9 +206,21 @@ class Study(Strict):
         return [item for item in self.inputs if not item.is_constant]
 
     @property
+    def copulas(self) -> list[Copula]:
+        """The copulas, each of inputs of its own."""
+        if self.copula is None:
+            return []
+        return self.copula if isinstance(self.copula, list) else [self.copula]
+
+    @property
     def constants(self) -> dict[str, float]:
         """Name and value of the constant inputs."""
         return {item.name: item.value for item in self.inputs if item.value is not None}
+
+    @property
+    def factors(self) -> dict[str, list[str | int | float]]:
+        """Every factor with all of its levels; also those that only some level opens."""
+        return all_factors(self.sweep)
 
     @property
     def expressions(self) -> dict[str, Expression]:
@@ -194,4 +231,4 @@ class Study(Strict):
     def value_names(self) -> frozenset[str]:
         """All that `${name}` may name."""
         inputs = {item.name for item in self.inputs}
-        return frozenset(inputs | set(self.derived) | set(self.sweep) | BUILT_IN)
+        return frozenset(inputs | set(self.derived) | set(self.factors) | BUILT_IN)

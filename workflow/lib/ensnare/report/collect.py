@@ -12,6 +12,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from ensnare.config import Study
+from ensnare.config.copulas import Copula
 from ensnare.config.inputs import Input
 from ensnare.figurenames import figure_names
 from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
@@ -56,7 +57,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
             ReportInput(i.name, distribution_text(i), i.unit, i.description) for i in study.inputs
         ],
         design=_design(study, results),
-        factors=study.sweep,
+        factors=study.factors,
         command=_command(study),
         outputs=[
             ReportOutput(o.name, o.unit, o.range, description=o.description)
@@ -78,11 +79,14 @@ def distribution_text(item: Input) -> str:
     """Return the distribution of an input as a reader sees it: `Normal(mu=0, sigma=1)`."""
     if item.value is not None:
         return f"constant {item.value:.6g}"
-    if item.distribution is None:
+    if item.data is not None:
+        text = f"{item.data.fit} of {item.data.column or item.name} in {item.data.file}"
+    elif item.distribution is None:
         return "from the table"
-    ((name, parameters),) = item.distribution.items()
-    shown = ", ".join(f"{key}={_number(value)}" for key, value in parameters.items())
-    text = f"{name}({shown})"
+    else:
+        ((name, parameters),) = item.distribution.items()
+        shown = ", ".join(f"{key}={_number(value)}" for key, value in parameters.items())
+        text = f"{name}({shown})"
     if item.truncate:
         low, high = ("" if b is None else f"{b:.6g}" for b in item.truncate)
         text += f" on [{low or '-inf'}, {high or 'inf'}]"
@@ -101,10 +105,20 @@ def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     shown = study.design.model_dump(exclude_none=True)
     rows = len(results) // max(1, len(results.by_case()))
     shown |= {"rows": rows, "seed": study.seed}
-    if study.copula:
-        pairs = ((a, b, rho) for a, b, rho in study.copula.normal.spearman)
-        shown["Spearman correlation"] = ", ".join(f"{a}, {b}: {rho:g}" for a, b, rho in pairs)
+    if study.copulas:
+        shown["copula"] = "; ".join(map(_copula_text, study.copulas))
     return shown
+
+
+def _copula_text(copula: Copula) -> str:
+    """Return a copula as a reader sees it: `normal, spearman: L, I: -0.2`."""
+    tree = copula.block.model_dump(exclude_none=True)
+    pairs = getattr(copula.block, "pairs", [])
+    shown = [f"{k}={v:g}" for k, v in tree.items() if isinstance(v, float)]
+    kind = f"{copula.block.kind} correlation" if copula.name == "normal" else "parameters"
+    listed = ", ".join(f"{a}, {b}: {value:g}" for a, b, value in pairs)
+    inputs = [] if pairs else [f"of {', '.join(copula.block.inputs)}"]
+    return ", ".join([copula.name, *inputs, *shown, *([f"{kind} {listed}"] if pairs else [])])
 
 
 def _command(study: Study) -> str:

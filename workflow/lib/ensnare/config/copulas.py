@@ -1,0 +1,141 @@
+"""The dependence between inputs, as the study file says it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from ensnare.config.base import Name, Number, Strict
+
+Pairs = Annotated[list[tuple[Name, Name, Number]], Field(min_length=1)]
+Two = Annotated[list[Name], Field(min_length=2, max_length=2)]
+
+
+class NormalCopula(Strict):
+    """A normal copula from correlations of one kind; pairs that are not named are independent."""
+
+    spearman: Pairs | None = Field(
+        None, description="Spearman rank correlations, `[[L, I, -0.2], ...]`."
+    )
+    kendall: Pairs | None = Field(None, description="Kendall rank correlations instead.")
+    pearson: Pairs | None = Field(
+        None, description="Parameters of the normal copula instead: correlations of normal scores."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> NormalCopula:
+        found = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(found) != 1:
+            raise ValueError(
+                f"found {' and '.join(found) or 'no correlations'}; "
+                "expected one of spearman, kendall, pearson"
+            )
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The kind of correlation."""
+        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def pairs(self) -> list[tuple[str, str, float]]:
+        """The correlations."""
+        return list(getattr(self, self.kind))
+
+    @property
+    def inputs(self) -> list[str]:
+        """The inputs that it couples, by name."""
+        return sorted({name for first, second, _ in self.pairs for name in (first, second)})
+
+
+class ThetaCopula(Strict):
+    """A copula of two inputs with one parameter."""
+
+    inputs: Two = Field(description="The two inputs that it couples.")
+    theta: Number = Field(description="Its parameter, as in OpenTURNS.")
+
+
+class JoePair(ThetaCopula):
+    """An asymmetric extreme-value copula of two inputs."""
+
+    psi1: Number = Field(0.5, description="Its second parameter, as in OpenTURNS.")
+    psi2: Number = Field(0.5, description="Its third parameter, as in OpenTURNS.")
+
+
+class TogetherBlock(Strict):
+    """Perfect dependence: all inputs rise and fall together."""
+
+    inputs: list[Name] = Field(min_length=2, description="The inputs that it couples.")
+
+
+class StudentBlock(Strict):
+    """The copula of a multivariate Student distribution: extremes come together."""
+
+    inputs: list[Name] = Field(min_length=2, description="The inputs that it couples.")
+    nu: Number = Field(description="Degrees of freedom.")
+    correlations: Pairs = Field(description="Its parameters, `[[a, b, 0.5], ...]`.")
+
+    @property
+    def pairs(self) -> list[tuple[str, str, float]]:
+        """The correlations."""
+        return self.correlations
+
+
+class Copula(Strict):
+    """One copula by its OpenTURNS name, or `normal`; several in a list couple other inputs each."""
+
+    normal: NormalCopula | None = Field(None, description="From correlations of pairs of inputs.")
+    AliMikhailHaqCopula: ThetaCopula | None = Field(None, description="theta in [-1, 1].")
+    ClaytonCopula: ThetaCopula | None = Field(
+        None, description="theta >= -1: small values come together."
+    )
+    FarlieGumbelMorgensternCopula: ThetaCopula | None = Field(None, description="theta in [-1, 1].")
+    FrankCopula: ThetaCopula | None = Field(None, description="Any theta.")
+    GalambosCopula: ThetaCopula | None = Field(None, description="theta > 0.")
+    GumbelCopula: ThetaCopula | None = Field(
+        None, description="theta >= 1: large values come together."
+    )
+    JoeCopula: JoePair | None = Field(None, description="theta > 0, psi1 and psi2 in [0, 1].")
+    MinCopula: TogetherBlock | None = Field(None, description="Perfect dependence.")
+    PlackettCopula: ThetaCopula | None = Field(None, description="theta > 0.")
+    StudentCopula: StudentBlock | None = Field(None, description="Of any number of inputs.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Copula:
+        found = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(found) != 1:
+            raise ValueError(
+                f"found {' and '.join(found) or 'none'}; expected one copula, such as normal; "
+                "for several write a list"
+            )
+        return self
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return next(n for n in type(self).model_fields if getattr(self, n) is not None)
+
+    @property
+    def block(self) -> Any:  # noqa: ANN401
+        """What is said of it."""
+        return getattr(self, self.name)
+
+    def identity(self) -> list[Any]:
+        """Return what decides the values of the inputs that it couples."""
+        tree = self.block.model_dump(exclude_none=True)
+        for kind in ("spearman", "kendall", "pearson", "correlations"):
+            if kind in tree:
+                tree[kind] = sorted([*sorted(pair[:2]), pair[2]] for pair in tree[kind])
+        return [self.name, tree]
+
+
+def _several(value: Any) -> str:  # noqa: ANN401
+    return "(several)" if isinstance(value, list) else "(one)"
+
+
+Copulas = Annotated[
+    Annotated[Copula, Tag("(one)")]
+    | Annotated[list[Copula], Field(min_length=1), Tag("(several)")],
+    Discriminator(_several),
+]

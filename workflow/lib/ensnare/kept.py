@@ -1,0 +1,172 @@
+"""What stays of working directories: where samples run, and what is kept of them, and how."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tarfile
+from pathlib import Path
+
+from ensnare.config import LoadedStudy
+from ensnare.config.model import Kept, kept_files
+from ensnare.directories import copy_files, prune_tree, remove_tree
+from ensnare.errors import BatchError
+from ensnare.identity import digest
+from ensnare.paths import StudyPaths, write_whole
+
+
+class Keeper:
+    """The working directories of a batch.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    key : str
+        The batch.
+    paths : StudyPaths
+        The files of the study.
+
+    Raises
+    ------
+    BatchError
+        If there is no scratch directory on this machine.
+    """
+
+    def __init__(self, study: LoadedStudy, key: str, paths: StudyPaths) -> None:
+        config = study.config
+        self._kept = {ok: kept_files(config.keep, ok=ok) for ok in (True, False)}
+        self._final = os.path.abspath(paths.samples / key)
+        self._pack = paths.pack(key) if config.pack else None
+        self.root = self._final
+        if config.scratch is not None and config.model.python is None:
+            self.root = _scratch(study.path(os.path.expandvars(config.scratch)), self._final)
+
+    def directory(self, sample_id: bytes) -> str:
+        """Return where a sample runs."""
+        return f"{self.root}/{sample_id.decode()}"
+
+    def settle(self, sample_id: bytes, *, ok: bool) -> None:
+        """Keep of a sample that ended what is to be kept, and remove the rest.
+
+        Raises
+        ------
+        OSError
+            If it cannot be copied back from the scratch directory.
+        """
+        kept, directory = self._kept[ok], self.directory(sample_id)
+        if self.root == self._final:
+            _reduce(directory, kept)
+            return
+        final = f"{self._final}/{sample_id.decode()}"
+        if os.path.lexists(final):  # of an earlier attempt
+            remove_tree(final)
+        if kept != "none":
+            copy_files(directory, final, ["**"] if kept == "all" else kept)
+        remove_tree(directory)
+
+    def finish(self) -> None:
+        """Pack what was kept, if it is to be packed, and remove what is empty."""
+        if self._pack is not None and os.path.isdir(self._final):
+            pack_directories(self._final, self._pack)
+        if self.root != self._final:
+            remove_tree(self.root)
+        with contextlib.suppress(OSError):  # not empty, or never made
+            os.rmdir(self._final)
+            os.rmdir(os.path.dirname(self._final))
+
+
+def _reduce(directory: str, kept: Kept) -> None:
+    if kept == "none":
+        remove_tree(directory)
+    elif kept != "all":
+        prune_tree(directory, kept)
+
+
+def _scratch(parent: Path, final: str) -> str:
+    """Return a directory of our own below a scratch directory; the same for the same batch.
+
+    So what a job that was killed left there is removed when the batch runs there again.
+    """
+    if "$" in str(parent):
+        raise BatchError(f"scratch: the variable in '{parent}' is not set on this machine")
+    if not parent.is_dir():
+        raise BatchError(f"scratch: no directory {parent} on this machine")
+    root = parent.absolute() / f"ensnare-{os.getuid()}-{digest(final)}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    if root.is_symlink() or root.stat().st_uid != os.getuid():
+        raise BatchError(f"scratch: {root} belongs to another user; remove it")
+    return str(root)
+
+
+def pack_directories(root: str, pack: Path) -> None:
+    """Move the directories of samples into one tar file; what it held before stays.
+
+    Parameters
+    ----------
+    root : str
+        The directory of the batch.
+    pack : Path
+        The tar file; a sample that it holds already is replaced.
+    """
+    names = sorted(os.listdir(root))
+    if not names:
+        return
+
+    def write(part: Path) -> None:
+        with part.open("wb") as raw:
+            with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as new:
+                if pack.exists():
+                    _copy_members(pack, new, set(names))
+                for name in names:
+                    new.inodes = {}  # type: ignore[attr-defined]  # no links between samples
+                    new.add(os.path.join(root, name), arcname=name, filter=_plain)
+            raw.flush()
+            os.fsync(raw.fileno())  # before the directories go
+
+    write_whole(pack, write)
+    for name in names:
+        remove_tree(os.path.join(root, name))
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Leave out pipes, sockets and devices."""
+    return member if member.isreg() or member.isdir() or member.issym() or member.islnk() else None
+
+
+def _copy_members(pack: Path, new: tarfile.TarFile, without: set[str]) -> None:
+    with tarfile.open(pack) as old:
+        for member in old:
+            if member.name.partition("/")[0] not in without:
+                new.addfile(member, old.extractfile(member) if member.isreg() else None)
+
+
+def unpack_directory(pack: Path, sample_id: str, target: Path) -> None:
+    """Take the directory of a sample out of a tar file; the file stays as it is.
+
+    Parameters
+    ----------
+    pack : Path
+        The tar file.
+    sample_id : str
+        The sample.
+    target : Path
+        The directory to put it in, under its id.
+    """
+    with tarfile.open(pack) as file:
+        wanted = [m for m in file if m.name.partition("/")[0] == sample_id]
+        file.extractall(target, members=wanted, filter="tar")
+
+
+def kept_directories(paths: StudyPaths) -> dict[tuple[str, str], Path]:
+    """Return (batch, sample id) of what was kept, and its directory or its place in a tar file."""
+    found: dict[tuple[str, str], Path] = {}
+    for pack in sorted(paths.samples.glob("*.tar")):
+        with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(pack) as file:
+            names = {member.name.partition("/")[0] for member in file}
+            found |= {(pack.stem, name): pack / name for name in names}
+    if paths.samples.is_dir():
+        for batch in paths.samples.iterdir():
+            if batch.is_dir():
+                found |= {(batch.name, path.name): path for path in batch.iterdir()}
+    return found
