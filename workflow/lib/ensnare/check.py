@@ -18,11 +18,11 @@ from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
 from ensnare.config.designs import Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
-from ensnare.environment import base_environment
+from ensnare.environment import base_environment, find_program
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.identity import digest, file_target, model_identity
 from ensnare.jinjatemplates import JinjaTemplate
-from ensnare.model import CommandModel, compile_model, find_program, known_values
+from ensnare.model import CommandModel, compile_model, known_values
 from ensnare.provenance import package_versions
 from ensnare.templates import Placeholder, Template, parse_template
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 
@@ -54,3 +55,29 @@ def base_environment(study: LoadedStudy) -> Mapping[str, str]:
         item.partition("=") for item in done.stdout.decode(errors="surrogateescape").split("\0")
     )
     return {name: value for name, equals, value in pairs if equals and name not in _WHERE}
+
+
+def find_program(word: str, base: str, search: str | None) -> str:
+    """Return the path of a program.
+
+    Parameters
+    ----------
+    word : str
+        As written in the study: a name on PATH, `./program` in the working directory of the
+        sample, or a path relative to the study file.
+    base : str
+        The directory of the study file.
+    search : str, optional
+        The search path.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a name is not on the search path.
+    """
+    if "/" in word:
+        return word if word.startswith("./") else os.path.join(base, word)
+    found = shutil.which(word, path=search)
+    if found is None:
+        raise FileNotFoundError(2, "no such program on PATH", word)
+    return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
-import shutil
+import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from typing import Any
 
 from ensnare.config import LoadedStudy
 from ensnare.config.outputs import Output
-from ensnare.environment import base_environment
+from ensnare.environment import base_environment, find_program
 from ensnare.errors import ConfigError, OutputError
 from ensnare.inputfiles import InputFile, compile_files, make_files
 from ensnare.outputs import Parser, RunFiles, compile_parser, compile_success
@@ -120,6 +122,8 @@ class CommandModel:
         for number, argv in enumerate(commands):
             left = None if self.limit_s is None else self.limit_s - (time.perf_counter() - start)
             try:
+                if number:
+                    _refuse_special(self.streams)
                 ended = run_step(argv, environment, self.streams, number > 0, left)
             except OSError as error:
                 return self._not_started(directory, argv[0], error, start)
@@ -204,30 +208,18 @@ class CommandModel:
         return path
 
 
-def find_program(word: str, base: str, search: str | None) -> str:
-    """Return the path of a program.
-
-    Parameters
-    ----------
-    word : str
-        As written in the study: a name on PATH, `./program` in the working directory of the
-        sample, or a path relative to the study file.
-    base : str
-        The directory of the study file.
-    search : str, optional
-        The search path.
+def _refuse_special(streams: Sequence[str]) -> None:
+    """Refuse a stream that a step replaced by a pipe: to open it would wait for ever.
 
     Raises
     ------
-    FileNotFoundError
-        If a name is not on the search path.
+    OSError
+        If it is anything but a file.
     """
-    if "/" in word:
-        return word if word.startswith("./") else os.path.join(base, word)
-    found = shutil.which(word, path=search)
-    if found is None:
-        raise FileNotFoundError(2, "no such program on PATH", word)
-    return found
+    for name in streams:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
 
 
 def compile_model(study: LoadedStudy) -> CommandModel:
