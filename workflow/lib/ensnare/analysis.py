@@ -15,9 +15,6 @@ from ensnare.results import StudyResults
 from ensnare.sensitivity import sobol_indices
 from ensnare.statistics import summarise
 
-# outputs are numbers; the place of an element of an array output will stand here
-_POSITION = 0
-
 
 def statistics_table(results: StudyResults, confidence: float) -> pd.DataFrame:
     """Return the statistics of every output in every case.
@@ -38,11 +35,11 @@ def statistics_table(results: StudyResults, confidence: float) -> pd.DataFrame:
     """
     independent = results.columns["block"] < 2 if "block" in results.columns else None
     rows = []
-    for name, case, where, y in _groups(results):
+    for name, position, case, where, y in _groups(results):
         values = y if independent is None else y[independent[where]]
         found, used, dropped = summarise(values, confidence=confidence)
         rows += [
-            {"output": name, "position": _POSITION, **case, "statistic": item.name,
+            {"output": name, "position": position, **case, "statistic": item.name,
              "value": item.value, "ci_low": item.low, "ci_high": item.high,
              "n_used": used, "n_dropped": dropped}
             for item in found
@@ -70,7 +67,7 @@ def sobol_table(results: StudyResults, estimator: str, confidence: float) -> pd.
     """
     names = list(results.inputs)
     rows = []
-    for name, case, where, y in _groups(results):
+    for name, position, case, where, y in _groups(results):
         table = pick_freeze_table(
             y, results.columns["block"][where], results.columns["group"][where]
         )
@@ -79,7 +76,7 @@ def sobol_table(results: StudyResults, estimator: str, confidence: float) -> pd.
             values, low, high = (getattr(found, kind + part) for part in ("", "_low", "_high"))
             for i, input_name in enumerate(names):
                 rows.append(
-                    {"output": name, "position": _POSITION, **case, "input": input_name,
+                    {"output": name, "position": position, **case, "input": input_name,
                      "index": kind, "value": values[i], "ci_low": low[i], "ci_high": high[i],
                      "n_used": found.n_used, "n_dropped": found.n_dropped}
                 )  # fmt: skip
@@ -110,13 +107,15 @@ def pick_freeze_table(
 
 def _groups(
     results: StudyResults,
-) -> Iterator[tuple[str, dict[str, Any], slice, NDArray[np.float64]]]:
-    """Yield output name, case, its place and its values."""
+) -> Iterator[tuple[str, int, dict[str, Any], slice, NDArray[np.float64]]]:
+    """Yield output name, position in an array output, case, its place and its values."""
     factors = list(results.study.factors)
     for name, y in results.outputs.items():
         for case, where in results.by_case():
             # every table has every factor: one that does not exist in a case is empty there
-            yield name, {f: case.get(f) for f in factors}, where, y[where]
+            levels = {f: case.get(f) for f in factors}
+            for position, column in enumerate(y[where].reshape(where.stop - where.start, -1).T):
+                yield name, position, levels, where, column
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

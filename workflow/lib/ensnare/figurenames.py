@@ -18,12 +18,19 @@ def figure_names(study: Study) -> list[str]:
     list of str
         `<kind>_<output>`, `status` and `cost`.
     """
+    named = [
+        f"{kind}_{output.name}"
+        for output in study.model.outputs
+        for kind in _kinds(study, is_array=output.shape is not None)
+    ]
+    return [*named, "status", "cost"]
+
+
+def _kinds(study: Study, *, is_array: bool) -> list[str]:
+    """Return the kinds of figures of an output."""
     kinds = []
     if study.analyses.sobol:
-        kinds.append("sobol")
-    if study.random_inputs:
-        kinds += ["distribution", "scatter"]
-    else:
-        kinds.append("sweep")
-    named = [f"{kind}_{output.name}" for output in study.model.outputs for kind in kinds]
-    return [*named, "status", "cost"]
+        kinds.append("sobolcurves" if is_array else "sobol")
+    if is_array:
+        return [*kinds, "curves"]
+    return [*kinds, *(["distribution", "scatter"] if study.random_inputs else ["sweep"])]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ensnare import plots
 from ensnare.figurenames import figure_names
@@ -45,10 +46,7 @@ def _sobol(results: StudyResults, tables: Tables, output: str) -> Figure:
 
 
 def _distribution(results: StudyResults, tables: Tables, output: str) -> Figure:
-    # a pick-freeze design repeats values: only the blocks A and B are a sample of the output
-    y, unit = results.outputs[output], _units(results)[output]
-    block = results.columns.get("block")
-    keep = np.ones(len(y), bool) if block is None else block < 2
+    y, unit, keep = results.outputs[output], _units(results)[output], _independent(results)
     if results.study.sweep:
         groups = {case_label(case): y[at][keep[at]] for case, at in results.by_case()}
         return plots.plot_distributions_by_case(groups, output, unit)
@@ -61,6 +59,44 @@ def _statistics(tables: Tables, output: str) -> dict[str, float] | None:
     table = tables["statistics"]
     rows = table[table["output"] == output]
     return dict(zip(rows["statistic"], rows["value"], strict=True))
+
+
+def _curves(results: StudyResults, _tables: Tables, output: str) -> Figure:
+    y, keep = results.outputs[output], _independent(results)
+    label = plots.axis_label(output, _units(results)[output])
+    axis, axis_label = results.axes[output], _axis_label(results, output)
+    if not results.study.sweep:
+        return plots.plot_curves(axis, y[keep], axis_label=axis_label, output_label=label)
+    groups = {case_label(case): y[at][keep[at]] for case, at in results.by_case()}
+    return plots.plot_curves_by_case(axis, groups, axis_label=axis_label, output_label=label)
+
+
+def _sobol_curves(results: StudyResults, tables: Tables, output: str) -> Figure:
+    table = tables["sobol_indices"]
+    table = table[table["output"] == output]
+    title = ""
+    case = results.by_case()[0][0]
+    for factor, level in case.items():  # one case has room; the table has them all
+        table = table[table[factor] == level]
+        title = f"case {case_label(case)}"
+    return plots.plot_sobol_curves(
+        table,
+        results.axes[output],
+        output=output,
+        axis_label=_axis_label(results, output),
+        title=title,
+    )
+
+
+def _axis_label(results: StudyResults, output: str) -> str:
+    axis = next(o.axis for o in results.study.model.outputs if o.name == output)
+    return plots.axis_label(axis.name, axis.unit) if axis else "position"
+
+
+def _independent(results: StudyResults) -> NDArray[np.bool_]:
+    """Return which samples count: a pick-freeze design repeats the values of blocks A and B."""
+    block = results.columns.get("block")
+    return np.ones(len(results), bool) if block is None else np.asarray(block < 2)
 
 
 def _scatter(results: StudyResults, _tables: Tables, output: str) -> Figure:
@@ -110,6 +146,8 @@ def _units(results: StudyResults) -> dict[str, str]:
 
 _DRAW: dict[str, Callable[[StudyResults, Tables, str], Figure]] = {
     "sobol": _sobol,
+    "sobolcurves": _sobol_curves,
+    "curves": _curves,
     "distribution": _distribution,
     "scatter": _scatter,
     "sweep": _sweep,

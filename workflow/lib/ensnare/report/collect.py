@@ -14,16 +14,25 @@ from ruamel.yaml import YAML
 from ensnare.config import Study
 from ensnare.config.copulas import Copula
 from ensnare.config.inputs import Input
+from ensnare.config.outputs import OutputBase
 from ensnare.figurenames import figure_names
 from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
 from ensnare.results import StudyResults
 from ensnare.status import Status
 
-_SECTION = {"sobol": "sobol", "distribution": "statistics", "scatter": "statistics"}
+_SECTION = {
+    "sobol": "sobol",
+    "sobolcurves": "sobol",
+    "distribution": "statistics",
+    "scatter": "statistics",
+    "curves": "statistics",
+}
 _CAPTIONS = {
     "sobol": "Sobol' indices of {output}: the share of its variance that each input explains alone "
     "(first order) and with all interactions (total), with {confidence:.0%} intervals.",
+    "sobolcurves": "Sobol' indices of {output} along its axis, with {confidence:.0%} intervals.",
     "distribution": "Distribution of {output}.",
+    "curves": "{output} along its axis: median, bands of 50 and 90 %, and some of the samples.",
     "scatter": "{output} against each input; the samples that failed are marked at the edge.",
     "sweep": "{output} over the levels of the sweep.",
     "status": "Samples by status.",
@@ -60,7 +69,14 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         factors=study.factors,
         command=_command(study),
         outputs=[
-            ReportOutput(o.name, o.unit, o.range, description=o.description)
+            ReportOutput(
+                o.name,
+                o.unit,
+                o.range,
+                shape=tuple(o.shape or ()),
+                axis=_axis(o),
+                description=o.description,
+            )
             for o in study.model.outputs
         ],
         status_counts=status_counts(results),
@@ -73,6 +89,13 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         provenance=_provenance(results),
         config=_yaml(study),
     )
+
+
+def _axis(output: OutputBase) -> str:
+    """Return the axis of an array output as a reader sees it: `x [m]`."""
+    if output.axis is None:
+        return ""
+    return f"{output.axis.name} [{output.axis.unit}]" if output.axis.unit else output.axis.name
 
 
 def distribution_text(item: Input) -> str:
