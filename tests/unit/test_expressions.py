@@ -156,3 +156,10 @@ def test_any_text_is_parsed_or_refused(text):
     except ValueError as error:
         refusal = str(error)
     assert len(refusal.splitlines()) <= 1
+
+
+def test_a_division_by_zero_on_the_way_is_an_error_too():
+    with pytest.raises(ValueError, match="cannot be evaluated"):
+        parse_expression("0 / (1**2 / 0)").evaluate({})
+    with pytest.raises(ValueError, match="cannot be evaluated"):
+        parse_expression("1 / (1 / x)").evaluate({"x": np.array([1.0, 0.0])})

@@ -69,7 +69,7 @@ class Expression:
         """
         import numpy as np  # rule files parse expressions and evaluate none
 
-        with np.errstate(all="ignore"):
+        with np.errstate(all="raise", under="ignore"):  # no infinity on the way to a number
             try:
                 result = _interpret(self._tree, values)
             except (ArithmeticError, TypeError) as error:
