@@ -531,7 +531,11 @@ WRONG_DERIVED = [
     ("x * c", "x + 1j", f"derived.z: 'x + 1j': '1j' at column 5 {ALLOWED}"),
     ("x * c", "x ^ 2", "derived.z: 'x ^ 2': ^ is not allowed; write ** for a power"),
     ("x * c", '"sqrt(x, c)"', "derived.z: 'sqrt(x, c)': sqrt got 2 arguments; expected 1"),
-    ("x * c", "9**9**9**9", "derived.z: '9**9**9**9' cannot be evaluated: overflow encountered in power"),
+    (
+        "x * c",
+        "9**9**9**9",
+        "derived.z: '9**9**9**9' cannot be evaluated: overflow encountered in power",
+    ),
     (
         "x * c",
         f"'1{'0' * 400}'",

@@ -2,6 +2,8 @@ import itertools
 import subprocess
 import sys
 
+import h5py
+import numpy as np
 import pytest
 from good_study import FOR_SALTELLI, FOR_TABLE, GOOD, changed, loaded, with_python
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from ensnare.batches import boundaries, design_content, design_rows, plan_batches
 from ensnare.config import LoadedStudy, parse_study
+from ensnare.tables import count_csv_rows, count_hdf5_rows, read_table
 
 COMMAND = 'command: [bin/code.sh, in.txt, "${mesh}"]'
 SALTELLI = changed(*FOR_SALTELLI)
@@ -268,3 +271,12 @@ def test_planning_batches_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     heavy = {"openturns", "pandas", "scipy", "matplotlib", "h5py", "numpy"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_rows_of_a_table_are_counted_as_they_are_read(tmp_path):
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["x"], file["bounds"] = np.zeros(10), np.zeros(2)
+    assert count_hdf5_rows(tmp_path / "t.h5", None, ["x"]) == 10
+    (tmp_path / "t.csv").write_text('\ufeff# made\nx,note\n1,"a\nb"\n  # c\n3,c\n')
+    assert count_csv_rows(tmp_path / "t.csv") == 2
+    assert read_table(tmp_path / "t.csv", ["x"]).tolist() == [[1], [3]]

@@ -304,3 +304,26 @@ def test_every_row_of_a_design_gives_what_the_design_says(run, tmp_path):
         for row in range(3)
     ]
     np.testing.assert_array_equal(got, 2 * design.x[:3, 0])
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("import os; os._exit(0)", "killed"),
+        ("import time; time.sleep(300)", "timeout"),
+        ("raise SystemExit(0)", "error"),
+    ],
+)
+def test_a_python_function_that_does_not_return_is_an_answer(tmp_path, body, status):
+    (tmp_path / "model.py").write_text(f"def f(x):\n    {body}\n")
+    study = "study: s\ninputs: [{name: x, distribution: {Uniform: {a: 0, b: 1}}}]\n"
+    study += "design: {method: sobol, size: 2}\ntimeout: 0.5 s\n"
+    study += "model: {python: {call: 'model.py:f'}, outputs: [{name: y}]}\n"
+    (tmp_path / "s.yaml").write_text(study)
+    words = [sys.executable, "-m", "ensnare", "eval", "s.yaml", "x=0.5"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert json.loads(done.stdout)["status"] == status
+    done = subprocess.run([*words, "--prepare-only"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no files to prepare" in done.stderr

@@ -709,3 +709,12 @@ def test_a_step_whose_stream_became_a_pipe_fails(tmp_path, special):
     model = {"command": steps, "outputs": [{"name": "y", "regex": "y = (.*)"}]}
     _, arrays = evaluate(study_tree(model, size=1, timeout=20), tmp_path)
     assert labels(arrays) == ["failed"]
+
+
+def test_a_vectorised_function_that_works_in_place_does_not_change_the_design(tmp_path):
+    code = "def f(x):\n    x *= 0.5\n    assert not (x > 0.49).any()\n    return x\n"
+    (tmp_path / "model.py").write_text(code)
+    _, arrays = evaluate(study_tree(python("model.py:f", vectorized=True), size=64), tmp_path)
+    good = arrays.status == 0
+    np.testing.assert_allclose(arrays.y[good, 0], arrays.x[good, 0] / 2)
+    np.testing.assert_array_equal(good, arrays.x[:, 0] <= 0.98)

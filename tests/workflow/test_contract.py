@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -220,3 +221,15 @@ def test_a_pure_sweep_has_a_figure_and_no_statistics(snakemake, tmp_path):
         np.testing.assert_allclose(file["outputs/y"][:], [3, 13, 6, 16, 9, 19])
     assert (tmp_path / "results/small/figures/sweep_y.svg").exists()
     assert not (tmp_path / "results/small/statistics.csv").exists()
+
+
+def test_two_runs_that_start_together_evaluate_every_sample_once(snakemake, tmp_path):
+    log = tmp_path / "starts"
+    study = awk_study(30)
+    study["model"]["command"] = ["awk", f'BEGIN {{print "x" >> "{log}"; print ${{a}} + ${{b}}}}']
+    snakemake("-n", study=study)  # writes the study file
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: snakemake(study=tmp_path / "study.yaml"), range(2)))
+    assert [run.code for run in runs] == [0, 0], runs[0].text + runs[1].text
+    assert len(log.read_text().splitlines()) == 30
+    assert "Nothing to be done" in snakemake(study=study).text

@@ -9,6 +9,7 @@ try:
     from ensnare.figurenames import figure_names
     from ensnare.paths import StudyPaths
     from ensnare.resolved import resolved_tree
+    from ensnare.runlock import wait_for_turn
 except ImportError as error:
     sys.exit(f"{error}; in the clone run: make install, and use the Python of .venv")
 
@@ -91,3 +92,7 @@ if workflow.is_main_process:
 
 wildcard_constraints:
     key="[0-9a-f]{16}",
+
+
+onstart:
+    wait_for_turn(paths.lock, logger.info)

@@ -68,7 +68,7 @@ def boundaries(total: int, size: int | None, first: int = _FIRST_SIZE) -> Iterat
     total : int
         Number of items.
     size : int or None
-        Items per range; None starts with `first` and doubles after every fourth range.
+        Items per range; None starts with `first` and doubles after every second range.
     first : int
         Size of the first ranges when `size` is None.
 
@@ -99,28 +99,33 @@ def design_rows(study: LoadedStudy) -> int:
             return 1
         case Table():
             try:
-                return _table_rows(study.path(config.design.file), config.design)
+                return _table_rows(
+                    study.path(config.design.file),
+                    config.design,
+                    [item.name for item in config.random_inputs],
+                )
             except ConfigError as error:
                 raise ConfigError(f"{study.source}: {error}") from None
         case design:
             return count_rows(design, [item.name for item in config.random_inputs])
 
 
-def _table_rows(path: Path, table: Table) -> int:
+def _table_rows(path: Path, table: Table, names: list[str]) -> int:
     """Count the rows of a table."""
     if not os.path.isfile(path):
         raise ConfigError(f"design.file: no file {path}")
     if path.suffix in (".h5", ".hdf5"):
         from ensnare.tables import count_hdf5_rows
 
-        rows = count_hdf5_rows(path, table.dataset)
+        rows = count_hdf5_rows(path, table.dataset, names)
     elif path.suffix in (".pkl", ".pklz"):
         from ensnare.tables import count_pickle_rows
 
         rows = count_pickle_rows(path)
     else:
-        with path.open("rb") as file:
-            rows = sum(1 for line in file if line.strip() and not line.startswith(b"#")) - 1
+        from ensnare.tables import count_csv_rows
+
+        rows = count_csv_rows(path)
     if rows < 1:
         raise ConfigError(f"design.file: {path} has no rows; expected a header and rows")
     if table.size is not None and table.size > rows:

@@ -75,6 +75,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _parser() -> _Parser:
     parser = _Parser(prog="ensnare", description="Studies of simulation codes.")
+    parser.add_argument("--version", action="version", version=f"ensnare {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
 
     check = commands.add_parser("check", help="check a study file")
@@ -122,6 +123,12 @@ def _add_elsewhere(commands: Any) -> None:  # noqa: ANN401
     collect.add_argument("study", type=Path, help="study file, or directory of results")
     collect.add_argument("directory", type=Path, metavar="D", help="what prepare made")
     collect.set_defaults(run=_collect)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("ensnare")
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -231,7 +238,7 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
         return code
     paths = StudyPaths(options.study.parent)
     options.log.parent.mkdir(parents=True, exist_ok=True)
-    with options.log.open("w", buffering=1) as log:
+    with options.log.open("a", buffering=1) as log:
         try:
             evaluate_batch(study, batch, paths, options.threads, lambda line: print(line, file=log))
         except EnsnareError as error:

@@ -86,7 +86,7 @@ def source_digest(call: str, directory: Path, where: str = "model.python.call") 
         line = getattr(error, "lineno", None)
         place = f"{path}:{line}" if line else str(path)
         raise ConfigError(f"{where}: {place}: not valid Python: {error.args[0]}") from None
-    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(ast.unparse(tree).encode(), digest_size=16).hexdigest()
 
 
 def callable_file(call: str, directory: Path, where: str = "model.python.call") -> Path:

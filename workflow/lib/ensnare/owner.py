@@ -60,7 +60,8 @@ class Owner:
                 continue
             if seen is None or seen[0] != beat:
                 seen = (beat, now)
-            if not _alive(text) or now - seen[1] > _DEAD_S:
+            alive = _alive(text)  # a process that runs here may be suspended, and is not dead
+            if alive is False or (alive is None and now - seen[1] > _DEAD_S):
                 _remove(self._path, text)
                 continue
             if not said:
@@ -146,18 +147,18 @@ def _read(path: Path) -> tuple[float, str | None]:
         return 0.0, None
 
 
-def _alive(text: str) -> bool:
-    """Return False only if the owner certainly ran on this host and is gone."""
+def _alive(text: str) -> bool | None:
+    """Return whether the owner's process runs on this host; None if only its heartbeat tells."""
     try:
         mark = json.loads(text)
         # another boot: this host long ago, or a machine that is also called `localhost`; another
         # container: its process numbers mean nothing here. The heartbeat decides
         here = {"host": socket.gethostname(), "boot": _boot_id(), "space": _pid_space()}
         if any(mark[key] != value for key, value in here.items()):
-            return True
+            return None
         return bool(mark["started"] == _start_time(mark["pid"]))
     except (ValueError, KeyError, TypeError):
-        return True  # damaged: the heartbeat decides
+        return None  # damaged: the heartbeat decides
 
 
 def _boot_id() -> str:

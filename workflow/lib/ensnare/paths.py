@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ class StudyPaths:
     def design(self) -> Path:
         """The design of experiments."""
         return self.root / "design.h5"
+
+    @property
+    def lock(self) -> Path:
+        """The file that a run of the study holds locked."""
+        return self.root / "run.lock"
 
     @property
     def batches(self) -> Path:
@@ -105,7 +111,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         Called with the path to write to, in the same directory.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
+    # a name of its own: two runs that start together must not write into each other's file
+    part = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
         write(part)
         with part.open("rb") as file:  # or a power loss may leave an empty file under the name

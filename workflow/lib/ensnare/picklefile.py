@@ -46,12 +46,12 @@ def write_pickle(path: Path, tree: Any) -> None:  # noqa: ANN401
     write_whole(path, write)
 
 
-def read_pickle(path: Path) -> Any:  # noqa: ANN401
+def read_pickle(path: str | Path) -> Any:  # noqa: ANN401
     """Read a pickle of plain arrays, compressed or not; nothing in it is executed.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         A `.pkl` or `.pklz` file, of ours, of otwrapy or of numpy.
 
     Returns
@@ -64,6 +64,7 @@ def read_pickle(path: Path) -> Any:  # noqa: ANN401
     ArchiveError
         If it cannot be read, or holds anything else.
     """
+    path = Path(path)
     try:
         with path.open("rb") as file:
             packed = file.read(len(_GZIP)) == _GZIP

@@ -89,7 +89,8 @@ class Samples:
         ValueError
             If a derived value is not a number for some sample.
         """
-        columns = np.ascontiguousarray(self.x[start:stop].T)
+        # a copy: a function that works in place must not change the design
+        columns = np.array(self.x[start:stop].T, order="C")
         values: dict[str, Any] = {
             **self.common,
             **self.cases[self.case[start]],

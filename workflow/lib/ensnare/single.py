@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ensnare.callables import load_callable
+from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.base import to_number
 from ensnare.config.sweep import branches
@@ -194,7 +195,9 @@ def evaluate_one(study: LoadedStudy, point: Point, *, prepare_only: bool) -> dic
     """
     full = complete_values(study, point)
     if study.config.model.python:
-        return _report(study, load_callable(study).run(full), "")
+        if prepare_only:
+            raise ConfigError("--prepare-only: a Python function has no files to prepare")
+        return _report(study, _call_apart(study, load_callable(study), full), "")
     model = compile_model(study)
     paths = StudyPaths.of(study.config.study)
     directory = (paths.samples / "by-hand" / str(full["sample"])).absolute()
@@ -205,6 +208,30 @@ def evaluate_one(study: LoadedStudy, point: Point, *, prepare_only: bool) -> dic
     finally:
         os.chdir(here)
     return _report(study, end, str(directory))
+
+
+def _call_apart(study: LoadedStudy, model: PythonModel, values: Values) -> Outcome:
+    """Call a Python function in a process of its own: it may exit, crash or never end."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    worker = context.Process(target=lambda: sender.send(model.run(values)))
+    worker.start()
+    sender.close()
+    limit_s = study.config.timeout
+    nothing = [math.nan] * sum(o.width for o in study.config.model.outputs)
+    try:
+        if receiver.poll(limit_s):
+            end: Outcome = receiver.recv()
+            return end
+        why = f"passed the time limit of {limit_s:g} s"
+        return Outcome(Status.TIMEOUT, NO_EXIT_CODE, limit_s or 0.0, nothing, why)
+    except EOFError:
+        worker.join()
+        why = "the process ended before the function returned"
+        return Outcome(Status.KILLED, worker.exitcode or 0, 0.0, nothing, why)
+    finally:
+        worker.kill()
+        worker.join()
 
 
 def _run(model: CommandModel, values: Values, directory: str, prepare_only: bool) -> Outcome:

@@ -22,8 +22,22 @@ class TableError(ValueError):
     """What is wrong with a table, without the place in the study file that names it."""
 
 
-def count_hdf5_rows(path: Path, dataset: str | None) -> int:
-    """Return the number of rows of an HDF5 table.
+def count_csv_rows(path: Path) -> int:
+    """Return the number of rows of a CSV table, as `read_table` counts them.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a CSV file.
+    """
+    try:
+        return len(_csv_rows(path)) - 1
+    except TableError as error:
+        raise ConfigError(f"design.file: {error}") from None
+
+
+def count_hdf5_rows(path: Path, dataset: str | None, names: Sequence[str]) -> int:
+    """Return the number of rows that an HDF5 table has for the columns wanted.
 
     Raises
     ------
@@ -37,7 +51,8 @@ def count_hdf5_rows(path: Path, dataset: str | None) -> int:
             place = _place(file, path, dataset)
             if isinstance(place, h5py.Dataset):
                 return int(place.shape[0]) if place.ndim else 0
-            sizes = [d.shape[0] for d in place.values() if isinstance(d, h5py.Dataset) and d.ndim]
+            columns = [place[name] for name in names if name in place]
+            sizes = [d.shape[0] for d in columns if isinstance(d, h5py.Dataset) and d.ndim]
     except TableError as error:
         raise ConfigError(f"design.dataset: {error}") from None
     except OSError:
@@ -139,8 +154,8 @@ def _csv_rows(path: Path) -> list[list[str]]:
     """Return the cells of the header and the rows; the header decides the separator."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in file if line.strip() and not line.startswith("#")]
-        separator = next((d for d in "\t;," if d in lines[0]), None)
+            lines = [line for line in file if line.strip() and not line.lstrip().startswith("#")]
+        separator = next((d for d in "\t;," if lines and d in lines[0]), None)
         if separator is None:
             return [line.split() for line in lines]
         rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)

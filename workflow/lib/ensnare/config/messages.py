@@ -135,6 +135,8 @@ def _unknown_key(mistake: ErrorDetails) -> str:
         other = next((kind for kind in kinds if kind in known), None)
         if key in kinds and other:
             return f"found both '{other}' and '{key}'; keep one"
+    if "outputs" in mistake["loc"] and not set(known) & set(OUTPUT_KINDS):
+        known = [*known, *OUTPUT_KINDS]  # a misspelled kind is no kind at all
     return f"unknown key '{key}'{did_you_mean(key, known)}"
 
 

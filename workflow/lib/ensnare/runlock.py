@@ -1,0 +1,36 @@
+"""One run of a study at a time on this machine: the later one waits for the earlier one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+_held: list[int] = []  # open for as long as this process lives; its death releases the lock
+
+
+def wait_for_turn(path: Path, say: Callable[[str], None]) -> None:
+    """Wait until no other run of the study is under way, and keep others waiting from now on.
+
+    Snakemake removes the outputs of a job when it starts it, so two runs would take the design
+    from under each other's feet. Batches have owners of their own (`ensnare.owner`), which hold
+    between machines and outlive a Snakemake that was killed.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+    say : callable
+        Called with a line of text if there is another run.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    _held.append(handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f"{path.parent}: another run of this study is under way; waiting for its end")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:  # a file system without locks
+        return
