@@ -168,13 +168,14 @@ def test_a_sample_that_fails_is_an_answer_with_exit_code_2(run, tmp_path, change
     assert result["message"].startswith(message)
 
 
-def test_a_python_function_is_evaluated_and_what_it_prints_does_not_mix(run, tmp_path):
+def test_a_python_function_is_evaluated_and_what_it_prints_does_not_mix(tmp_path):
     code = "def f(x, y, z, mesh, cores):\n    print('hello')\n    return {'r': z}\n"
     write_study(tmp_path, with_python(), {"model.py": code})
-    exit_code, out, err = run("eval", "study.yaml", *POINT)
-    assert exit_code == 0
-    assert json.loads(out)["outputs"] == {"r": 3.0}
-    assert err == "hello\n"
+    words = [sys.executable, "-m", "ensnare", "eval", "study.yaml", *POINT]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["outputs"] == {"r": 3.0}
+    assert done.stderr == "hello\n"
 
 
 def test_an_exception_of_a_python_function_is_kept(run, tmp_path):
