@@ -1,5 +1,6 @@
 """The studies that come with Ensnare, against their exact answers."""
 
+import shutil
 import subprocess
 import sys
 
@@ -93,3 +94,19 @@ def test_flood_as_shipped_is_near_the_truth(snakemake, tmp_path):
     for name, truth in FLOOD_FIRST.items():
         row = table.loc[name, "first"]
         assert row["ci_low"] <= truth <= row["ci_high"]
+
+
+@pytest.mark.parametrize("name", ["simulator", "regimes", "openfoam-like", "calculix"])
+def test_the_studies_of_the_recipes_run_to_their_report(snakemake, tmp_path, name):
+    if name == "calculix" and shutil.which("ccx") is None:
+        pytest.skip("CalculiX is not installed (Debian: apt-get install calculix-ccx)")
+    done = snakemake(study=ROOT / f"config/studies/{name}.yaml")
+    assert done.code == 0, done.text
+    results = tmp_path / "results" / name
+    with h5py.File(results / "archive.h5") as file:
+        assert (file["status"][:] == 0).all()
+        assert all(np.isfinite(file["outputs"][output][:]).all() for output in file["outputs"])
+    assert (results / "report.html").stat().st_size > 10_000
+    if name == "openfoam-like":
+        table = pd.read_csv(results / "sobol_indices.csv")
+        assert set(table.loc[table["output"] == "u", "position"]) == set(range(200))
