@@ -23,8 +23,9 @@ class Recorded:
         self.clock = None
 
     def note(self, *words):
-        with self.log.open("a") as file:
-            print(*words, file=file, flush=True)
+        # one write: a signal may end a worker anywhere, but no line is then half there
+        with self.log.open("ab", buffering=0) as file:
+            file.write((" ".join(map(str, words)) + "\n").encode())
 
     def do(self, task, attempt, restart_clock):
         self.clock = restart_clock
