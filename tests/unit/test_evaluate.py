@@ -37,7 +37,8 @@ def logged_python(tmp_path, log, body="", **rest):
     (tmp_path / "model.py").write_text(
         "import ctypes, faulthandler, os, signal, sys, time\nimport numpy as np\n"
         "faulthandler.disable()\n"  # pytest's would print the segmentation fault that is meant
-        f"def note(*words):\n    with open({str(log)!r}, 'a') as file: file.write(' '.join(map(str, words)) + '\\n')\n"
+        f"def note(*words):\n    with open({str(log)!r}, 'a') as file:\n"
+        "        file.write(' '.join(map(str, words)) + '\\n')\n"
         "def f(x):\n    note('start', np.size(x), *np.atleast_1d(x)[:1])\n"
         f"    {body or 'pass'}\n    return x * x\n"
     )
