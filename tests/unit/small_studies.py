@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from waiting import lines_of
+
 from ensnare.batches import plan_batches
 from ensnare.config import LoadedStudy, parse_study
 from ensnare.design import make_design
@@ -30,6 +32,16 @@ def shell(script, *outputs, **rest):
     """Return a model that runs a shell script; by default `y` is a number on stdout."""
     found = list(outputs) or [{"name": "y", "regex": r"y = (\S+)"}]
     return {"command": ["sh", "-c", script], "outputs": found, **rest}
+
+
+def logged(log, script="", **rest):
+    """Return a model that records its starts and finishes; y is the square of x."""
+    text = f"echo start ${{sample}} ${{x}} >> {log}; {script} y=$(echo '${{x}} * ${{x}}' | bc -l)"
+    return shell(f"{text}; echo y = $y; echo finish ${{sample}} ${{x}} >> {log}", **rest)
+
+
+def started(log):
+    return [line.split()[1] for line in lines_of(log) if line.startswith("start")]
 
 
 def python(call, *names, **rest):

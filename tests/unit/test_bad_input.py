@@ -258,6 +258,21 @@ WRONG_TYPES = [
     ("30 s", "true", f"timeout: got true; {DURATION}"),
     ("30 s", f"1{'0' * 400}", "timeout: got a number of more than ... "),
     ("timeout: 30 s", "keep: some", "keep: got 'some'; expected 'all', 'failed' or 'none'"),
+    *(
+        ("timeout: 30 s", f"on_failure: {found}", f"on_failure.{said}")
+        for found, said in {
+            "{retries: {timout: 1}}": "retries: 'timout' is no kind of failure; did you mean "
+            "'timeout'?",
+            "{retries: {out_of_range: 1}}": "retries: 'out_of_range' is no kind of failure; expected one of "
+            "error, failed, killed, timeout, unparsable, unsuccessful",
+            "{retries: -1}": "retries: got -1; expected a whole number from 0 to 100",
+            "{retries: {failed: many}}": "retries: got 'many'; expected a number",
+            "{stop_after: 0.05}": "stop_after: got 0.05; expected a number of samples such as 20, "
+            "or a share such as 5 %",
+            "{stop_after: 120 %}": "stop_after: got '120 %'; expected a number of samples such as "
+            "20, or a share such as 5 %",
+        }.items()
+    ),
     ("timeout: 30 s", "keep: yes", "keep: got 'yes'; expected 'all', 'failed' or 'none'"),
     ("timeout: 30 s", "batch: 10", "batch: got 10; expected a mapping"),
     (

@@ -5,7 +5,17 @@ import signal
 
 import numpy as np
 import pytest
-from small_studies import evaluate, labels, load, prepare, python, shell, study_tree
+from small_studies import (
+    evaluate,
+    labels,
+    load,
+    logged,
+    prepare,
+    python,
+    shell,
+    started,
+    study_tree,
+)
 from waiting import is_running, lines_of, marked_processes, wait_until
 
 from ensnare.announce import count_samples
@@ -26,12 +36,6 @@ def log(tmp_path):
     return tmp_path / "log"
 
 
-def logged(log, script="", **rest):
-    """Return a model that records its starts and finishes; y is the square of x."""
-    text = f"echo start ${{sample}} ${{x}} >> {log}; {script} y=$(echo '${{x}} * ${{x}}' | bc -l)"
-    return shell(f"{text}; echo y = $y; echo finish ${{sample}} ${{x}} >> {log}", **rest)
-
-
 def logged_python(tmp_path, log, body="", **rest):
     """Return a Python model that records its calls; y is the square of x."""
     (tmp_path / "model.py").write_text(
@@ -43,10 +47,6 @@ def logged_python(tmp_path, log, body="", **rest):
         f"    {body or 'pass'}\n    return x * x\n"
     )
     return python("model.py:f", **rest)
-
-
-def started(log):
-    return [line.split()[1] for line in lines_of(log) if line.startswith("start")]
 
 
 def assert_squares(arrays):
@@ -217,7 +217,7 @@ def test_a_sample_that_kills_its_worker_twice_is_killed_and_the_rest_is_not(tmp_
     (at,) = np.flatnonzero(arrays.status == 7)
     assert arrays.x[at, 0] == 0.5
     assert (arrays.exit_code[at], arrays.attempts[at]) == (-9, 2)
-    assert arrays.messages[at] == "the worker process died 2 times while it ran this sample"
+    assert arrays.messages[at] == "the worker process died while it ran this sample; attempts: 2"
     assert started(log).count(arrays.sample_id[at].decode()) == 2
     assert len(started(log)) == 8
 

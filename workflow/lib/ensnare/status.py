@@ -27,6 +27,15 @@ class Status(IntEnum):
         return self.name.lower()
 
 
+# how a sample may fail in a job; what lies out of its range is found later, by gather
+FAILURES = (
+    Status.FAILED,
+    Status.TIMEOUT,
+    Status.UNPARSABLE,
+    Status.UNSUCCESSFUL,
+    Status.ERROR,
+    Status.KILLED,
+)
 MEANING = {
     Status.OK: "every output was read and lies in its range",
     Status.FAILED: "a step of the command ended with another exit code than 0",
@@ -35,7 +44,7 @@ MEANING = {
     Status.OUT_OF_RANGE: "an output lies outside its range",
     Status.UNSUCCESSFUL: "the command ended well but a sign of success is missing",
     Status.ERROR: "the Python function raised an exception, or the files could not be prepared",
-    Status.KILLED: "the code or its worker was killed (SIGKILL), twice",
+    Status.KILLED: "the code or its worker was killed (SIGKILL), also when tried again",
     Status.SKIPPED: "skipped on request",
     Status.NOT_RUN: "not evaluated",
 }

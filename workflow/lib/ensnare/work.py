@@ -28,8 +28,7 @@ from ensnare.worker import Death
 
 PENDING = 255
 _CHUNK = 8192  # rows of one vectorised call: large enough for numpy, small enough to share out
-_MAX_DEATHS = 2  # workers that a sample may take with it
-_MAX_DEATHS_AROUND = 10  # workers that may die between the samples of a task
+_MAX_DEATHS_AROUND = 10  # workers that may die in a call of many samples, or between samples
 
 
 @dataclass
@@ -42,6 +41,8 @@ class BatchWork:
         Positions of the samples of each task; one, or many of one case for a vectorised model.
     ended : ndarray of uint8, shape (n,)
         Status of each sample that ended in this job, in shared memory; PENDING before.
+    before : ndarray of int, shape (n,)
+        How often each sample was run before it was to be run again.
     """
 
     study: LoadedStudy
@@ -53,11 +54,13 @@ class BatchWork:
 
     def __post_init__(self) -> None:
         n = len(self.samples)
-        memory = mmap.mmap(-1, max(1, 3 * n))
+        memory = mmap.mmap(-1, max(1, 4 * n))
         self.ended = np.frombuffer(memory, np.uint8, n)
         self.ended[:] = PENDING
         self._alone = np.frombuffer(memory, np.uint8, n, n)  # started in a call of its own
-        self._deaths = np.frombuffer(memory, np.uint8, n, 2 * n)
+        self._retried = np.frombuffer(memory, np.uint8, n, 2 * n)  # runs followed by another
+        self._around = np.frombuffer(memory, np.uint8, n, 3 * n)  # deaths that are no one's own
+        self.before = np.zeros(n, np.int64)
         self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
         self.keeper = Keeper(self.study, self.key, self.paths)
         self._columns = column_order(self.study)
@@ -109,15 +112,14 @@ class BatchWork:
         pending = chosen[self.ended[chosen] == PENDING]
         alone = pending[self._alone[pending] == 1]
         self._alone[pending] = 0
-        blamed, most = (alone, _MAX_DEATHS) if len(alone) else (pending, _MAX_DEATHS_AROUND)
-        self._deaths[blamed] += 1
-        for i in blamed.tolist():
-            if len(alone) and death.timed_out:
-                why = f"passed the time limit of {self.study.config.timeout:g} s"
-                self._give_up(i, Status.TIMEOUT, why, death)
-            elif self._deaths[i] >= most:
-                why = f"the worker process died {self._deaths[i]} times while it ran this sample"
-                self._give_up(i, Status.KILLED, why, death)
+        status = Status.TIMEOUT if death.timed_out else Status.KILLED
+        for i in alone.tolist():
+            if not self._tries_again(i, status):
+                self._give_up(i, status, death)
+        if not len(alone):
+            for i in pending[self._around[pending] + 1 >= _MAX_DEATHS_AROUND].tolist():
+                self._give_up(i, Status.KILLED, death)
+            self._around[pending] += 1
         return not (self.ended[chosen] == PENDING).any()
 
     def _recall(self, chosen: NDArray[np.int64]) -> None:
@@ -127,27 +129,50 @@ class BatchWork:
         for i in chosen.tolist():
             self.ended[i] = known.get(self.samples.ids[i], PENDING)
 
-    def _give_up(self, i: int, status: Status, why: str, death: Death) -> None:
+    def _tries_again(self, i: int, status: Status) -> bool:
+        """Return whether a sample whose run ended like this is tried again, and note it.
+
+        Counted are its own runs, however they ended: kinds of failure do not add up. A call of
+        many samples that took its worker with it counts only for deaths.
+        """
+        runs = 1 + int(self._retried[i])
+        if status is Status.KILLED:
+            runs += int(self._around[i])
+        if runs > self.study.config.on_failure.times(status):
+            return False
+        self._retried[i] += 1
+        return True
+
+    def _attempts(self, i: int) -> int:
+        """Return how often a sample was run, the run under way included."""
+        return 1 + int(self._retried[i]) + int(self._around[i]) + int(self.before[i])
+
+    def _give_up(self, i: int, status: Status, death: Death) -> None:
+        if status is Status.TIMEOUT:
+            why = f"passed the time limit of {self.study.config.timeout:g} s"
+        else:
+            why = f"the worker process died while it ran this sample; attempts: {self._attempts(i)}"
         end = Outcome(status, death.exit_code, death.elapsed_s, self._nothing, why)
-        self._record(i, end, self.run_key(i), int(self._deaths[i]))
+        self._record(i, end, self.run_key(i))
         if isinstance(self.model, CommandModel):
             self.keeper.settle(self.samples.ids[i], ok=False)
 
-    def _record(self, i: int, end: Outcome, run_key: str, attempts: int | None = None) -> None:
+    def _record(self, i: int, end: Outcome, run_key: str) -> None:
         if not self._is_ordered:
             end = replace(end, outputs=[end.outputs[j] for j in self._columns])
-        if attempts is None:
-            attempts = 1 + int(self._deaths[i])
-        self.journal.append(self.samples.ids[i], (run_key, self.key), attempts, end)
+        self.journal.append(self.samples.ids[i], (run_key, self.key), self._attempts(i), end)
         self.ended[i] = end.status
 
     def _do_alone(self, model: PythonModel, i: int, restart_clock: Callable[[], None]) -> None:
-        restart_clock()
         self._alone[i] = 1
-        try:
-            end = model.run(self.samples.values(i))
-        except ValueError as error:  # a derived value; what the function raises is an outcome
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, str(error))
+        again = True
+        while again:
+            restart_clock()
+            try:
+                end = model.run(self.samples.values(i))
+            except ValueError as error:  # a derived value; what the function raises is an outcome
+                end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, str(error))
+            again = self._tries_again(i, end.status)
         self._record(i, end, model.run_key)
 
     def _do_at_once(
@@ -168,7 +193,13 @@ class BatchWork:
             self._do_at_once(model, chosen[:half], restart_clock)
             self._do_at_once(model, chosen[half:], restart_clock)
             return
-        self._record_all(model, chosen, outputs, (time.perf_counter() - start) / len(chosen))
+        elapsed_s = (time.perf_counter() - start) / len(chosen)
+        again = np.zeros(len(chosen), bool)
+        for k in np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist():
+            again[k] = self._tries_again(int(chosen[k]), Status.UNPARSABLE)
+        self._record_all(model, chosen[~again], outputs[~again], elapsed_s)
+        for i in chosen[again].tolist():
+            self._do_alone(model, i, restart_clock)
 
     def _record_all(
         self,
@@ -182,6 +213,7 @@ class BatchWork:
         ids = self.samples.ids[chosen]
         rows = rows_of(ids, model.run_key, self.key, outputs[:, self._columns])
         rows["elapsed_s"] = elapsed_s
+        rows["attempts"] = 1 + self.before[chosen]
         rows["status"] = np.where(good, Status.OK, Status.UNPARSABLE)
         rows["outputs"][~good] = np.nan
         messages = {
@@ -192,15 +224,14 @@ class BatchWork:
 
     def _do_command(self, model: CommandModel, i: int) -> None:
         """Run and record one sample of an external code."""
-        attempts = 1 + int(self._deaths[i])
-        end, run_key = self._command(model, i)
-        if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
-            # by the kernel for want of memory, or by hand: that says nothing about the sample
-            attempts += 1
+        again = True
+        while again:
             end, run_key = self._command(model, i)
             if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
+                # by the kernel for want of memory, or by hand
                 end = replace(end, status=Status.KILLED)
-        self._record(i, end, run_key, attempts)
+            again = self._tries_again(i, end.status)
+        self._record(i, end, run_key)
 
     def _command(self, model: CommandModel, i: int) -> tuple[Outcome, str]:
         """Run one sample of an external code in a directory of its own."""

@@ -32,6 +32,7 @@ from ensnare.config.designs import (
     Sobol,
     Table,
 )
+from ensnare.config.failure import OnFailure
 from ensnare.config.inputs import DataFit, Input
 from ensnare.config.model import (
     Callable,
@@ -101,6 +102,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`model.outputs`: from netCDF", NetcdfOutput),
     ("`model.outputs`: from a Python function", PythonOutput),
     ("`model.outputs`: `axis` of an array", Axis),
+    ("`on_failure`", OnFailure),
     ("`keep`, as a mapping", Keep),
     ("`resources`", Resources),
     ("`batch`", Batch),

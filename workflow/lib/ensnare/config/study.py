@@ -36,6 +36,7 @@ from ensnare.config.base import (
 )
 from ensnare.config.copulas import Copula, Copulas
 from ensnare.config.designs import Design
+from ensnare.config.failure import OnFailure
 from ensnare.config.inputs import Input
 from ensnare.config.model import KeepPolicy, Model, Resources
 from ensnare.config.sweep import (
@@ -127,6 +128,9 @@ class Study(Strict):
     resources: Resources = Field(Resources(), description="What one sample needs.")
     timeout: Seconds | None = Field(
         None, description="Longest time of one sample: `30 s`, `5 min`, `2 h`."
+    )
+    on_failure: OnFailure = Field(
+        OnFailure(), description="What to do about samples that fail; it runs nothing again."
     )
     keep: KeepPolicy = Field(
         "failed",
