@@ -263,8 +263,8 @@ WRONG_TYPES = [
         for found, said in {
             "{retries: {timout: 1}}": "retries: 'timout' is no kind of failure; did you mean "
             "'timeout'?",
-            "{retries: {out_of_range: 1}}": "retries: 'out_of_range' is no kind of failure; expected one of "
-            "error, failed, killed, timeout, unparsable, unsuccessful",
+            "{retries: {out_of_range: 1}}": "retries: 'out_of_range' is no kind of failure; "
+            "expected one of error, failed, killed, timeout, unparsable, unsuccessful",
             "{retries: -1}": "retries: got -1; expected a whole number from 0 to 100",
             "{retries: {failed: many}}": "retries: got 'many'; expected a number",
             "{stop_after: 0.05}": "stop_after: got 0.05; expected a number of samples such as 20, "

@@ -13,7 +13,7 @@ config
 sweep identity picklefile tables batches
 ids copulas inputs points design functions
 templates jinjatemplates outputs environment process inputfiles kept model samples callables
-journal owner worker pool progress batchfile reuse work evaluate
+journal owner worker pool batchfile tally progress stop amendments reuse work evaluate
 resolved designfile gather archive results announce check single locate elsewhere
 statistics sensitivity correlation morris
 analysis figurenames plots report figures scripting cli

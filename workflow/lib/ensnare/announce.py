@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from ensnare.amendments import read_amendments
 from ensnare.batches import Batch
 from ensnare.batchfile import record_width
 from ensnare.callables import load_callable
@@ -38,7 +39,8 @@ def count_samples(
     total = sum(map(len, batches))
     older = OlderBatches(study, paths)
     journals = any(paths.journal(batch.key).exists() for batch in missing)
-    if not missing or not (older or journals):
+    skipped = read_amendments(paths).skipped
+    if not missing or not (older or journals or skipped):
         run = sum(map(len, missing))
     else:
         run = _count_exactly(study, missing, paths, older)
@@ -81,11 +83,13 @@ def _count_exactly(
     python = study.config.model.python is not None
     model = None if python else compile_model(study)
     run_key = load_callable(study).run_key if python else ""
+    skipped = np.array([name.encode() for name in read_amendments(paths).skipped], "S")
     run = 0
     for batch in missing:
         samples = samples_of(study, batch.segments, design)
         journal = read_journal(paths.journal(batch.key), record_width(study))
-        todo = np.flatnonzero(~members(samples.ids, journal.rows["sample_id"]))
+        done = members(samples.ids, journal.rows["sample_id"]) | members(samples.ids, skipped)
+        todo = np.flatnonzero(~done)
         rows, _ = older.finished(todo, _Known(samples, model, run_key))
         run += len(todo) - len(rows)
     return run

@@ -18,6 +18,7 @@ from ensnare.journal import Finished, journal_about, read_journal, row_type
 from ensnare.paths import write_whole
 from ensnare.provenance import host, package_versions
 from ensnare.samples import Samples
+from ensnare.status import Status
 
 
 def parsers_of(study: LoadedStudy) -> dict[str, str]:
@@ -106,6 +107,7 @@ def _write(
         file.create_dataset("message_row", data=np.array(noted, np.int64))
         file.create_dataset("message", data=texts, dtype=h5py.string_dtype())
         file.attrs["layout"] = LAYOUT
+        file.attrs["counts"] = np.bincount(rows["status"], minlength=len(Status))
         file.attrs["parsers"] = json.dumps(parsers_of(study))
         file.attrs["versions"] = json.dumps(package_versions())
         file.attrs["host"] = json.dumps(host())
@@ -147,6 +149,21 @@ def read_batch(path: Path) -> tuple[Finished, dict[str, str]]:
             "(its journal still holds the samples)"
         ) from None
     return Finished(rows, messages), parsers
+
+
+def read_counts(path: Path) -> tuple[int, ...]:
+    """Return how many samples of a batch file ended with each status, without its rows.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with h5py.File(path, "r", locking=False) as file:
+        found = file.attrs.get("counts")
+        if found is None:  # written before batch files had counts
+            found = np.bincount(file["rows"]["status"], minlength=len(Status))
+    return tuple(int(n) for n in found)
 
 
 def with_outputs(rows: Any, have: Mapping[str, int], want: Sequence[str]) -> Any:  # noqa: ANN401

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, plan_batches
 from ensnare.batchfile import parsers_text, record_width
 from ensnare.config import LoadedStudy
@@ -52,10 +53,11 @@ def prepare_all(study: LoadedStudy, directory: Path, paths: StudyPaths) -> tuple
     directory.mkdir(parents=True, exist_ok=True)
     rows: list[list[object]] = []
     bad = 0
+    skipped = read_amendments(paths).skipped
     for batch, samples in _batches(study):
         known = _known(study, batch, paths)
         for i, name in enumerate(samples.ids.tolist()):
-            if name in known:
+            if name in known or name.decode() in skipped:
                 continue
             try:
                 values = samples.values(i)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, plan_batches
 from ensnare.batchfile import parsers_text, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError
-from ensnare.journal import Journal, members, read_journal
+from ensnare.journal import (
+    Finished,
+    Journal,
+    members,
+    read_journal,
+    rows_of,
+    without_result,
+)
 from ensnare.model import compile_model
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths
@@ -21,6 +30,9 @@ from ensnare.pool import Pool
 from ensnare.progress import Progress
 from ensnare.reuse import OlderBatches
 from ensnare.samples import read_samples
+from ensnare.status import Status
+from ensnare.stop import FailureLimit
+from ensnare.tally import Tally, count_statuses, publish
 from ensnare.work import BatchWork
 
 
@@ -78,25 +90,31 @@ def evaluate_batch(
         journal = Journal(paths.journal(batch.key), outputs, parsers_text(study))
         try:
             work = BatchWork(study, batch.key, samples, model, journal, paths)
-            todo = _unfinished(work, outputs, say)
-            _run(work, todo, workers, owner, say)
+            todo, known = _unfinished(work, outputs, say)
+            limit = FailureLimit(study, batch, paths)
+            progress = Progress(f"batch {batch.key}", known, work.ended, say)
+            limit.begin(known)
+            _run(work, todo, workers, _Watch(work, owner, limit, progress))
             journal.sync()
         finally:
             journal.close()
         work.keeper.finish()
         finished = read_journal(paths.journal(batch.key), outputs)
         write_batch(paths.batch(batch.key), study, samples, finished)
+        paths.counts(batch.key).unlink(missing_ok=True)
 
 
-def _unfinished(work: BatchWork, outputs: int, say: Callable[[str], None]) -> NDArray[np.int64]:
-    """Return the samples to run, after taking over results of this and of older batches."""
+def _unfinished(
+    work: BatchWork, outputs: int, say: Callable[[str], None]
+) -> tuple[NDArray[np.int64], Tally]:
+    """Return the samples to run, after taking over what is known, and how the others ended."""
     ids, key = work.samples.ids, work.key
-    own = read_journal(work.paths.journal(key), outputs)
-    if own.damaged:
-        say(
-            f"batch {key}: {own.damaged} bytes of the journal are damaged; "
-            "the samples they recorded run again"
-        )
+    own = _own(work, outputs, say)
+    if own.withdrawn is not None:
+        names, times = (own.withdrawn[k].tolist() for k in ("sample_id", "attempts"))
+        attempts = dict(zip(names, times, strict=True))
+        for i in np.flatnonzero(members(ids, own.withdrawn["sample_id"])).tolist():
+            work.before[i] = attempts[ids[i]]
     todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
     if len(todo) < len(ids):
         say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
@@ -105,36 +123,72 @@ def _unfinished(work: BatchWork, outputs: int, say: Callable[[str], None]) -> ND
         work.journal.append_rows(rows, messages)
         todo = todo[~members(ids[todo], rows["sample_id"])]
         say(f"batch {key}: {len(rows)} of {len(ids)} samples are known from older batches")
-    return todo
+    known = Tally(len(ids), count_statuses(own.rows["status"]))
+    return todo, known + Tally(0, count_statuses(rows["status"]))
 
 
-def _run(
-    work: BatchWork,
-    todo: NDArray[np.int64],
-    workers: int,
-    owner: Owner,
-    say: Callable[[str], None],
-) -> None:
+def _own(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
+    """Return what the journal of the batch holds, after noting in it which samples to skip."""
+    ids, path = work.samples.ids, work.paths.journal(work.key)
+    own = read_journal(path, outputs)
+    if own.damaged:
+        say(
+            f"batch {work.key}: {own.damaged} bytes of the journal are damaged; "
+            "the samples they recorded run again"
+        )
+    reasons = read_amendments(work.paths).skipped
+    if not reasons:
+        return own
+    left_out = own.rows["sample_id"][own.rows["status"] == Status.SKIPPED]
+    wanted = members(ids, np.array([name.encode() for name in reasons], ids.dtype))
+    fresh = ids[wanted & ~members(ids, left_out)]
+    if len(fresh):
+        rows = rows_of(fresh, "", work.key, np.empty((len(fresh), outputs)))
+        rows["attempts"] = 0
+        work.journal.append_rows(without_result(rows, Status.SKIPPED), reasons)
+    return read_journal(path, outputs)
+
+
+@dataclass
+class _Watch:
+    """What is to be looked after while samples run."""
+
+    work: BatchWork
+    owner: Owner
+    limit: FailureLimit
+    progress: Progress
+    _done: float = field(default_factory=time.monotonic)
+
+    def tick(self) -> None:
+        """Do what is due; called about twice a second."""
+        if time.monotonic() - self._done >= 1:
+            self.work.journal.sync()
+            self.publish(self.progress.tally())
+            self._done = time.monotonic()
+        if not self.owner.beat():
+            key = self.work.key
+            raise BatchError(f"batch {key}: another job took it over; this one stops")
+        self.limit.check(self.progress.tally())
+        self.progress.show()
+
+    def publish(self, tally: Tally) -> None:
+        """Let others know how far the batch is."""
+        publish(self.work.paths.counts(self.work.key), tally)
+
+
+def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) -> None:
     """Run samples in a pool of workers."""
     if not len(todo):
         return
     work.cut(todo)
-    progress = Progress(f"batch {work.key}", len(todo), work.ended, say)
-    synced = time.monotonic()
-
-    def tick() -> None:
-        nonlocal synced
-        if time.monotonic() - synced >= 1:
-            work.journal.sync()
-            synced = time.monotonic()
-        if not owner.beat():
-            raise BatchError(f"batch {work.key}: another job took it over; this one stops")
-        progress.show()
-
     threads = work.study.config.resources.threads
     python = isinstance(work.model, PythonModel)
     limit_s = work.study.config.timeout if python else None
+    watch.publish(watch.progress.tally())
     try:
-        Pool(work, len(work.tasks), workers // threads, limit_s, tick).run()
+        Pool(work, len(work.tasks), workers // threads, limit_s, watch.tick).run()
+        watch.publish(watch.progress.tally())  # of two that end at once, one sees the other
+        watch.limit.check(watch.progress.tally(), final=True)
     finally:
-        progress.show(final=True)
+        watch.progress.show(final=True)
+        watch.publish(replace(watch.progress.tally(), rate=0.0))

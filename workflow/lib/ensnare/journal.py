@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.ids import ID_LENGTH
-from ensnare.status import Outcome
+from ensnare.status import NO_EXIT_CODE, Outcome, Status
 
 _MARKER = b"\x93ENS"
 _HEAD = struct.Struct("<4sII")  # marker, length of the payload, its CRC-32
@@ -63,12 +63,15 @@ class Finished:
         Bytes of the journal that could not be read.
     about : str
         What the journal says of itself; see `Journal`.
+    withdrawn : structured ndarray, optional
+        Samples that are to be run again: the row of each has its attempts so far.
     """
 
     rows: Rows
     messages: dict[str, str] = field(default_factory=dict)
     damaged: int = 0
     about: str = ""
+    withdrawn: Rows | None = None
 
 
 class Journal:
@@ -155,7 +158,8 @@ def read_journal(path: Path, outputs: int) -> Finished:
     Returns
     -------
     Finished
-        The samples whose records are whole, in the order of the file.
+        The samples whose records are whole, in the order of the file; those whose last record
+        withdraws the earlier ones (see `without_result`) are no longer finished.
     """
     dtype = row_type(outputs)
     try:
@@ -178,9 +182,28 @@ def read_journal(path: Path, outputs: int) -> Finished:
         if end < len(payload):
             messages |= json.loads(bytes(payload[end:]))
     # joined as bytes: to concatenate structured arrays costs far more
-    rows = np.frombuffer(b"".join(blocks), dtype)
+    rows = latest(np.frombuffer(b"".join(blocks), dtype))
     about = messages.pop("", "")
-    return Finished(latest(rows), messages, len(data) - good, about)
+    gone = rows["status"] == Status.NOT_RUN
+    if not gone.any():
+        return Finished(rows, messages, len(data) - good, about)
+    return Finished(rows[~gone], messages, len(data) - good, about, rows[gone])
+
+
+def without_result(rows: Rows, status: Status) -> Rows:
+    """Return rows that, appended to a journal, take the place of the results of samples.
+
+    Parameters
+    ----------
+    rows : structured ndarray
+        The samples.
+    status : Status
+        SKIPPED; or NOT_RUN, which withdraws them: they are to be run again.
+    """
+    taken = rows.copy()
+    taken["status"], taken["exit_code"] = status, NO_EXIT_CODE
+    taken["elapsed_s"], taken["outputs"] = np.nan, np.nan
+    return taken
 
 
 def journal_about(path: Path) -> str:

@@ -58,6 +58,20 @@ class StudyPaths:
         """Return the file that says who evaluates a batch."""
         return self.batches / f"{key}.owner"
 
+    def counts(self, key: str) -> Path:
+        """Return the file in which the job of a batch publishes how far it is."""
+        return self.batches / f"{key}.counts"
+
+    @property
+    def stop(self) -> Path:
+        """The file that says that too many samples failed."""
+        return self.root / "STOP"
+
+    @property
+    def amendments(self) -> Path:
+        """What was done to samples by hand: skipped, run again."""
+        return self.root / "amendments.json"
+
     def sample(self, key: str, sample_id: str) -> Path:
         """Return the working directory of a sample of a batch."""
         return self.samples / key / sample_id

@@ -19,7 +19,7 @@ from ensnare.samples import Samples
 from ensnare.status import Status
 
 # these say nothing about the sample: it is to be run
-_NOT_FINISHED = (Status.KILLED, Status.NOT_RUN)
+_NOT_FINISHED = (Status.KILLED, Status.NOT_RUN, Status.SKIPPED)
 
 
 class KnowsRuns(Protocol):
