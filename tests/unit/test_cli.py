@@ -1,10 +1,12 @@
 import json
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from good_study import FOR_SALTELLI, FOR_TABLE, GOOD, changed, with_python, write_study
+from small_studies import evaluate
 
 from ensnare import cli
 from ensnare.batches import plan_batches
@@ -328,3 +330,78 @@ def test_a_python_function_that_does_not_return_is_an_answer(tmp_path, body, sta
     done = subprocess.run([*words, "--prepare-only"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no files to prepare" in done.stderr
+
+
+# --- commands on results ------------------------------------------------------------------
+
+
+@pytest.fixture
+def results(run, tmp_path):
+    """Return a function that runs the command line on results of 40 samples, of which ten fail."""
+    code = '#!/bin/sh\nset -- $(cat in.txt)\n[ "$4" = 1 ] && echo bad >&2 && exit 3\n'
+    code += 'echo "{\\"r\\": $3}" > out.json\necho "s = $4"\necho done\n'
+    small = [ANY, ("sweep: {mesh: [coarse, fine]", "sweep: {mesh: [coarse, fine, finer, finest]")]
+    small.append(("cores: [1, 2]", "cores: [1]"))
+    write_study(tmp_path, changed(*small), {"bin/code.sh": code.replace('"$4" = 1', '"$5" = fine')})
+    (tmp_path / "in.txt").write_text("${x} ${y} ${z} ${cores} ${mesh}\n")
+    study = load_study(tmp_path / "study.yaml")
+    evaluate({**study.config.model_dump(mode="json", by_alias=True)}, tmp_path)
+    return run
+
+
+def test_samples_are_listed_run_again_and_skipped_by_commands(results, tmp_path):
+    where = ["--where", "mesh == 'fine' and x > 0"]
+    code, out, err = results("redo", "results/good", *where, "--list")
+    lines = out.splitlines()
+    assert (code, err) == (0, f"{len(lines)} samples\n")
+    assert 0 < len(lines) < 10
+    first = re.fullmatch(r"([0-9a-f]{20})  failed  mesh=fine, cores=1, x=.*  .*3.*: bad", lines[0])
+    assert not (tmp_path / "results/good/amendments.json").exists()
+    reason = ["--reason", "singular"]
+    code, out, _ = results("skip", "study.yaml", first[1], *reason)
+    assert (code, out) == (0, "1 samples are skipped; run snakemake\n")
+    code, out, _ = results("redo", "study.yaml", *where, "--failed")
+    assert (code, out) == (0, f"{len(lines) - 1} samples in 1 batches run again; run snakemake\n")
+    code, out, _ = results("redo", "study.yaml", *where, "--failed")
+    assert (code, out) == (0, "no sample that ended is meant; nothing is to be run again\n")
+    code, out, _ = results("redo", "study.yaml", "--where", "status == 'skipped'", "--list")
+    assert out.startswith(f"{first[1]}  skipped  mesh=fine, cores=1, x=")
+    assert out.endswith("  singular\n")
+
+
+def test_what_there_is_is_shown_and_gathered_by_commands(results, tmp_path):
+    code, out, _ = results("status", "results/good")
+    assert code == 0
+    assert out.splitlines()[-1] == "study good: [####################] 40/40 done, 10 failed"
+    batch = next((tmp_path / "results/good/batches").glob("*.h5"))
+    batch.unlink()
+    assert "1 of 1 batches are not complete" in refusal(results, "gather", "study.yaml")
+    code, out, _ = results("gather", "--partial", "study.yaml")
+    assert (code, out) == (
+        0,
+        "results/good/archive.h5: 40 samples, 30 ok, 10 failed; report: results/good/report.html\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    {
+        ("redo", "results/good"): "no samples are meant; give --failed, --where or sample ids",
+        ("skip", "results/good", "--where", "x > 0"): "skip: no reason; give --reason TEXT",
+        ("skip", "results/good", "--reason", "r"): "no samples are meant; give --where or",
+        ("redo", "results/good", "--where", "status = 'ok'"): "write == for equal",
+        ("redo", "results/good", "--where", "w > 1"): "'w' is nothing that a sample has",
+        ("redo", "results/good", "0123"): "'0123' is no sample of the study",
+        ("redo", "results/other", "--failed"): "results/other",
+        ("status", "nothing.yaml"): "nothing.yaml",
+    }.items(),
+)
+def test_bad_requests_about_results_are_one_line(results, words, said):
+    assert said in refusal(results, *words)
+
+
+def test_commands_on_results_need_results(run):
+    for words in (("status",), ("gather", "--partial"), ("redo", "--failed")):
+        message = refusal(run, words[0], "study.yaml", *words[1:])
+        assert "results/good/study.json" in message
+        assert "run snakemake first" in message

@@ -8,15 +8,16 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
-errors status paths runlock signals directories provenance expressions
+errors status paths runlock signals directories provenance expressions conditions
 config
 sweep identity picklefile tables batches
 ids copulas inputs points design functions
 templates jinjatemplates outputs environment process inputfiles kept model samples callables
 journal owner worker pool batchfile tally progress stop amendments reuse work evaluate
-resolved designfile gather archive results announce check single locate elsewhere
+resolved designfile gather archive results selection amend standing
+announce check single locate elsewhere
 statistics sensitivity correlation morris
-analysis figurenames plots report figures scripting cli
+analysis figurenames plots report figures deliver scripting clistudy cli
 __main__
 """
 ORDER = LAYERS.split()

@@ -51,7 +51,7 @@ def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
         put("sample_id", arrays.sample_id)
         put("design_row", arrays.design_row)
         put("status", arrays.status, dtype=_STATUS_TYPE)
-        for name in ("exit_code", "elapsed_s", "attempts", "block", "group"):
+        for name in ("exit_code", "elapsed_s", "attempts", "redone", "block", "group"):
             put(name, getattr(arrays, name))
         file["elapsed_s"].attrs["units"] = "s"
         units = {item.name: item.unit for item in study.config.inputs}
@@ -147,6 +147,8 @@ def pickle_tree(arrays: StudyArrays) -> dict[str, Any]:
         "design_row": arrays.design_row,
         "cases": {factor: arrays.levels(factor) for factor in arrays.factors},
     }
+    if arrays.redone is not None:
+        tree["redone"] = arrays.redone
     if arrays.axes:
         tree["axes"] = arrays.axes
     if arrays.block is not None:
@@ -176,19 +178,20 @@ def _write_samples(part: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
     # arrays would make a line of thousands of cells: they are in the archive
     plain = [j for j, name in enumerate(arrays.output_names) if not name.endswith("]")]
     outputs = [arrays.output_names[j] for j in plain]
+    redone = [0] * len(arrays) if arrays.redone is None else arrays.redone.tolist()
     x, y = arrays.x.tolist(), arrays.y[:, plain].tolist()
     with part.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
             ["id", *arrays.factors, "design_row", *arrays.input_names, *outputs,
-             "status", "exit_code", "elapsed_s", "attempts", "directory", "message"]
+             "status", "exit_code", "elapsed_s", "attempts", "redone", "directory", "message"]
         )  # fmt: skip
         for i, name in enumerate(arrays.sample_id.astype(str).tolist()):
             directory = (arrays.origin[i].decode(), name)
             writer.writerow(
                 [name, *(levels[i] for levels in factors), arrays.design_row[i], *x[i], *y[i],
                  Status(arrays.status[i]).label, arrays.exit_code[i], arrays.elapsed_s[i],
-                 arrays.attempts[i],
+                 arrays.attempts[i], redone[i],
                  kept.get(directory, ""),
                  one_line(arrays.messages.get(i, ""))]
             )  # fmt: skip

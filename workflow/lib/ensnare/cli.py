@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import re
 import sys
@@ -11,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ensnare.clistudy import add_commands
 from ensnare.config import LoadedStudy, load_study
 from ensnare.errors import ConfigError, EnsnareError
 from ensnare.paths import StudyPaths
-from ensnare.resolved import read_resolved
+from ensnare.resolved import read_resolved, results_of
 from ensnare.signals import Terminated, raise_on_signals
 
 _BAD_REQUEST, _SAMPLE_FAILED = 1, 2
@@ -93,6 +93,7 @@ def _parser() -> _Parser:
     )
     evaluate.set_defaults(run=_eval)
     _add_elsewhere(commands)
+    add_commands(commands)
 
     batch = commands.add_parser("evaluate-batch", help="evaluate one batch (the rule's command)")
     batch.add_argument("study", type=Path, help="resolved study, study.json")
@@ -223,9 +224,7 @@ def _study(path: Path) -> LoadedStudy:
     """Read a study file, or the study of a directory of results, `results/<study>`."""
     if not path.is_dir():
         return load_study(path)
-    study = read_resolved(StudyPaths(path).study)
-    # its directory is relative to where the workflow ran
-    return dataclasses.replace(study, directory=path.absolute().parents[1] / study.directory)
+    return results_of(path)[0]
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:

@@ -71,12 +71,19 @@ class Expression:
 
         with np.errstate(all="raise", under="ignore"):  # no infinity on the way to a number
             try:
-                result = _interpret(self._tree, values)
+                result = interpret(self._tree, values)
             except (ArithmeticError, TypeError) as error:
-                raise ValueError(f"{_short(self.text)} cannot be evaluated: {error}") from None
+                raise ValueError(f"{short(self.text)} cannot be evaluated: {error}") from None
         if not np.all(np.isfinite(result)):
-            raise ValueError(f"{_short(self.text)} is not a finite number")
+            raise ValueError(f"{short(self.text)} is not a finite number")
         return result if getattr(result, "ndim", 0) else float(result)
+
+    def evaluate_each(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """Return the value as `evaluate` does, but NaN or infinite where it is no number."""
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            return interpret(self._tree, values)
 
 
 def parse_expression(text: str) -> Expression:
@@ -100,10 +107,10 @@ def parse_expression(text: str) -> Expression:
         column = getattr(error, "offset", None)
         where = f" at column {column}" if column and column <= len(text) else ""
         raise ValueError(
-            f"{_short(text)} is not an arithmetic expression{where}{_hint(text)}"
+            f"{short(text)} is not an arithmetic expression{where}{_hint(text)}"
         ) from None
     names: set[str] = set()
-    _check(tree, text, names)
+    check_arithmetic(tree, text, names)
     expression = Expression(text, frozenset(names), tree)
     if not names:  # a constant: what is wrong with it is known now
         expression.evaluate({})
@@ -119,31 +126,31 @@ def _hint(text: str) -> str:
     return "; expected such as b * h**3 / 12"
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """Return a text in quotes, in one line of bearable length."""
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
-def _check(node: ast.expr, text: str, names: set[str], depth: int = 0) -> None:
-    """Refuse every node outside the whitelist; collect the names."""
+def check_arithmetic(node: ast.expr, text: str, names: set[str], depth: int = 0) -> None:
+    """Refuse every node outside the whitelist, with a ValueError; collect the names."""
     if depth > _DEEPEST:
-        raise ValueError(f"{_short(text)} is nested too deeply; expected at most {_DEEPEST} levels")
+        raise ValueError(f"{short(text)} is nested too deeply; expected at most {_DEEPEST} levels")
     match node:
         case ast.BinOp(left, op, right) if type(op) in _BINARY or isinstance(op, ast.Pow):
-            _check(left, text, names, depth + 1)
-            _check(right, text, names, depth + 1)
+            check_arithmetic(left, text, names, depth + 1)
+            check_arithmetic(right, text, names, depth + 1)
         case ast.UnaryOp(op, operand) if type(op) in _UNARY:
-            _check(operand, text, names, depth + 1)
+            check_arithmetic(operand, text, names, depth + 1)
         case ast.Call(ast.Name(id=name), args, []) if _takes(name, args):
             for arg in args:
-                _check(arg, text, names, depth + 1)
+                check_arithmetic(arg, text, names, depth + 1)
         case ast.Constant(value=float() | int()) if not isinstance(node.value, bool):
             pass
         case ast.Name(id=name) if name not in _FUNCTIONS:
             if name not in _CONSTANTS:
                 names.add(name)
         case _:
-            raise ValueError(f"{_short(text)}: {_refusal(node, text)}")
+            raise ValueError(f"{short(text)}: {_refusal(node, text)}")
 
 
 def _takes(name: str, arguments: list[ast.expr]) -> bool:
@@ -163,24 +170,25 @@ def _refusal(node: ast.expr, text: str) -> str:
             return "^ is not allowed; write ** for a power"
     part = ast.get_source_segment(text, node) or ""
     return (
-        f"{_short(part)} at column {node.col_offset + 1} is not allowed; "
+        f"{short(part)} at column {node.col_offset + 1} is not allowed; "
         "expected numbers, names, + - * / ** and functions such as sqrt"
     )
 
 
-def _interpret(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def interpret(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return the value of a part that `check_arithmetic` lets pass."""
     import numpy as np
 
     match node:
         case ast.BinOp(left, ast.Pow(), right):
             # a negative base to a fraction is nan here, complex in Python
-            return np.power(_interpret(left, values), _interpret(right, values))
+            return np.power(interpret(left, values), interpret(right, values))
         case ast.BinOp(left, op, right):
-            return _BINARY[type(op)](_interpret(left, values), _interpret(right, values))
+            return _BINARY[type(op)](interpret(left, values), interpret(right, values))
         case ast.UnaryOp(op, operand):
-            return _UNARY[type(op)](_interpret(operand, values))
+            return _UNARY[type(op)](interpret(operand, values))
         case ast.Call(ast.Name(id=name), args, _):
-            return getattr(np, name)(*(_interpret(arg, values) for arg in args))
+            return getattr(np, name)(*(interpret(arg, values) for arg in args))
         case ast.Constant(value=value):
             # floats only: 9**9**9 overflows at once where integers would fill the memory
             return float(value)  # type: ignore[arg-type]
@@ -190,4 +198,4 @@ def _interpret(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN40
                 raise TypeError(f"'{name}' is the text '{value}', not a number")
             # whole numbers would wrap around in powers
             return value if isinstance(value, np.ndarray) else float(value)
-    raise AssertionError(ast.dump(node))  # _check lets nothing else through
+    raise AssertionError(ast.dump(node))  # check_arithmetic lets nothing else through

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.amendments import Amendments, read_amendments
 from ensnare.batches import Batch, case_table
-from ensnare.batchfile import read_batch, record_width, widths_of, with_outputs
+from ensnare.batchfile import parsers_of, read_batch, record_width, widths_of, with_outputs
 from ensnare.config import LoadedStudy
 from ensnare.config.outputs import OutputBase
 from ensnare.designfile import read_design
 from ensnare.errors import ArchiveError, DesignError
-from ensnare.journal import row_type
+from ensnare.journal import Finished, read_journal, row_type
 from ensnare.paths import StudyPaths
 from ensnare.samples import read_samples
 from ensnare.status import Status
@@ -51,6 +52,8 @@ class StudyArrays:
         The batch that holds the working directory.
     messages : dict
         Position to message.
+    redone : ndarray of int, shape (n,), or None
+        How often each sample was to be run again; None if none was.
     """
 
     input_names: tuple[str, ...]
@@ -71,6 +74,7 @@ class StudyArrays:
     group: NDArray[np.int32] | None = None
     messages: dict[int, str] = field(default_factory=dict)
     axes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    redone: NDArray[np.uint16] | None = None
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -86,7 +90,9 @@ class StudyArrays:
         return np.array(per_case)[self.case]
 
 
-def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> StudyArrays:
+def gather(
+    study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths, *, partial: bool = False
+) -> StudyArrays:
     """Collect the batch files of a study.
 
     Parameters
@@ -97,11 +103,13 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
         Its batches.
     paths : StudyPaths
         Its files.
+    partial : bool
+        Also take what the journals of unfinished batches hold.
 
     Returns
     -------
     StudyArrays
-        Samples of a batch that does not exist are `not_run`.
+        Samples without a result are `not_run`.
 
     Raises
     ------
@@ -112,7 +120,6 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
     """
     design, cases = read_design(paths.design), case_table(study)
     rows, total = len(design), len(design) * len(cases)
-    outputs = [o.name for o in study.config.model.outputs]
     table = np.zeros(total, row_type(record_width(study)))
     table["status"], table["exit_code"] = Status.NOT_RUN, -1
     table["elapsed_s"] = np.nan
@@ -124,7 +131,12 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
             [np.arange(s.case * rows + s.start, s.case * rows + s.stop) for s in batch.segments]
         )
         table["sample_id"][at] = ids
-        _fill(table, at, messages, paths.batch(batch.key), outputs)
+        if paths.batch(batch.key).exists():
+            _fill(table, at, messages, paths.batch(batch.key), study)
+        elif partial:
+            _fill_what_ended(table, at, messages, paths.journal(batch.key), study)
+    amendments = read_amendments(paths)
+    _skip(table, messages, amendments)
     y, axes = _judged(study, table, messages)
     repeat = len(cases)
     return StudyArrays(
@@ -140,6 +152,7 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
         block=None if design.block is None else np.tile(design.block, repeat),
         group=None if design.group is None else np.tile(design.group, repeat),
         messages=messages,
+        redone=_redone(table["sample_id"], amendments),
         **{k: np.ascontiguousarray(table[k]) for k in _COPIED},
     )
 
@@ -153,12 +166,11 @@ def _fill(
     at: NDArray[np.int64],
     messages: dict[int, str],
     path: Path,
-    outputs: Sequence[str],
+    study: LoadedStudy,
 ) -> None:
     """Put the rows of one batch file in their places."""
-    if not path.exists():
-        return
     finished, parsers = read_batch(path)
+    outputs = [o.name for o in study.config.model.outputs]
     if sorted(parsers) != sorted(outputs):
         raise ArchiveError(
             f"{path}: has the outputs {', '.join(parsers)}; remove it and run snakemake again"
@@ -169,10 +181,52 @@ def _fill(
             "OpenTURNS?); remove it and run snakemake again"
         )
     table[at] = with_outputs(finished.rows, widths_of(parsers), outputs)
+    _note(finished, at, messages)
+
+
+def _fill_what_ended(
+    table: Any,  # noqa: ANN401
+    at: NDArray[np.int64],
+    messages: dict[int, str],
+    path: Path,
+    study: LoadedStudy,
+) -> None:
+    """Put the samples in their places that the journal of an unfinished batch holds."""
+    found = read_journal(path, record_width(study))
+    ids = table["sample_id"][at]
+    order = np.argsort(ids)
+    place = np.minimum(np.searchsorted(ids[order], found.rows["sample_id"]), len(ids) - 1)
+    ours = ids[order[place]] == found.rows["sample_id"]
+    finished = Finished(found.rows[ours], found.messages)
+    at = at[order[place[ours]]]
+    names = [o.name for o in study.config.model.outputs]
+    table[at] = with_outputs(finished.rows, widths_of(parsers_of(study)), names)
+    _note(finished, at, messages)
+
+
+def _note(finished: Finished, at: NDArray[np.int64], messages: dict[int, str]) -> None:
+    """Note the messages of samples that have one by their places."""
     if finished.messages:
         places = zip(finished.rows["sample_id"].tolist(), at.tolist(), strict=True)
-        place = {i.decode(): p for i, p in places}
-        messages.update({place[i]: text for i, text in finished.messages.items()})
+        for name, place in places:
+            if text := finished.messages.get(name.decode()):
+                messages[place] = text
+
+
+def _skip(table: Any, messages: dict[int, str], amendments: Amendments) -> None:  # noqa: ANN401
+    """Tell samples that are skipped from those that were not run yet."""
+    if not amendments.skipped:
+        return
+    for i in np.flatnonzero(table["status"] == Status.NOT_RUN).tolist():
+        if reason := amendments.skipped.get(table["sample_id"][i].decode()):
+            table["status"][i], messages[i] = Status.SKIPPED, reason
+
+
+def _redone(ids: NDArray[np.bytes_], amendments: Amendments) -> NDArray[np.uint16] | None:
+    times = amendments.redone
+    if not times:
+        return None
+    return np.array([times.get(name.decode(), 0) for name in ids.tolist()], np.uint16)
 
 
 def _judged(

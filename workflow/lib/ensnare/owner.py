@@ -10,8 +10,11 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+from ensnare.errors import BatchError
 
 _BEAT_S = 5.0
 _POLL_S = 0.2
@@ -32,10 +35,14 @@ class Owner:
         The owner file.
     wait : callable, optional
         Called with a line of text when a live owner is found.
+    patient : bool
+        Wait for a live owner to end; otherwise to enter raises BatchError.
     """
 
-    def __init__(self, path: Path, wait: Callable[[str], None] | None = None) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, wait: Callable[[str], None] | None = None, *, patient: bool = True
+    ) -> None:
+        self._path, self._patient = path, patient
         self._say = wait or (lambda _: None)
         self._mark = json.dumps(
             {
@@ -58,9 +65,13 @@ class Owner:
             now = time.monotonic()
             if text is None:  # gone meanwhile
                 continue
+            alive = _alive(text)  # a process that runs here may be suspended, and is not dead
+            if not self._patient and (alive or (seen is not None and seen[0] != beat)):
+                raise BatchError(
+                    f"batch {self._path.stem}: a job evaluates it now; wait for its end, or end it"
+                )
             if seen is None or seen[0] != beat:
                 seen = (beat, now)
-            alive = _alive(text)  # a process that runs here may be suspended, and is not dead
             if alive is False or (alive is None and now - seen[1] > _DEAD_S):
                 _remove(self._path, text)
                 continue
@@ -183,3 +194,48 @@ def _start_time(pid: int) -> str:
         return ""
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What an owner file says, for those who only look.
+
+    Attributes
+    ----------
+    host : str
+        Where the job runs.
+    pid : int
+        Its process there.
+    silent_s : float
+        Time since its last heartbeat [s], by the clock of this host.
+    runs_here : bool or None
+        Whether its process runs on this host; None on another one.
+    """
+
+    host: str
+    pid: int
+    silent_s: float
+    runs_here: bool | None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, or has shown that lately."""
+        return self.runs_here if self.runs_here is not None else self.silent_s < _DEAD_S
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has certainly ended."""
+        return self.runs_here is False
+
+
+def read_claim(path: Path) -> Claim | None:
+    """Return who evaluates a batch; None if no one does."""
+    beat, text = _read(path)
+    if text is None:
+        return None
+    silent_s = max(0.0, time.time() - beat)
+    try:
+        mark = json.loads(text)
+        return Claim(str(mark["host"]), int(mark["pid"]), silent_s, _alive(text))
+    except (ValueError, KeyError, TypeError):  # damaged
+        return Claim("an unknown host", 0, silent_s, None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ensnare.config import LoadedStudy, parse_study
+from ensnare.config import LoadedStudy, load_study, parse_study
 from ensnare.errors import ArchiveError
-from ensnare.paths import write_whole
+from ensnare.paths import StudyPaths, write_whole
 
 
 def resolved_tree(study: LoadedStudy) -> dict[str, Any]:
@@ -45,3 +46,23 @@ def read_resolved(path: Path) -> LoadedStudy:
         reason = getattr(error, "strerror", None) or "not a resolved study"
         raise ArchiveError(f"{path}: {reason}; run snakemake first") from None
     return LoadedStudy(parse_study(study, source=source), directory, source)
+
+
+def results_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:
+    """Return a study as it was run last, and its files.
+
+    Parameters
+    ----------
+    path : Path
+        A directory of results, `results/<study>`, or a study file, of which the name counts.
+
+    Raises
+    ------
+    ArchiveError
+        If there are no results.
+    """
+    paths = StudyPaths(path) if path.is_dir() else StudyPaths.of(load_study(path).config.study)
+    study = read_resolved(paths.study)
+    # its directory is relative to where the workflow ran
+    root = paths.root.absolute().parents[1]
+    return replace(study, directory=root / study.directory), paths

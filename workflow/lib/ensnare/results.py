@@ -43,7 +43,8 @@ class StudyResults:
     status : ndarray of uint8, shape (n,)
         See `ensnare.status.Status`.
     columns : dict of str to ndarray, shape (n,)
-        sample_id, design_row, exit_code, elapsed_s, attempts; block and group for pick-freeze.
+        sample_id, design_row, exit_code, elapsed_s, attempts; redone where samples were to be run
+        again; block and group for pick-freeze.
     attributes : dict
         Versions, git state and host.
     """
@@ -134,7 +135,8 @@ def open_study(path: str | Path) -> StudyResults:
 
 def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
     study = parse_study(json.loads(file.attrs["study"]), source=str(paths.archive))
-    names = ("sample_id", "design_row", "exit_code", "elapsed_s", "attempts", "block", "group")
+    names = ("sample_id", "design_row", "exit_code", "elapsed_s", "attempts", "redone", "block",
+             "group")  # fmt: skip
     return StudyResults(
         paths=paths,
         study=study,

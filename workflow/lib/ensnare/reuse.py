@@ -45,7 +45,7 @@ class OlderBatches:
     """
 
     def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
-        self._wanted = parsers_of(study)
+        self._wanted, self._files = parsers_of(study), paths
         files = {path.stem: path for path in paths.batches.glob("*.journal")}
         files |= {path.stem: path for path in paths.batches.glob("*.h5")}
         # the batches of the study as it is now have no sample in common
@@ -94,7 +94,7 @@ class OlderBatches:
         """Return the samples of a batch file with the outputs wanted; None if it has others."""
         if path not in self._read:
             self._read[path] = None
-            found = _read_any(path)
+            found = read_any(self._files, path.stem)
             if found is None:
                 return None
             finished, parsers = found
@@ -104,13 +104,13 @@ class OlderBatches:
         return self._read[path]
 
 
-def _read_any(path: Path) -> tuple[Finished, dict[str, str]] | None:
+def read_any(paths: StudyPaths, key: str) -> tuple[Finished, dict[str, str]] | None:
     """Read a batch file, or else its journal; None if neither can be: its samples run again."""
-    if path.suffix == ".h5":
+    if paths.batch(key).exists():
         with contextlib.suppress(ArchiveError):
-            return read_batch(path)
+            return read_batch(paths.batch(key))
     with contextlib.suppress(ArchiveError):
-        return read_live_journal(path.with_suffix(".journal"))
+        return read_live_journal(paths.journal(key))
     return None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _held: list[int] = []  # open for as long as this process lives; its death releases the lock
@@ -34,3 +35,26 @@ def wait_for_turn(path: Path, say: Callable[[str], None]) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError:  # a file system without locks
         return
+
+
+@contextlib.contextmanager
+def has_turn(path: Path) -> Iterator[bool]:
+    """Yield whether no run of the study is under way, and keep any from starting meanwhile.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    alone = True
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alone = False
+        except OSError:  # a file system without locks: the owners of batches have to do
+            alone = True
+        yield alone
+    finally:
+        os.close(handle)

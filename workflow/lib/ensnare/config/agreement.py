@@ -28,7 +28,7 @@ BUILT_IN = frozenset({"sample", "seed", "threads", "study_dir"})
 _SAMPLE_COLUMNS = frozenset(
     [
         *("id", "sample_id", "design_row", "status", "exit_code", "elapsed_s", "attempts"),
-        *("directory", "message", "block", "group"),
+        *("redone", "directory", "message", "block", "group"),
     ]
 )
 # columns of the tables of analyses, where factors stand too

@@ -80,6 +80,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
             for o in study.model.outputs
         ],
         status_counts=status_counts(results),
+        redone=_redone(results),
         elapsed_s=results.columns["elapsed_s"],
         cores=study.resources.threads,
         failures=failures_by_cause(results, samples),
@@ -156,6 +157,14 @@ def status_counts(results: StudyResults) -> dict[str, int]:
     """Return the number of samples by status; statuses that do not occur are left out."""
     counts = np.bincount(results.status, minlength=len(Status))
     return {s.label: int(counts[s]) for s in Status if counts[s] or s is Status.OK}
+
+
+def _redone(results: StudyResults) -> str:
+    """Return how many samples were to be run again, and how many of them are ok now."""
+    if "redone" not in results.columns:
+        return ""
+    again = results.columns["redone"] > 0
+    return f"{again.sum()}, of which {(again & (results.status == Status.OK)).sum()} are ok now"
 
 
 def failures_by_cause(results: StudyResults, samples: Path) -> pd.DataFrame | None:

@@ -101,6 +101,8 @@ class ReportData:
     outputs : sequence of ReportOutput
     status_counts : mapping of str to int
         Samples by status; `ok` has results.
+    redone : str
+        How many samples were run again by hand, and what came of it.
     elapsed_s : ndarray of float, shape (n,)
         Wall-clock time of each sample [s]; NaN where it is unknown.
     cores : ndarray of int, shape (n,), or int
@@ -133,6 +135,7 @@ class ReportData:
     command: str = ""
     outputs: Sequence[ReportOutput] = ()
     status_counts: Mapping[str, int] = field(default_factory=dict)
+    redone: str = ""
     elapsed_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     cores: NDArray[np.int64] | int = 1
     failures: pd.DataFrame | None = None
@@ -170,6 +173,8 @@ def coverage(data: ReportData) -> list[tuple[str, str]]:
     for status, n in data.status_counts.items():
         if n:
             lines.append((status, f"{n} ({100 * n / total:.3g} %)"))
+    if data.redone:
+        lines.append(("run again by ensnare redo", data.redone))
     known = np.isfinite(data.elapsed_s)
     if known.any():
         cores = np.broadcast_to(data.cores, data.elapsed_s.shape)

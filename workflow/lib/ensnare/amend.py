@@ -1,0 +1,180 @@
+"""Having samples run again, or skipping them: their records are replaced, the batch files removed.
+
+The next run of the study finds the batch files missing and evaluates what the journals lack. Files
+of older batches that hold the same runs of the same samples are amended too, or the next run
+would take those over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.amendments import Amendments, read_amendments, write_amendments
+from ensnare.batches import LAYOUT, plan_batches
+from ensnare.batchfile import widths_of
+from ensnare.config import LoadedStudy
+from ensnare.errors import BatchError
+from ensnare.journal import Journal, Rows, members, read_journal, without_result
+from ensnare.owner import Owner
+from ensnare.paths import StudyPaths
+from ensnare.reuse import read_any
+from ensnare.runlock import has_turn
+from ensnare.status import Status
+
+Ids = NDArray[np.bytes_]
+
+
+def redo(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> int:
+    """Have samples run again by the next run of the study; skipped ones are skipped no more.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study as it was run.
+    paths : StudyPaths
+        Its files.
+    ids : ndarray of S20, shape (k,)
+        The samples.
+
+    Returns
+    -------
+    int
+        Number of batches that the next run completes.
+
+    Raises
+    ------
+    BatchError
+        If the study, or one of the batches, runs now.
+    """
+    names = {name.decode() for name in ids.tolist()}
+    with _exclusive(paths):
+        targets = _targets(study, paths, ids)
+        targets |= _older_targets(paths, targets, {b.key for b in plan_batches(study)})
+        with _claims(paths, list(targets)):
+            before = read_amendments(paths)
+            skipped = {name: why for name, why in before.skipped.items() if name not in names}
+            write_amendments(paths, Amendments(skipped, before.redone))
+            for key, rows in targets.items():
+                _replace(paths, key, rows["sample_id"], Status.NOT_RUN, {})
+            times = {name: before.redone.get(name, 0) + 1 for name in names - set(before.skipped)}
+            write_amendments(paths, Amendments(skipped, before.redone | times))
+    return len(targets)
+
+
+def skip(study: LoadedStudy, paths: StudyPaths, ids: Ids, reason: str) -> int:
+    """Skip samples from now on, in every batch that holds them; `redo` takes that back.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study as it was run.
+    paths : StudyPaths
+        Its files.
+    ids : ndarray of S20, shape (k,)
+        The samples.
+    reason : str
+        Becomes their message.
+
+    Returns
+    -------
+    int
+        Number of batches that the next run completes.
+
+    Raises
+    ------
+    BatchError
+        If the study, or one of the batches, runs now.
+    """
+    reasons = {name.decode(): reason for name in ids.tolist()}
+    with _exclusive(paths):
+        targets = _targets(study, paths, ids)
+        with _claims(paths, list(targets)):
+            before = read_amendments(paths)
+            write_amendments(paths, Amendments(before.skipped | reasons, before.redone))
+            for key, rows in targets.items():
+                _replace(paths, key, rows["sample_id"], Status.SKIPPED, reasons)
+    return len(targets)
+
+
+@contextlib.contextmanager
+def _exclusive(paths: StudyPaths) -> Iterator[None]:
+    """Keep runs of the study on this machine waiting; refuse while there is one."""
+    with has_turn(paths.lock) as alone:
+        if not alone:
+            raise BatchError(
+                f"{paths.root}: a run of this study is under way; wait for its end, or end it"
+            )
+        yield
+
+
+@contextlib.contextmanager
+def _claims(paths: StudyPaths, keys: list[str]) -> Iterator[None]:
+    """Keep jobs from evaluating batches; refuse while one does."""
+    with contextlib.ExitStack() as stack:
+        for key in keys:
+            stack.enter_context(Owner(paths.owner(key), patient=False))
+        yield
+
+
+def _targets(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> dict[str, Rows]:
+    """Return the records of the samples in the batches of the study as it is, by batch."""
+    targets = {}
+    for batch in plan_batches(study):
+        found = read_any(paths, batch.key)
+        if found is not None:
+            rows = found[0].rows
+            rows = rows[members(rows["sample_id"], ids)]
+            if len(rows):
+                targets[batch.key] = rows
+    return targets
+
+
+def _older_targets(
+    paths: StudyPaths, targets: Mapping[str, Rows], current: set[str]
+) -> dict[str, Rows]:
+    """Return the records of the same runs in batches of earlier versions of the study."""
+    runs = {
+        run
+        for rows in targets.values()
+        for run in zip(rows["sample_id"].tolist(), rows["run_key"].tolist(), strict=True)
+    }
+    older = {}
+    stems = {path.stem for kind in ("h5", "journal") for path in paths.batches.glob(f"*.{kind}")}
+    for key in sorted(stems - current):
+        found = read_any(paths, key)
+        if found is not None:
+            rows = found[0].rows
+            pairs = zip(rows["sample_id"].tolist(), rows["run_key"].tolist(), strict=True)
+            same = rows[[pair in runs for pair in pairs]] if len(rows) else rows
+            if len(same):
+                older[key] = same
+    return older
+
+
+def _replace(
+    paths: StudyPaths, key: str, ids: Ids, status: Status, messages: Mapping[str, str]
+) -> None:
+    """Replace the records of samples of a batch in its journal, and remove the batch file."""
+    found = read_any(paths, key)
+    if found is None:
+        raise BatchError(f"{paths.batch(key)}: it was removed meanwhile; try again")
+    finished, parsers = found
+    width = sum(widths_of(parsers).values())
+    own = read_journal(paths.journal(key), width)
+    journal = Journal(paths.journal(key), width, json.dumps([LAYOUT, parsers]))
+    try:
+        # the batch file may be all there is
+        lacking = ~members(finished.rows["sample_id"], own.rows["sample_id"])
+        journal.append_rows(finished.rows[lacking], finished.messages)
+        rows = finished.rows[members(finished.rows["sample_id"], ids)]
+        journal.append_rows(without_result(rows, status), dict(messages))
+        journal.sync()
+    finally:
+        journal.close()
+    paths.counts(key).unlink(missing_ok=True)
+    paths.batch(key).unlink(missing_ok=True)

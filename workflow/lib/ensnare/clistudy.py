@@ -1,0 +1,132 @@
+"""Commands on the results of a study: `ensnare status`, `gather`, `redo`, `skip`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ensnare.errors import ConfigError
+from ensnare.resolved import results_of
+
+if TYPE_CHECKING:
+    from ensnare.gather import StudyArrays
+    from ensnare.selection import Selection
+
+_STUDY = "study file, or directory of results"
+_WHERE = "a condition on status, values and outputs: \"status == 'timeout' and F > 320\""
+
+
+def add_commands(commands: Any) -> None:  # noqa: ANN401
+    """Add the commands to the command line."""
+    gather = commands.add_parser("gather", help="make archive, tables, figures and report")
+    gather.add_argument("study", type=Path, help=_STUDY)
+    gather.add_argument(
+        "--partial", action="store_true", help="of what there is, though samples are missing"
+    )
+    gather.set_defaults(run=_gather)
+
+    redo = commands.add_parser("redo", help="have samples run again by the next run")
+    redo.add_argument("study", type=Path, help=_STUDY)
+    redo.add_argument("ids", nargs="*", metavar="SAMPLE_ID", help="samples, as in samples.csv")
+    redo.add_argument("--failed", action="store_true", help="those without a result")
+    redo.add_argument("--where", default="", metavar="EXPR", help=_WHERE)
+    redo.add_argument("--list", action="store_true", help="list them, change nothing")
+    redo.set_defaults(run=_redo)
+
+    skip = commands.add_parser("skip", help="never run samples again; redo takes it back")
+    skip.add_argument("study", type=Path, help=_STUDY)
+    skip.add_argument("ids", nargs="*", metavar="SAMPLE_ID", help="samples, as in samples.csv")
+    skip.add_argument("--where", default="", metavar="EXPR", help=_WHERE)
+    skip.add_argument("--reason", metavar="TEXT", help="why; becomes their message")
+    skip.add_argument("--list", action="store_true", help="list them, change nothing")
+    skip.set_defaults(run=_skip, failed=False)
+
+    status = commands.add_parser("status", help="how far a study is, here or elsewhere")
+    status.add_argument("study", type=Path, help=_STUDY)
+    status.add_argument("--watch", action="store_true", help="again and again, until it ends")
+    status.set_defaults(run=_status)
+
+
+def _gather(options: argparse.Namespace) -> int:
+    from ensnare.deliver import deliver
+
+    study, paths = results_of(options.study)
+    counts = deliver(study, paths, partial=options.partial)
+    causes = "".join(f", {n} {label}" for label, n in counts.items() if n)
+    print(f"{paths.archive}: {sum(counts.values())} samples{causes}; report: {paths.report}")
+    return 0
+
+
+def _redo(options: argparse.Namespace) -> int:
+    from ensnare.amend import redo
+    from ensnare.batches import plan_batches
+    from ensnare.gather import gather
+    from ensnare.status import Status
+
+    study, paths = results_of(options.study)
+    arrays = gather(study, plan_batches(study), paths, partial=True)
+    from ensnare.selection import select
+
+    at = select(study, arrays, _selection(options, "--failed, --where or sample ids"))
+    at = at[arrays.status[at] != Status.NOT_RUN]
+    if options.list:
+        _list(arrays, at)
+    elif not len(at):
+        print("no sample that ended is meant; nothing is to be run again")
+    else:
+        batches = redo(study, paths, arrays.sample_id[at])
+        print(f"{len(at)} samples in {batches} batches run again; run snakemake")
+    return 0
+
+
+def _skip(options: argparse.Namespace) -> int:
+    from ensnare.amend import skip
+    from ensnare.batches import plan_batches
+    from ensnare.gather import gather
+    from ensnare.selection import select
+
+    if not (options.reason or "").strip() and not options.list:
+        raise ConfigError("skip: no reason; give --reason TEXT, which becomes their message")
+    study, paths = results_of(options.study)
+    arrays = gather(study, plan_batches(study), paths, partial=True)
+    at = select(study, arrays, _selection(options, "--where or sample ids"))
+    if options.list:
+        _list(arrays, at)
+    elif not len(at):
+        print("no sample is meant; nothing is skipped")
+    else:
+        skip(study, paths, arrays.sample_id[at], " ".join(options.reason.split()))
+        print(f"{len(at)} samples are skipped; run snakemake")
+    return 0
+
+
+def _selection(options: argparse.Namespace, ways: str) -> Selection:
+    from ensnare.selection import Selection
+
+    if not (options.failed or options.where.strip() or options.ids):
+        raise ConfigError(f"no samples are meant; give {ways}")
+    return Selection(options.failed, options.where.strip(), options.ids)
+
+
+def _list(arrays: StudyArrays, at: Any) -> None:  # noqa: ANN401
+    """Print a line for each sample: id, case, values, status, message."""
+    from ensnare.status import Status, one_line
+    from ensnare.sweep import case_label
+
+    for i in at.tolist():
+        case = case_label(arrays.cases[arrays.case[i]])
+        x = ", ".join(f"{n}={v:.12g}" for n, v in zip(arrays.input_names, arrays.x[i], strict=True))
+        words = [arrays.sample_id[i].decode(), Status(arrays.status[i]).label]
+        said = one_line(arrays.messages.get(i, ""))
+        print("  ".join([*words, ", ".join(filter(None, (case, x))), said]).rstrip())
+    print(f"{len(at)} samples", file=sys.stderr)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from ensnare.standing import show_status
+
+    study, paths = results_of(options.study)
+    show_status(study, paths, watch=options.watch)
+    return 0

@@ -1,0 +1,113 @@
+"""Where a study stands: read from its files, so also while it runs elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ensnare.batches import Batch, plan_batches
+from ensnare.config import LoadedStudy
+from ensnare.owner import Claim, read_claim
+from ensnare.paths import StudyPaths
+from ensnare.progress import progress_line
+from ensnare.tally import Tallies, Tally
+
+_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a batch stands.
+
+    Attributes
+    ----------
+    key : str
+        The batch.
+    tally : Tally
+        How far it is.
+    state : str
+        What is the matter with it: `done`, `runs on host a, process 17`, `not begun` ...
+    """
+
+    key: str
+    tally: Tally
+    state: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its results are in its batch file."""
+        return self.state == "done"
+
+
+def standings(
+    batches: Sequence[Batch], paths: StudyPaths, tallies: Mapping[str, Tally]
+) -> list[Standing]:
+    """Return where each batch of a study stands.
+
+    Parameters
+    ----------
+    batches : sequence of Batch
+        The batches.
+    paths : StudyPaths
+        The files of the study.
+    tallies : mapping of str to Tally
+        How far each batch is.
+    """
+    found = []
+    for batch in batches:
+        tally, claim = tallies[batch.key], read_claim(paths.owner(batch.key))
+        runs = claim is not None and claim.is_alive
+        if not runs:
+            tally = replace(tally, rate=0.0)
+        done = paths.batch(batch.key).exists()
+        state = "done" if done else _state(tally, claim)
+        found.append(Standing(batch.key, tally, state))
+    return found
+
+
+def _state(tally: Tally, claim: Claim | None) -> str:
+    if claim is None:
+        return "interrupted; the next run goes on" if tally.done else "not begun"
+    if claim.is_alive:
+        return f"runs on {claim.host}, process {claim.pid}"
+    if claim.is_gone:
+        return f"its job died (host {claim.host}, process {claim.pid}); run snakemake to go on"
+    return f"no sign of life from {claim.host} for {claim.silent_s:.0f} s; its job may have died"
+
+
+def status_lines(study: LoadedStudy, paths: StudyPaths, found: Sequence[Standing]) -> list[str]:
+    """Return what to show of a study: a line for each batch, and one for all."""
+    lines = [f"batch {s.key}: {progress_line(s.tally)}; {s.state}" for s in found]
+    total = sum((s.tally for s in found), Tally(0))
+    lines.append(f"study {study.config.study}: {progress_line(total)}")
+    if paths.stop.exists():
+        lines.append(f"stopped: too many samples failed; see {paths.stop}")
+    return lines
+
+
+def show_status(study: LoadedStudy, paths: StudyPaths, *, watch: bool) -> None:
+    """Print where a study stands.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    watch : bool
+        Again and again, until all batches are done or the study was stopped.
+    """
+    batches, tallies = plan_batches(study), Tallies(paths)
+    shown = 0
+    while True:
+        found = standings(batches, paths, tallies.read(batches))
+        if shown and sys.stdout.isatty():
+            print(f"\033[{shown}A\033[J", end="")  # over what was shown before
+        lines = status_lines(study, paths, found)
+        print("\n".join(lines), flush=True)
+        shown = len(lines)
+        if not watch or all(s.is_done for s in found) or paths.stop.exists():
+            return
+        time.sleep(_EVERY_S)
