@@ -12,11 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
-from workflow_helpers import ROOT, awk_study, environment
-
-
-def announced(text):
-    return tuple(map(int, re.search(r"samples: (\d+) to run, (\d+) reused", text).groups()))
+from workflow_helpers import ROOT, announced, awk_study, environment
 
 
 def test_a_dry_run_lists_the_batches_before_any_design_exists(snakemake, tmp_path):

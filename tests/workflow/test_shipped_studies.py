@@ -8,14 +8,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from workflow_helpers import ROOT, environment
+from workflow_helpers import BEAM, ROOT, environment, indices
 
-BEAM = {
-    "E": (0.04492, 0.04552),
-    "F": (0.70534, 0.70825),
-    "L": (0.08131, 0.08237),
-    "I": (0.16517, 0.16712),
-}
 ISHIGAMI = {"x1": (0.313905, 0.557589), "x2": (0.442411, 0.442411), "x3": (0.0, 0.243684)}
 FLOOD_FIRST = {
     "Q": 0.344848,
@@ -25,13 +19,6 @@ FLOOD_FIRST = {
     "Zb": 0.035477,
     "dHd": 0.283816,
 }
-
-
-def indices(path, **where):
-    table = pd.read_csv(path / "sobol_indices.csv")
-    for column, value in where.items():
-        table = table[table[column] == value]
-    return table.set_index(["input", "index"])
 
 
 def test_the_literal_command_runs_the_default_study_in_a_clone(clone):

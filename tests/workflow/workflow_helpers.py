@@ -1,11 +1,21 @@
 """What the tests of whole studies share."""
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 ROOT = Path(__file__).parents[2]
+# first and total Sobol' indices of the default study
+BEAM = {
+    "E": (0.04492, 0.04552),
+    "F": (0.70534, 0.70825),
+    "L": (0.08131, 0.08237),
+    "I": (0.16517, 0.16712),
+}
 
 
 @dataclass
@@ -43,3 +53,17 @@ def awk_study(size: int = 20, **changes) -> dict:
         },
     }
     return study | changes
+
+
+def indices(path, **where):
+    table = pd.read_csv(path / "sobol_indices.csv")
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table.set_index(["input", "index"])
+
+
+def announced(text: str) -> tuple[int, int]:
+    """Return how many samples Snakemake says it runs, and reuses."""
+    found = re.search(r"samples: (\d+) to run, (\d+) reused", text)
+    assert found, text
+    return int(found[1]), int(found[2])

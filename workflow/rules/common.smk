@@ -66,6 +66,8 @@ def targets():
         for kind in ("svg", "png")
     ]
     return [
+        # Snakemake does not miss a batch file while the archive made of it is there
+        *batch_files,
         paths.archive,
         paths.pickle,
         paths.table("samples"),

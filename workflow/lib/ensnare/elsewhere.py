@@ -243,6 +243,7 @@ def _collect_batch(
             journal.append(samples.ids[i], (run_key, batch.key), 1, end)
             count.taken += 1
         journal.sync()
+        paths.counts(batch.key).unlink(missing_ok=True)  # of a job that was interrupted
     finally:
         journal.close()
 
