@@ -58,6 +58,11 @@ def analysis_tables():
     return [paths.table(name) for name, wanted in names.items() if wanted]
 
 
+def amendments():
+    """Return the list of samples that were amended by hand, if there is one."""
+    return [paths.amendments] if paths.amendments.exists() else []
+
+
 def targets():
     """Return what a whole run makes."""
     figures = [

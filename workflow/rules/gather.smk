@@ -3,6 +3,7 @@ rule gather:
         study=paths.study,
         design=paths.design,
         batches=batch_files,
+        amendments=amendments(),
     output:
         archive=paths.archive,
         pickle=paths.pickle,
