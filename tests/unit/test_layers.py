@@ -20,7 +20,7 @@ analysis figurenames plots report figures scripting cli
 __main__
 """
 ORDER = LAYERS.split()
-PACKAGES = ("config", "outputs", "plots", "report", "sensitivity")
+PACKAGES = ("analysis", "config", "outputs", "plots", "report", "sensitivity")
 # programs and functions that a study wraps; nothing of ours, nobody imports them
 APART = {"models"}
 # arrays in, arrays out: they know of no file and no study

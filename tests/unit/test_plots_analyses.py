@@ -264,7 +264,7 @@ def test_second_order_ignores_other_indices_and_draws_undefined_ones():
     ticks = plots.plot_sobol(both, output="y").axes[0].get_yticklabels()
     assert [t.get_text() for t in ticks] == ["a", "b"]
     cases = both.assign(mesh="fine")
-    figure = plots.plot_sobol_by_case(cases, output="y", factor_columns=["mesh"])
+    figure = plots.plot_estimates_by_case(cases, output="y", factor_columns=["mesh"])
     assert len(figure.axes) == 2
 
 
@@ -290,7 +290,7 @@ WARNED = {
     "no value": lambda **k: plots.plot_distribution(np.full(3, np.nan), label="y", **k),
     "cases": lambda **k: plots.plot_distributions_by_case({"a": output()}, "y", **k),
     "sobol": lambda **k: plots.plot_sobol(sobol_table(["a", "b"]), output="y", **k),
-    "by case": lambda **k: plots.plot_sobol_by_case(
+    "by case": lambda **k: plots.plot_estimates_by_case(
         sobol_by_mesh(["a", "b"]), output="y", factor_columns=["mesh"], **k
     ),
     "morris": lambda **k: plots.plot_morris(morris_table(3), output="y", **k),

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from ensnare.config import LoadedStudy
-from ensnare.config.outputs import OutputBase
+from ensnare.config.quantity import OutputBase
 from ensnare.gather import StudyArrays
 from ensnare.kept import kept_directories
 from ensnare.paths import StudyPaths, write_whole

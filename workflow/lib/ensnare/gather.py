@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ensnare.batches import Batch, case_table
 from ensnare.batchfile import read_batch, record_width, widths_of, with_outputs
 from ensnare.config import LoadedStudy
-from ensnare.config.outputs import OutputBase
+from ensnare.config.quantity import OutputBase
 from ensnare.designfile import read_design
 from ensnare.errors import ArchiveError, DesignError
 from ensnare.journal import row_type
