@@ -76,7 +76,7 @@ def plot_failures(
     known = table[table["p_value"].notna()]
     if known.empty:
         figure, axes = new_figure(6.4, 1.6)
-        empty(axes, "nothing to test: no sample failed, or all did, or no input varies")
+        empty(axes, "no test: no sample failed, or all did, or no input varies")
         note(figure, plain(title, 76), warning=warning)
         return figure
     figure, axes = new_figure(6.4, 1.6 + rows_height(min(len(table), MAX_ROWS)))
