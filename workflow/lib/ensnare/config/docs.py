@@ -24,6 +24,7 @@ from ensnare.config.analyses import (
 from ensnare.config.copulas import (
     Copula,
     JoePair,
+    MarshallOlkinPair,
     NormalCopula,
     StudentBlock,
     ThetaCopula,
@@ -79,6 +80,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`copula.normal`", NormalCopula),
     ("`copula`: of two inputs and one parameter", ThetaCopula),
     ("`copula.JoeCopula`", JoePair),
+    ("`copula.MarshallOlkinCopula`", MarshallOlkinPair),
     ("`copula.MinCopula`", TogetherBlock),
     ("`copula.StudentCopula`", StudentBlock),
     ("`design`, `method: monte_carlo`", MonteCarlo),
