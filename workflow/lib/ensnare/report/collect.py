@@ -21,6 +21,7 @@ from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOut
 from ensnare.results import StudyResults
 from ensnare.status import Status
 
+_RESPONSE = "Response"
 _SECTION = {
     "sobol": "sobol",
     "second": "second_order",
@@ -58,7 +59,7 @@ _CAPTIONS = {
     "cost": "Wall-clock time of a sample.",
 }
 _ORDER = ("coverage", "statistics", "exceedance", "sobol", "second_order", "rank_sobol", "morris",
-          "correlations", "Sweep")  # fmt: skip
+          "correlations", _RESPONSE, "Sweep")  # fmt: skip
 
 
 def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: Path) -> ReportData:
@@ -227,7 +228,10 @@ def _figures(results: StudyResults) -> list[ReportFigure]:
         )
         stem = results.paths.figures / str(name)
         svg, png = Path(f"{stem}.svg").read_text(), Path(f"{stem}.png").read_bytes()
-        found.append(ReportFigure(svg, png, caption, _SECTION.get(name.kind, "coverage")))
+        section = _SECTION.get(name.kind, "coverage")
+        if section == "statistics" and not study.analyses.statistics:
+            section = _RESPONSE
+        found.append(ReportFigure(svg, png, caption, section))
     # numbered as they appear
     return sorted(found, key=lambda f: _ORDER.index(f.section))
 
