@@ -10,7 +10,7 @@ from small_studies import evaluate, prepare, python, study_tree
 
 from ensnare.analysis import ANALYSES, write_table
 from ensnare.announce import count_samples
-from ensnare.archive import write_archive, write_samples
+from ensnare.archive import write_archive
 from ensnare.config import parse_study
 from ensnare.config.analyses import wanted_tables
 from ensnare.errors import ConfigError
@@ -19,6 +19,7 @@ from ensnare.figures import draw_figures
 from ensnare.report import render_report
 from ensnare.report.collect import collect_report
 from ensnare.results import open_study
+from ensnare.samplestable import write_samples
 
 ISHIGAMI = "ensnare.models.ishigami:ishigami"
 PI = {"Uniform": {"a": -math.pi, "b": math.pi}}
