@@ -224,21 +224,27 @@ def _std(ordered: Array, confidence: float) -> Statistic:
 
 def _quantile(ordered: Array, p: float, confidence: float) -> Statistic:
     """Return the quantile of probability p with its order-statistic interval."""
-    from scipy.stats import binom
-
     n = len(ordered)
     if n == 0:
         return Statistic(_quantile_name(p), nan, nan, nan)
     # the k-th smallest of n values lies above the quantile when fewer than k are below it
     tail = (1 - confidence) / 2
-    lower = int(binom.ppf(tail, n, p))
-    upper = int(binom.isf(tail, n, p)) + 1
+    lower, upper = _rank(tail, n, p), n + 1 - _rank(tail, n, 1 - p)
     return Statistic(
         _quantile_name(p),
         float(np.quantile(ordered, p, method="linear")),
         float(ordered[lower - 1]) if lower >= 1 else nan,
         float(ordered[upper - 1]) if upper <= n else nan,
     )
+
+
+def _rank(tail: float, n: int, p: float) -> int:
+    """Return the smallest k for which at most k of n are below with a probability of `tail`."""
+    # the quantile of scipy.stats.binom, whose import costs more than all of the statistics
+    from scipy.special import bdtr, bdtrik
+
+    k = max(0, int(np.ceil(bdtrik(tail, n, p))))
+    return k - 1 if k > 0 and bdtr(k - 1, n, p) >= tail else k
 
 
 def _quantile_name(p: float) -> str:
