@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from ensnare.archive import pickle_tree, write_archive, write_samples
+from ensnare.archive import pickle_tree, write_archive
 from ensnare.batches import plan_batches
 from ensnare.gather import gather
 from ensnare.paths import StudyPaths
@@ -13,5 +13,4 @@ with logged(snakemake.log[0]):
     study = read_resolved(paths.study)
     arrays = gather(study, plan_batches(study), paths)
     write_pickle(Path(snakemake.output.pickle), pickle_tree(arrays))
-    write_samples(Path(snakemake.output.samples), arrays, paths)
     write_archive(Path(snakemake.output.archive), study, arrays)

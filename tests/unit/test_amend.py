@@ -12,7 +12,7 @@ from waiting import wait_until
 from ensnare.amend import redo, skip
 from ensnare.amendments import read_amendments
 from ensnare.announce import count_samples
-from ensnare.archive import write_archive, write_samples
+from ensnare.archive import write_archive
 from ensnare.batches import plan_batches
 from ensnare.errors import ArchiveError, BatchError, ConfigError
 from ensnare.evaluate import evaluate_batch
@@ -23,6 +23,7 @@ from ensnare.report.collect import collect_report
 from ensnare.report.page import coverage
 from ensnare.results import open_study
 from ensnare.runlock import wait_for_turn
+from ensnare.samplestable import write_samples
 from ensnare.selection import Selection, select
 from ensnare.status import Status
 

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensnare.analysis import pick_freeze_table, sobol_table, statistics_table
+from ensnare.analysis import (
+    failure_table,
+    pick_freeze_table,
+    sobol_table,
+    statistics_table,
+)
 from ensnare.config import parse_study
 from ensnare.figurenames import figure_names
 from ensnare.figures import draw_figures
@@ -78,7 +83,9 @@ def paths(tmp_path):
 
 
 def test_sobol_table_has_the_shares_of_a_sum(paths):
-    table = sobol_table(made(study(), paths), "martinez", 0.95).set_index(["input", "index"])
+    table = sobol_table(made(study(), paths), estimator="martinez", confidence=0.95).set_index(
+        ["input", "index"]
+    )
     for name, share in {"a": 0.8, "b": 0.2, "c": 0.0}.items():
         for kind in ("first", "total"):
             row = table.loc[name, kind]
@@ -89,18 +96,21 @@ def test_sobol_table_has_the_shares_of_a_sum(paths):
 
 def test_a_failed_sample_drops_its_whole_base_row_in_its_case_only(paths):
     config = study(sweep={"k": [1, 2]})
-    table = sobol_table(made(config, paths, failed=[0, 1, 7]), "martinez", 0.95)
+    table = sobol_table(
+        made(config, paths, failed=[0, 1, 7]), estimator="martinez", confidence=0.95
+    )
     assert set(table.loc[table["k"] == 1, "n_dropped"]) == {2}
     assert set(table.loc[table["k"] == 2, "n_dropped"]) == {0}
 
 
 def test_statistics_count_only_the_independent_blocks(paths):
-    table = statistics_table(made(study(), paths), 0.95).set_index("statistic")
+    table = statistics_table(made(study(), paths), confidence=0.95).set_index("statistic")
     assert set(table["n_used"]) == {2 * N}
     row = table.loc["mean"]
     assert row["ci_low"] <= 1.5 <= row["ci_high"]
     assert list(table.reset_index().columns) == [
         "statistic", "output", "position", "value", "ci_low", "ci_high", "n_used", "n_dropped",
+        "note",
     ]  # fmt: skip
 
 
@@ -120,8 +130,12 @@ def test_every_figure_is_drawn_and_the_report_shows_it(paths, sweep):
         "statistics": paths.table("statistics"),
         "sobol_indices": paths.table("sobol_indices"),
     }
-    statistics_table(results, 0.95).to_csv(tables["statistics"], index=False)
-    sobol_table(results, "martinez", 0.95).to_csv(tables["sobol_indices"], index=False)
+    tables["failures"] = paths.table("failures")
+    failure_table(results).to_csv(tables["failures"], index=False)
+    statistics_table(results, confidence=0.95).to_csv(tables["statistics"], index=False)
+    sobol_table(results, estimator="martinez", confidence=0.95).to_csv(
+        tables["sobol_indices"], index=False
+    )
     samples = write_samples(paths, results)
     draw_figures(results, tables)
     for name in figure_names(config):

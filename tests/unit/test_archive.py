@@ -9,11 +9,12 @@ import pytest
 from small_studies import evaluate, labels, load, prepare, shell, study_tree
 
 import ensnare
-from ensnare.archive import pickle_tree, write_archive, write_samples
+from ensnare.archive import pickle_tree, write_archive
 from ensnare.errors import ArchiveError, DesignError
 from ensnare.gather import gather
 from ensnare.paths import StudyPaths
 from ensnare.picklefile import read_pickle, write_pickle
+from ensnare.samplestable import write_samples
 from ensnare.status import Status, one_line
 
 

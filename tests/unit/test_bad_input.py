@@ -156,7 +156,7 @@ WRONG_KEYS = [
         'regex: "s = (.*)"',
         'regex: "s = (.*)", file: a',
         "model.outputs[1]: unknown key 'file'; "
-        "expected one of axis, description, in, name, range, regex, shape, unit",
+        "expected one of axis, description, in, labels, name, range, regex, shape, unit",
     ),
     (
         "[statistics]",
@@ -768,11 +768,13 @@ WHOLE = {
     ),
     "statistics of a sweep": (
         "study: a\nsweep: {n: [1]}\nanalyses: [statistics]\n" + SIMPLE,
-        "analyses: statistics and sobol need a design; this study has a sweep",
+        "analyses: statistics needs one of the designs monte_carlo, sobol, halton, lhs, saltelli, "
+        "table; found a pure sweep",
     ),
     "an unknown estimator": (
         changed(*FOR_SALTELLI, ("[statistics]", "[{sobol: {estimator: martines}}]")),
-        "analyses.sobol.estimator: got 'martines'; expected 'martinez'",
+        "analyses.sobol.estimator: got 'martines'; expected 'martinez', 'jansen', "
+        "'saltelli' or 'mauntz_kucherenko'",
     ),
     "correlations that contradict each other": (
         changed(

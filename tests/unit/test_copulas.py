@@ -21,6 +21,9 @@ KNOWN = [
     ("GalambosCopula", {"theta": 1}, 0.4184),
     ("JoeCopula", {"theta": 0.5, "psi1": 1, "psi2": 1}, None),
     ("MinCopula", {}, 1),
+    ("MarshallOlkinCopula", {"alpha": 0.4, "beta": 0.7}, 0.28 / 0.82),
+    ("MarshallOlkinCopula", {"alpha": 0, "beta": 0.7}, 0),
+    ("MarshallOlkinCopula", {"alpha": 1, "beta": 1}, 1),
     ("StudentCopula", {"nu": 4, "correlations": [["a", "b", 0.5]]}, 1 / 3),
 ]
 
@@ -47,6 +50,15 @@ def test_a_coupled_design_grows(method, name, parameters, expected):
     one = design_of(method, 100, copula={name: AB | parameters})
     two = design_of(method, 1500, copula={name: AB | parameters})
     np.testing.assert_array_equal(ids_of(two)[:100], ids_of(one))
+
+
+def test_marshall_and_olkin_is_that_of_openturns():
+    parameters = {"alpha": 0.4, "beta": 0.7}
+    x = design_of("sobol", 2**13 - 1, copula={"MarshallOlkinCopula": AB | parameters}).x
+    u = np.column_stack([stats.uniform(-1, 2).cdf(x[:, 1]), stats.norm(1, 2).cdf(x[:, 0])])
+    law = ot.MarshallOlkinCopula(0.4, 0.7)
+    for corner in ([0.2, 0.7], [0.5, 0.5], [0.9, 0.3], [0.6, 0.8]):
+        assert np.mean((u <= corner).all(axis=1)) == pytest.approx(law.computeCDF(corner), abs=3e-3)
 
 
 @pytest.mark.parametrize("kind", ["spearman", "kendall", "pearson"])

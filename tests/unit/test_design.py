@@ -257,11 +257,30 @@ def test_a_pick_freeze_row_takes_one_input_of_b_and_the_rest_of_a():
     np.testing.assert_array_equal(design.group, np.repeat(np.arange(n), d + 2))
 
 
-@given(st.integers(1, 20), st.integers(1, 6))
-def test_pick_freeze_has_a_row_per_group_and_block(n, d):
-    points, block, group = pick_freeze(sobol_points(n, 2 * d))
-    assert points.shape == (n * (d + 2), d)
-    assert len(set(zip(block.tolist(), group.tolist(), strict=True))) == n * (d + 2)
+@given(st.integers(1, 20), st.integers(1, 6), st.booleans())
+def test_pick_freeze_has_a_row_per_group_and_block(n, d, second_order):
+    m = 2 * d + 2 if second_order else d + 2
+    u = sobol_points(n, 2 * d)
+    points, block, group = pick_freeze(u, m)
+    assert points.shape == (n * m, d)
+    assert len(set(zip(block.tolist(), group.tolist(), strict=True))) == n * m
+    a, b = u[group, :d], u[group, d:]
+    of_b = (block == 1)[:, None] | (np.arange(d) == block[:, None] - 2)
+    of_b |= (block >= 2 + d)[:, None] & (np.arange(d) != block[:, None] - 2 - d)
+    np.testing.assert_array_equal(points, np.where(of_b, b, a))
+
+
+def test_second_order_blocks_are_those_of_openturns():
+    design = design_of("", 0, design={"method": "saltelli", "size": 32, "second_order": True})
+    law = ot.JointDistribution(
+        [distribution(distribution=i["distribution"]) for i in (INPUTS[1], INPUTS[0], INPUTS[3])]
+    )  # a, b, c
+    points = ot.LowDiscrepancyExperiment(ot.SobolSequence(), law, 32)
+    expected = np.array(ot.SobolIndicesExperiment(points, True).generate())
+    got = np.empty((8, 32, 3))
+    got[design.block, design.group] = design.x[:, [1, 0, 2]]
+    order = [0, 1, 3, 2, 4, 6, 5, 7]  # blocks follow the file: b, a, c
+    np.testing.assert_allclose(got[order].reshape(-1, 3), expected, rtol=1e-12, atol=1e-15)
 
 
 def test_a_sweep_alone_has_one_row_and_no_inputs():

@@ -14,14 +14,14 @@ sweep identity picklefile tables batches
 ids copulas inputs points design functions
 templates jinjatemplates outputs environment process inputfiles kept model samples callables
 journal owner worker pool batchfile tally progress stop amendments reuse work evaluate
-resolved designfile gather archive results selection amend standing
+resolved designfile gather archive samplestable results selection amend standing
 announce check single locate elsewhere
 statistics sensitivity correlation morris
 analysis figurenames plots report figures deliver scripting clistudy cli
 __main__
 """
 ORDER = LAYERS.split()
-PACKAGES = ("config", "outputs", "plots", "report", "sensitivity")
+PACKAGES = ("analysis", "config", "outputs", "plots", "report", "sensitivity")
 # programs and functions that a study wraps; nothing of ours, nobody imports them
 APART = {"models"}
 # arrays in, arrays out: they know of no file and no study

@@ -1,7 +1,11 @@
 """Elementary effects against analytic effects, SALib, otmorris and simulated coverage."""
 
 import numpy as np
+import openturns as ot
+import otmorris
 import pytest
+from SALib.analyze.morris import analyze
+from SALib.sample.morris import sample
 
 from ensnare.morris import morris_effects
 
@@ -84,8 +88,6 @@ def test_bounds_put_inputs_in_shares_of_their_range(rng):
 
 @pytest.mark.parametrize("r", [4, 50])
 def test_salib_gives_the_same_effects(r):
-    sample = pytest.importorskip("SALib.sample.morris").sample
-    analyze = pytest.importorskip("SALib.analyze.morris").analyze
     bounds = [[-1, 2], [0, 3], [10, 20]]
     problem = {"num_vars": 3, "names": ["a", "b", "c"], "bounds": bounds}
     x = sample(problem, r, num_levels=4, seed=1)
@@ -98,9 +100,6 @@ def test_salib_gives_the_same_effects(r):
 
 @pytest.mark.parametrize("levels", [4, 5])
 def test_otmorris_gives_the_same_effects(levels):
-    otmorris = pytest.importorskip("otmorris")
-    import openturns as ot
-
     ot.RandomGenerator.SetSeed(0)
     bounds = ot.Interval([-1.0, 0.0, 10.0], [2.0, 3.0, 20.0])
     x = otmorris.MorrisExperimentGrid([levels] * 3, 10, bounds).generate()

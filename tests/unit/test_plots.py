@@ -100,10 +100,10 @@ FIGURES = {
     ),
     "sobol 3": lambda: plots.plot_sobol(sobol_table(input_names(3), 4), output=LONG, title=LONG),
     "sobol 40": lambda: plots.plot_sobol(sobol_table(input_names(40)), output="deviation"),
-    "sobol by case 3": lambda: plots.plot_sobol_by_case(
+    "sobol by case 3": lambda: plots.plot_estimates_by_case(
         sobol_by_mesh(input_names(3)), output=LONG, factor_columns=["mesh"]
     ),
-    "sobol by case 40": lambda: plots.plot_sobol_by_case(
+    "sobol by case 40": lambda: plots.plot_estimates_by_case(
         sobol_by_mesh(input_names(40), [LONG.format(i) for i in range(20)]),
         output="deviation",
         factor_columns=["mesh"],
@@ -234,7 +234,7 @@ def test_sobol_states_dropped_base_rows_only_when_there_are_any():
     table = sobol_table(["E", "F"], n_dropped=64)
     assert "64 of 1024 base rows dropped" in texts(plots.plot_sobol(table, output="y"))
     assert "dropped" not in texts(plots.plot_sobol(sobol_table(["E", "F"]), output="y"))
-    figure = plots.plot_sobol_by_case(
+    figure = plots.plot_estimates_by_case(
         sobol_by_mesh(["E", "F"]), output="y", factor_columns=["mesh"]
     )
     assert "up to 1 of 1024 base rows dropped" in texts(figure)
@@ -258,7 +258,7 @@ def test_sobol_draws_first_order_alone():
 
 
 def test_sobol_by_case_has_a_panel_an_index_and_a_scale_by_the_levels():
-    figure = plots.plot_sobol_by_case(
+    figure = plots.plot_estimates_by_case(
         sobol_by_mesh(["E", "F"], [1, 10, 1000]), output="y", factor_columns=["mesh"]
     )
     first, total = figure.axes
@@ -266,12 +266,12 @@ def test_sobol_by_case_has_a_panel_an_index_and_a_scale_by_the_levels():
     assert total.get_ylabel() == "total index [-]"
     assert total.get_xscale() == "log"
     two = sobol_by_mesh(["E", "F"]).assign(cores=4)
-    joined = plots.plot_sobol_by_case(two, output="y", factor_columns=["mesh", "cores"])
+    joined = plots.plot_estimates_by_case(two, output="y", factor_columns=["mesh", "cores"])
     assert "coarse, 4" in texts(joined)
 
 
 def test_many_inputs_by_case_are_grey_but_counted():
-    figure = plots.plot_sobol_by_case(
+    figure = plots.plot_estimates_by_case(
         sobol_by_mesh([f"x{i}" for i in range(40)]), output="y", factor_columns=["mesh"]
     )
     assert "34 other inputs" in texts(figure)
@@ -360,7 +360,7 @@ def test_nothing_to_draw_is_said_and_no_error():
     labels = {"level_label": "mesh", "output_label": "y"}
     figures = [
         plots.plot_sobol(table, output="y"),
-        plots.plot_sobol_by_case(by_case, output="y", factor_columns=["mesh"]),
+        plots.plot_estimates_by_case(by_case, output="y", factor_columns=["mesh"]),
         plots.plot_sweep([], np.empty(0), **labels),
         plots.plot_status({}),
         plots.plot_cost(np.empty(0)),

@@ -264,7 +264,7 @@ def test_second_order_ignores_other_indices_and_draws_undefined_ones():
     ticks = plots.plot_sobol(both, output="y").axes[0].get_yticklabels()
     assert [t.get_text() for t in ticks] == ["a", "b"]
     cases = both.assign(mesh="fine")
-    figure = plots.plot_sobol_by_case(cases, output="y", factor_columns=["mesh"])
+    figure = plots.plot_estimates_by_case(cases, output="y", factor_columns=["mesh"])
     assert len(figure.axes) == 2
 
 
@@ -280,8 +280,31 @@ def test_failures_that_depend_on_inputs_are_beyond_a_line_and_counted():
 
 def test_failures_without_a_test_are_undefined():
     table = failure_table(3).assign(p_value=np.nan, statistic=np.nan)
+    assert "no test: no sample failed" in texts(plots.plot_failures(table))
+    table.loc[table.index[0], ["p_value", "statistic"]] = 0.5, 0.1
     figure = plots.plot_failures(table)
-    assert texts(figure).count("undefined") == 3
+    assert texts(figure).count("undefined") == 2
+    assert_nothing_is_clipped(figure)
+
+
+def exceedance_by_case(event="above", factor=1.0):
+    rows = [("coarse", 0.2, 0.1, 0.3), ("fine", 0.05, 0.02, 0.1)]
+    table = pd.DataFrame(rows, columns=["mesh", "value", "ci_low", "ci_high"])
+    table[["value", "ci_low", "ci_high"]] *= factor
+    return table.assign(event=event, threshold=1.5, n_used=90, n_dropped=10)
+
+
+def test_exceedance_by_case_has_a_log_axis_for_rare_events_and_says_what_was_dropped():
+    labels = {"label": "y", "unit": "m", "factor_columns": ["mesh"]}
+    figure = plots.plot_exceedance_by_case(exceedance_by_case(), **labels)
+    assert "P(y > 1.5 m) [-]" in texts(figure)
+    assert "up to 10 of 100 samples dropped" in flat(figure)
+    assert figure.axes[0].get_yscale() == "linear"
+    rare = plots.plot_exceedance_by_case(exceedance_by_case("below", 0.01), **labels)
+    assert "P(y < 1.5 m) [-]" in texts(rare)
+    assert rare.axes[0].get_yscale() == "log"
+    none = exceedance_by_case(factor=np.nan)
+    assert "no sample has a value" in texts(plots.plot_exceedance_by_case(none, **labels))
     assert_nothing_is_clipped(figure)
 
 
@@ -290,11 +313,24 @@ WARNED = {
     "no value": lambda **k: plots.plot_distribution(np.full(3, np.nan), label="y", **k),
     "cases": lambda **k: plots.plot_distributions_by_case({"a": output()}, "y", **k),
     "sobol": lambda **k: plots.plot_sobol(sobol_table(["a", "b"]), output="y", **k),
-    "by case": lambda **k: plots.plot_sobol_by_case(
+    "by case": lambda **k: plots.plot_estimates_by_case(
         sobol_by_mesh(["a", "b"]), output="y", factor_columns=["mesh"], **k
     ),
     "morris": lambda **k: plots.plot_morris(morris_table(3), output="y", **k),
     "correlations": lambda **k: plots.plot_correlations(correlation_table(3), output="y", **k),
+    "along the axis": lambda **k: plots.plot_estimate_curves(
+        sobol_table(["a", "b"]).assign(position=0),
+        np.zeros(1),
+        output="y",
+        axis_label="x",
+        **k,
+    ),
+    "exceedance": lambda **k: plots.plot_exceedance(
+        output(), 1.0, probability=(0.1, 0.05, 0.2), label="y", **k
+    ),
+    "exceedance by case": lambda **k: plots.plot_exceedance_by_case(
+        exceedance_by_case(), label="y", unit="m", factor_columns=["mesh"], **k
+    ),
     "second": lambda **k: plots.plot_second_order(second_table(3), output="y", **k),
     "failures": lambda **k: plots.plot_failures(failure_table(3), **k),
 }

@@ -71,10 +71,10 @@ FIGURES = {
     "one position": lambda: plots.plot_curves(AXIS[9:10], curves()[:, 9:10], **LABELS),
     "3 cases": lambda: plots.plot_curves_by_case(AXIS, cases(3), **LONG_LABELS, warning=WARNING),
     "6 cases": lambda: plots.plot_curves_by_case(AXIS, cases(6), **LONG_LABELS, warning=WARNING),
-    "sobol 3": lambda: plots.plot_sobol_curves(
+    "sobol 3": lambda: plots.plot_estimate_curves(
         sobol_curves(3), AXIS, output=LONG, axis_label="x [m]", warning=WARNING
     ),
-    "sobol 40": lambda: plots.plot_sobol_curves(
+    "sobol 40": lambda: plots.plot_estimate_curves(
         sobol_curves(40), AXIS, output=LONG, axis_label=f"{LONG} [m]", title=LONG
     ),
     "regimes": lambda: draw_regimes(2),
@@ -177,7 +177,7 @@ def test_few_cases_share_axes_and_many_have_panels_of_their_own():
 
 def test_sobol_curves_draw_the_interval_as_a_band_at_its_place():
     table = sobol_curves(1, undefined=0)
-    figure = plots.plot_sobol_curves(table, AXIS[::-1], output="y", axis_label="x [m]")
+    figure = plots.plot_estimate_curves(table, AXIS[::-1], output="y", axis_label="x [m]")
     first, total = figure.axes
     assert first.get_ylabel() == "first order index [-]"
     assert total.get_xlabel() == "x [m]"
@@ -192,7 +192,7 @@ def test_sobol_curves_draw_the_interval_as_a_band_at_its_place():
 
 
 def test_sobol_curves_state_what_is_grey_undefined_and_dropped():
-    figure = plots.plot_sobol_curves(sobol_curves(40), AXIS, output="y", axis_label="x [m]")
+    figure = plots.plot_estimate_curves(sobol_curves(40), AXIS, output="y", axis_label="x [m]")
     found = flat(figure)
     assert "34 other inputs" in found
     assert "undefined at 1 of 50 positions" in found
@@ -201,16 +201,16 @@ def test_sobol_curves_state_what_is_grey_undefined_and_dropped():
 
 def test_sobol_curves_at_one_position_are_points_with_intervals():
     table = sobol_curves(2, 1, undefined=0)
-    figure = plots.plot_sobol_curves(table, np.array([3.0]), output="y", axis_label="x [m]")
+    figure = plots.plot_estimate_curves(table, np.array([3.0]), output="y", axis_label="x [m]")
     assert len(intervals(figure.axes[0])) == 2
 
 
 def test_sobol_curves_without_a_value_say_so_and_beyond_the_axis_are_an_error():
     undefined = sobol_curves(2, 1, undefined=1)
-    figure = plots.plot_sobol_curves(undefined, AXIS[:1], output="y", axis_label="x [m]")
-    assert "no index could be estimated" in texts(figure)
+    figure = plots.plot_estimate_curves(undefined, AXIS[:1], output="y", axis_label="x [m]")
+    assert "no estimate could be made" in texts(figure)
     with pytest.raises(ValueError, match="position 49 on an axis of 20"):
-        plots.plot_sobol_curves(sobol_curves(2), AXIS[:20], output="y", axis_label="x [m]")
+        plots.plot_estimate_curves(sobol_curves(2), AXIS[:20], output="y", axis_label="x [m]")
 
 
 def points(axes):

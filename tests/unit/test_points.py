@@ -2,6 +2,7 @@
 
 import numpy as np
 import openturns as ot
+import otmorris
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,7 +161,6 @@ def test_levels_and_directions_of_trajectories_are_equally_frequent():
 
 
 def test_trajectories_have_the_structure_of_otmorris():
-    otmorris = pytest.importorskip("otmorris")
     experiment = otmorris.MorrisExperimentGrid([4, 4, 4], 10)
     experiment.setJumpStep([2, 2, 2])
     theirs = np.array(experiment.generate())

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from SALib.analyze.sobol import analyze
 
 from ensnare.sensitivity import sobol_indices
 
@@ -150,7 +151,6 @@ def test_intervals_are_close_to_the_asymptotic_ones_of_openturns_for_large_sampl
 
 
 def test_salib_agrees_within_the_intervals(rng):
-    analyze = pytest.importorskip("SALib.analyze.sobol").analyze
     y = pick_freeze("ishigami", rng, (4096,))
     rows = np.concatenate([y[:, :1], y[:, 2:], y[:, 1:2]], axis=1)  # its order is A, E_i, B
     problem = {"num_vars": 3, "names": ["x1", "x2", "x3"], "bounds": [[-np.pi, np.pi]] * 3}

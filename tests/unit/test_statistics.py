@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ensnare.statistics import Statistic, summarise
+from ensnare.statistics import Statistic, exceedance, summarise
 
 NAMES = ["mean", "std", "min", "max", "q05", "q25", "median", "q75", "q95"]
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -213,3 +213,22 @@ def test_a_confidence_outside_0_to_1_is_refused(confidence):
 def test_a_quantile_outside_0_to_1_is_refused(level):
     with pytest.raises(ValueError, match=r"quantile is .*; expected a probability"):
         summarise([1.0, 2.0], quantiles=[level])
+
+
+@pytest.mark.parametrize(("p", "n"), [(0.3, 50), (0.05, 200), (0.01, 600), (0.01, 1000)])
+def test_the_interval_of_a_probability_covers(p, n):
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(500):
+        found = exceedance(rng.random(n), 1 - p)
+        covered += found.low <= p <= found.high
+    assert 0.92 <= covered / 500 <= 0.98
+
+
+def test_a_probability_is_the_share_beyond_the_threshold_of_known_values():
+    y = [1.0, 2.0, 3.0, 4.0, np.nan]
+    above, below = exceedance(y, 3.0), exceedance(y, 3.0, below=True)
+    assert (above.value, above.n_used, above.n_dropped) == (0.25, 4, 1)
+    assert below.value == 0.5
+    assert exceedance(y, 9.0).low == 0 < exceedance(y, 9.0).high < 0.5
+    assert np.isnan(exceedance([np.nan], 0.0).value)

@@ -11,6 +11,7 @@ import pytest
 from workflow_helpers import BEAM, ROOT, environment, indices
 
 ISHIGAMI = {"x1": (0.313905, 0.557589), "x2": (0.442411, 0.442411), "x3": (0.0, 0.243684)}
+P_DEVIATION_ABOVE_30_CM = 0.0055  # of a million points of the model as Python function
 FLOOD_FIRST = {
     "Q": 0.344848,
     "Ks": 0.133774,
@@ -83,7 +84,9 @@ def test_flood_as_shipped_is_near_the_truth(snakemake, tmp_path):
         assert row["ci_low"] <= truth <= row["ci_high"]
 
 
-@pytest.mark.parametrize("name", ["simulator", "regimes", "openfoam-like", "calculix"])
+@pytest.mark.parametrize(
+    "name", ["simulator", "regimes", "openfoam-like", "calculix", "beam-slides"]
+)
 def test_the_studies_of_the_recipes_run_to_their_report(snakemake, tmp_path, name):
     if name == "calculix" and shutil.which("ccx") is None:
         pytest.skip("CalculiX is not installed (Debian: apt-get install calculix-ccx)")
@@ -97,3 +100,12 @@ def test_the_studies_of_the_recipes_run_to_their_report(snakemake, tmp_path, nam
     if name == "openfoam-like":
         table = pd.read_csv(results / "sobol_indices.csv")
         assert set(table.loc[table["output"] == "u", "position"]) == set(range(200))
+    if name == "beam-slides":
+        (row,) = pd.read_csv(results / "exceedance.csv").to_dict("records")
+        assert row["ci_low"] <= P_DEVIATION_ABOVE_30_CM <= row["ci_high"]
+        ranks = pd.read_csv(results / "rank_sobol_indices.csv").set_index("input")["value"]
+        assert ranks.idxmax() == "F"
+        table = pd.read_csv(results / "correlations.csv").set_index(["coefficient", "input"])
+        assert table.loc[("spearman", "F"), "value"] > 0.8 > 0 > table.loc[("pcc", "I"), "value"]
+    if name == "regimes":
+        assert (results / "figures/regimes_regime.svg").stat().st_size > 1000

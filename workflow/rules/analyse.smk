@@ -1,4 +1,4 @@
-if analyses.statistics:
+if "statistics" in tables:
 
     rule compute_statistics:
         input:
@@ -15,12 +15,36 @@ if analyses.statistics:
         conda:
             "../envs/ensnare.yaml"
         params:
-            confidence=analyses.statistics.confidence,
+            table="statistics",
+            options=tables["statistics"],
         script:
-            "../../scripts/compute_statistics.py"
+            "../../scripts/compute_table.py"
 
 
-if analyses.sobol:
+if "exceedance" in tables:
+
+    rule compute_exceedance:
+        input:
+            paths.archive,
+        output:
+            report(
+                paths.table("exceedance"),
+                caption="../report/exceedance.rst",
+                category="Tables",
+            ),
+        log:
+            paths.log("compute_exceedance"),
+        localrule: True
+        conda:
+            "../envs/ensnare.yaml"
+        params:
+            table="exceedance",
+            options=tables["exceedance"],
+        script:
+            "../../scripts/compute_table.py"
+
+
+if "sobol_indices" in tables:
 
     rule compute_sobol_indices:
         input:
@@ -37,7 +61,99 @@ if analyses.sobol:
         conda:
             "../envs/ensnare.yaml"
         params:
-            estimator=analyses.sobol.estimator,
-            confidence=analyses.sobol.confidence,
+            table="sobol_indices",
+            options=tables["sobol_indices"],
         script:
-            "../../scripts/compute_sobol_indices.py"
+            "../../scripts/compute_table.py"
+
+
+if "rank_sobol_indices" in tables:
+
+    rule compute_rank_sobol_indices:
+        input:
+            paths.archive,
+        output:
+            report(
+                paths.table("rank_sobol_indices"),
+                caption="../report/rank_sobol_indices.rst",
+                category="Tables",
+            ),
+        log:
+            paths.log("compute_rank_sobol_indices"),
+        localrule: True
+        conda:
+            "../envs/ensnare.yaml"
+        params:
+            table="rank_sobol_indices",
+            options=tables["rank_sobol_indices"],
+        script:
+            "../../scripts/compute_table.py"
+
+
+if "morris" in tables:
+
+    rule compute_morris:
+        input:
+            paths.archive,
+        output:
+            report(
+                paths.table("morris"),
+                caption="../report/morris.rst",
+                category="Tables",
+            ),
+        log:
+            paths.log("compute_morris"),
+        localrule: True
+        conda:
+            "../envs/ensnare.yaml"
+        params:
+            table="morris",
+            options=tables["morris"],
+        script:
+            "../../scripts/compute_table.py"
+
+
+if "correlations" in tables:
+
+    rule compute_correlations:
+        input:
+            paths.archive,
+        output:
+            report(
+                paths.table("correlations"),
+                caption="../report/correlations.rst",
+                category="Tables",
+            ),
+        log:
+            paths.log("compute_correlations"),
+        localrule: True
+        conda:
+            "../envs/ensnare.yaml"
+        params:
+            table="correlations",
+            options=tables["correlations"],
+        script:
+            "../../scripts/compute_table.py"
+
+
+if "failures" in tables:
+
+    rule test_failures:
+        input:
+            paths.archive,
+        output:
+            report(
+                paths.table("failures"),
+                caption="../report/failures.rst",
+                category="Tables",
+            ),
+        log:
+            paths.log("test_failures"),
+        localrule: True
+        conda:
+            "../envs/ensnare.yaml"
+        params:
+            table="failures",
+            options=tables["failures"],
+        script:
+            "../../scripts/compute_table.py"

@@ -5,6 +5,7 @@ from pathlib import Path
 try:
     from ensnare.batches import design_content, plan_batches
     from ensnare.config import study_from_snakemake
+    from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.figurenames import figure_names
     from ensnare.paths import StudyPaths
@@ -52,12 +53,6 @@ def evaluate_threads():
         return 1
 
 
-def analysis_tables():
-    """Return the tables of the analyses that the study asks for."""
-    names = {"statistics": analyses.statistics, "sobol_indices": analyses.sobol}
-    return [paths.table(name) for name, wanted in names.items() if wanted]
-
-
 def amendments():
     """Return the list of samples that were amended by hand, if there is one."""
     return [paths.amendments] if paths.amendments.exists() else []
@@ -76,7 +71,7 @@ def targets():
         paths.archive,
         paths.pickle,
         paths.table("samples"),
-        *analysis_tables(),
+        *analysis_tables,
         *figures,
         paths.report,
     ]
@@ -86,7 +81,8 @@ study = load()
 paths = StudyPaths.of(study.config.study)
 batches = in_one_line(plan_batches, study)
 batch_files = [paths.batch(batch.key) for batch in batches]
-analyses = study.config.analyses
+tables = wanted_tables(study.config.analyses, study.config.design)
+analysis_tables = [paths.table(name) for name in tables]
 
 # The Python that has Ensnare, whatever is on PATH. Not a parameter of the rule: results do not
 # depend on where it is installed.

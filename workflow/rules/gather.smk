@@ -7,7 +7,6 @@ rule gather:
     output:
         archive=paths.archive,
         pickle=paths.pickle,
-        samples=paths.table("samples"),
     log:
         paths.log("gather"),
     localrule: True
@@ -15,3 +14,21 @@ rule gather:
         "../envs/ensnare.yaml"
     script:
         "../../scripts/gather.py"
+
+
+# A job of its own: the text of a million samples costs more than their archive.
+rule write_samples:
+    input:
+        study=paths.study,
+        design=paths.design,
+        batches=batch_files,
+        amendments=amendments(),
+    output:
+        paths.table("samples"),
+    log:
+        paths.log("write_samples"),
+    localrule: True
+    conda:
+        "../envs/ensnare.yaml"
+    script:
+        "../../scripts/write_samples.py"

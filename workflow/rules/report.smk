@@ -2,14 +2,14 @@
 rule plot_figures:
     input:
         archive=paths.archive,
-        tables=analysis_tables(),
+        tables=analysis_tables,
     output:
         [
             report(
                 paths.figures / f"{name}.svg",
-                caption=f"../report/{name.partition('_')[0]}.rst",
+                caption=f"../report/{name.kind}.rst",
                 category="Figures",
-                labels={"figure": name.replace("_", " ")},
+                labels={"figure": str(name).replace("_", " ")},
             )
             for name in figure_names(study.config)
         ],
@@ -20,7 +20,7 @@ rule plot_figures:
     conda:
         "../envs/ensnare.yaml"
     params:
-        names=figure_names(study.config),
+        names=[str(name) for name in figure_names(study.config)],
     script:
         "../../scripts/plot_figures.py"
 
@@ -29,7 +29,7 @@ rule write_report:
     input:
         archive=paths.archive,
         samples=paths.table("samples"),
-        tables=analysis_tables(),
+        tables=analysis_tables,
         figures=[paths.figures / f"{name}.svg" for name in figure_names(study.config)],
     output:
         paths.report,

@@ -5,7 +5,6 @@ The layout is documented in docs/archive.md; `LAYOUT_VERSION` changes when it do
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from pathlib import Path
@@ -15,12 +14,11 @@ import h5py
 import numpy as np
 
 from ensnare.config import LoadedStudy
-from ensnare.config.outputs import OutputBase
+from ensnare.config.quantity import OutputBase
 from ensnare.gather import StudyArrays
-from ensnare.kept import kept_directories
-from ensnare.paths import StudyPaths, write_whole
+from ensnare.paths import write_whole
 from ensnare.provenance import git_state, host, package_versions
-from ensnare.status import Status, one_line
+from ensnare.status import Status
 
 LAYOUT_VERSION = 1
 _STATUS_TYPE = h5py.enum_dtype({s.label: int(s) for s in Status}, basetype="u1")
@@ -154,44 +152,3 @@ def pickle_tree(arrays: StudyArrays) -> dict[str, Any]:
     if arrays.block is not None:
         tree |= {"block": arrays.block, "group": arrays.group}
     return tree
-
-
-def write_samples(path: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
-    """Write one line per sample: id, case, values, status, directory.
-
-    Parameters
-    ----------
-    path : Path
-        The CSV file.
-    arrays : StudyArrays
-        The samples.
-    paths : StudyPaths
-        Where working directories are; those that were not kept are left empty.
-    """
-    write_whole(path, lambda part: _write_samples(part, arrays, paths))
-
-
-def _write_samples(part: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
-    kept = kept_directories(paths)
-    cases = arrays.cases
-    factors = [[cases[c].get(f, "") for c in arrays.case.tolist()] for f in arrays.factors]
-    # arrays would make a line of thousands of cells: they are in the archive
-    plain = [j for j, name in enumerate(arrays.output_names) if not name.endswith("]")]
-    outputs = [arrays.output_names[j] for j in plain]
-    redone = [0] * len(arrays) if arrays.redone is None else arrays.redone.tolist()
-    x, y = arrays.x.tolist(), arrays.y[:, plain].tolist()
-    with part.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            ["id", *arrays.factors, "design_row", *arrays.input_names, *outputs,
-             "status", "exit_code", "elapsed_s", "attempts", "redone", "directory", "message"]
-        )  # fmt: skip
-        for i, name in enumerate(arrays.sample_id.astype(str).tolist()):
-            directory = (arrays.origin[i].decode(), name)
-            writer.writerow(
-                [name, *(levels[i] for levels in factors), arrays.design_row[i], *x[i], *y[i],
-                 Status(arrays.status[i]).label, arrays.exit_code[i], arrays.elapsed_s[i],
-                 arrays.attempts[i], redone[i],
-                 kept.get(directory, ""),
-                 one_line(arrays.messages.get(i, ""))]
-            )  # fmt: skip

@@ -25,8 +25,9 @@ class Coupling:
     ----------
     columns : list of int, length k
         The columns that it couples, in its own order.
-    copula : openturns.Distribution or None
-        A copula of dimension k; None for perfect dependence, and for a normal copula.
+    copula : object or None
+        A copula of dimension k with `computeConditionalQuantile`; None for perfect dependence,
+        and for a normal copula.
     root : ndarray of float, shape (k, k), or None
         Cholesky root of the correlation of a normal copula.
     """
@@ -77,6 +78,31 @@ def _normal(u: Array, root: Array) -> Array:
     return v
 
 
+@dataclass(frozen=True)
+class _MarshallOlkin:
+    """Marshall and Olkin's copula, whose conditional quantile OpenTURNS does not have.
+
+    C(u, v) = min(u^(1 - alpha) v, u v^(1 - beta)): given u, v is u^(alpha / beta) with a
+    probability above 0.
+    """
+
+    alpha: float
+    beta: float
+
+    def computeConditionalQuantile(self, q: Sequence[float], y: Any) -> Array:  # noqa: N802, ANN401
+        w, u = np.asarray(q), np.asarray(y)[:, 0]
+        a, b = self.alpha, self.beta
+        if min(a, b) == 0:  # independence
+            return w
+        jump = u ** (a / b)
+        below, above = (1 - a) * u**-a * jump, jump ** (1 - b)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lower = w * u**a / (1 - a)
+            upper = w ** (1 / (1 - b)) if b < 1 else np.ones_like(w)
+        v: Array = np.where(w < below, lower, np.where(w <= above, jump, upper))
+        return v
+
+
 def build_coupling(copula: Copula, names: Sequence[str]) -> Coupling:
     """Return the coupling of a copula of the study file.
 
@@ -104,6 +130,8 @@ def build_coupling(copula: Copula, names: Sequence[str]) -> Coupling:
             matrix = ot.CorrelationMatrix(_correlation(block, where).tolist())
             return Coupling(columns, ot.StudentCopula(block.nu, matrix))
         parameters = block.model_dump(exclude={"inputs"})
+        if copula.name == "MarshallOlkinCopula":
+            return Coupling(columns, _MarshallOlkin(**parameters))
         return Coupling(columns, getattr(ot, copula.name)(*parameters.values()))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{where}: {openturns_reason(error)}") from None

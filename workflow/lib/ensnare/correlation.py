@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensnare.sensitivity.checks import check_column, check_confidence, check_inputs
+from ensnare.sensitivity.checks import complete_samples
 from ensnare.sensitivity.intervals import jackknife_interval
 
 Array = NDArray[np.float64]
+
+COEFFICIENTS = ("pearson", "spearman", "src", "srrc", "pcc", "prcc")
 
 
 @dataclass(frozen=True)
@@ -103,18 +105,12 @@ def correlations(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> Cor
        doi:10.1016/0304-4076(85)90158-7
     .. [3] Croux, Dehon (2010), Stat. Methods Appl. 19, 497-515, doi:10.1007/s10260-010-0142-z
     """
-    x = np.asarray(x, dtype=np.float64)
-    y = np.asarray(y, dtype=np.float64)
-    check_inputs(x)
-    check_column("y", y, x)
-    check_confidence(confidence)
-    complete = np.isfinite(x).all(axis=1) & np.isfinite(y)
-    n_used = int(complete.sum())
-    columns = np.column_stack([x, y])[complete]
+    inputs, output, n_dropped = complete_samples(x, y, confidence)
+    columns = np.column_stack([inputs, output])
     of_values = _coefficients(columns, confidence, ranks=False)
     of_ranks = _coefficients(columns, confidence, ranks=True)
     (pearson, src, pcc), (spearman, srrc, prcc) = of_values, of_ranks
-    return Correlations(pearson, spearman, src, srrc, pcc, prcc, n_used, complete.size - n_used)
+    return Correlations(pearson, spearman, src, srrc, pcc, prcc, len(output), n_dropped)
 
 
 def _coefficients(columns: Array, confidence: float, *, ranks: bool) -> list[Coefficient]:

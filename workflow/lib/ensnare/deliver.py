@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ensnare.archive import pickle_tree, write_archive, write_samples
+from ensnare.archive import pickle_tree, write_archive
 from ensnare.batches import plan_batches
 from ensnare.config import LoadedStudy
+from ensnare.config.analyses import wanted_tables
 from ensnare.errors import ArchiveError
 from ensnare.gather import gather
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.picklefile import write_pickle
 from ensnare.results import StudyResults, open_study
+from ensnare.samplestable import write_samples
 
 
 def deliver(study: LoadedStudy, paths: StudyPaths, *, partial: bool) -> dict[str, int]:
@@ -63,18 +65,12 @@ def deliver(study: LoadedStudy, paths: StudyPaths, *, partial: bool) -> dict[str
 
 
 def _write_tables(results: StudyResults, paths: StudyPaths) -> dict[str, Path]:
-    from ensnare.analysis import sobol_table, statistics_table, write_table
+    from ensnare.analysis import ANALYSES, write_table
 
-    analyses, tables = results.study.analyses, {}
-    if analyses.statistics:
-        found = statistics_table(results, analyses.statistics.confidence)
-        tables["statistics"] = (found, paths.table("statistics"))
-    if analyses.sobol:
-        found = sobol_table(results, analyses.sobol.estimator, analyses.sobol.confidence)
-        tables["sobol_indices"] = (found, paths.table("sobol_indices"))
-    for table, path in tables.values():
-        write_table(table, path)
-    return {name: path for name, (_, path) in tables.items()}
+    wanted = wanted_tables(results.study.analyses, results.study.design)
+    for name, options in wanted.items():
+        write_table(ANALYSES[name](results, **options), paths.table(name))
+    return {name: paths.table(name) for name in wanted}
 
 
 def _make_older(paths: StudyPaths) -> None:

@@ -39,7 +39,8 @@ class DesignTable:
     x : ndarray of float, shape (n, d)
         Input values.
     block, group : ndarray of int32, shape (n,), or None
-        Pick-freeze designs: 0 for A, 1 for B, 2 + i for A with column i of B; and the base row.
+        Pick-freeze designs: 0 for A, 1 for B, 2 + i for A with column i of B, 2 + d + i for B
+        with column i of A (second order); and the base row.
         Morris designs: no block, and the trajectory.
     words : ndarray of uint64, shape (n, 2)
         Hashes of the rows.
@@ -140,7 +141,7 @@ def unit_points(
     d = len(order)
     match design:
         case Saltelli(size=size):
-            return points.pick_freeze(points.sobol_points(size, 2 * d))
+            return points.pick_freeze(points.sobol_points(size, 2 * d), design.n_blocks(d))
         case Morris(size=size, levels=levels):
             u, group = points.morris_points(size, d, levels, seed)
             return u, None, group
@@ -191,5 +192,6 @@ def joint_distribution(study: LoadedStudy, order: Sequence[str]) -> tuple[list[A
 
 def _blocks(place: NDArray[np.int32], order: list[str], names: list[str]) -> NDArray[np.int32]:
     """Return block numbers by the order of the file; blocks lie in the order of the names."""
-    number = [0, 1, *(2 + names.index(name) for name in order)]
+    inputs = [names.index(name) for name in order]
+    number = [0, 1, *(2 + i for i in inputs), *(2 + len(names) + i for i in inputs)]
     return np.array(number, np.int32)[place]

@@ -2,35 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from ensnare.config import Study
+from ensnare.config.designs import REPRESENT, Saltelli
+from ensnare.config.outputs import Output
+from ensnare.sweep import expand_cases
+
+MOST_CASES_DRAWN = 4
+"""Cases of which an array output gets a figure of estimates; the tables have all."""
 
 
-def figure_names(study: Study) -> list[str]:
-    """Return the stems of the figure files of a study, in the order of the report.
+@dataclass(frozen=True)
+class FigureName:
+    """A figure of a study.
+
+    Attributes
+    ----------
+    kind : str
+        What it shows; the stem of its caption in `workflow/report`.
+    output : str
+        The output, if it is about one.
+    number : int
+        Which one of several: the threshold among those of the output, or the case.
+    """
+
+    kind: str
+    output: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        """Return the stem of its files: `sobol_y`, `exceedance_y-2`, `status`."""
+        name = f"{self.kind}_{self.output}" if self.output else self.kind
+        return f"{name}-{self.number + 1}" if self.number else name
+
+
+def figure_names(study: Study) -> list[FigureName]:
+    """Return the figures of a study, in the order of the report.
 
     Parameters
     ----------
     study : Study
         The study.
-
-    Returns
-    -------
-    list of str
-        `<kind>_<output>`, `status` and `cost`.
     """
-    named = [
-        f"{kind}_{output.name}"
-        for output in study.model.outputs
-        for kind in _kinds(study, is_array=output.shape is not None)
-    ]
-    return [*named, "status", "cost"]
+    named = [figure for output in study.model.outputs for figure in _of_output(study, output)]
+    failures = [FigureName("failures")] if study.random_inputs else []
+    return [*named, FigureName("status"), *failures, FigureName("cost")]
 
 
-def _kinds(study: Study, *, is_array: bool) -> list[str]:
-    """Return the kinds of figures of an output."""
-    kinds = []
-    if study.analyses.sobol:
-        kinds.append("sobolcurves" if is_array else "sobol")
-    if is_array:
-        return [*kinds, "curves"]
-    return [*kinds, *(["distribution", "scatter"] if study.random_inputs else ["sweep"])]
+def _of_output(study: Study, output: Output) -> Iterator[FigureName]:
+    """Yield the figures of an output."""
+    is_array, name = output.shape is not None, output.name
+    cases = min(len(expand_cases(study.sweep, study.exclude)), MOST_CASES_DRAWN)
+    for kind in _estimates(study):
+        for number in range(cases if is_array else 1):
+            yield FigureName(kind, name, number)
+    items = [item for item in study.analyses.exceedance or [] if item.output == name]
+    for number in range(len(items)):
+        yield FigureName("exceedance", name, number)
+    for kind in _views(study, output):
+        yield FigureName(kind, name)
+
+
+def _estimates(study: Study) -> list[str]:
+    """Return the kinds of estimates of each input."""
+    analyses, design = study.analyses, study.design
+    second = isinstance(design, Saltelli) and design.second_order and analyses.sobol
+    wanted = {
+        "sobol": analyses.sobol,
+        "second": second,
+        "ranksobol": analyses.rank_sobol,
+        "morris": analyses.morris,
+        "correlations": analyses.correlations,
+    }
+    return [kind for kind, analysis in wanted.items() if analysis]
+
+
+def _views(study: Study, output: Output) -> list[str]:
+    """Return the kinds of figures that show the values themselves."""
+    if output.shape is not None:
+        return ["curves"]
+    if study.design is None:
+        diagram = ["regimes"] if len(study.factors) > 1 else []
+        return diagram if diagram and output.labels else ["sweep", *diagram]
+    represents = study.design.method in REPRESENT
+    return [*(["distribution"] if represents else []), "scatter"]

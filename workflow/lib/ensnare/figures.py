@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from ensnare import plots
-from ensnare.figurenames import figure_names
+from ensnare.analysis import failure_warnings, independent_rows
+from ensnare.config.outputs import Output
+from ensnare.figurenames import FigureName, figure_names
 from ensnare.report.collect import status_counts
 from ensnare.results import StudyResults
-from ensnare.sweep import case_label
-
-Tables = Mapping[str, pd.DataFrame]
+from ensnare.sweep import Case, case_label
 
 
 def draw_figures(results: StudyResults, tables: Mapping[str, Path]) -> None:
@@ -27,130 +27,228 @@ def draw_figures(results: StudyResults, tables: Mapping[str, Path]) -> None:
     results : StudyResults
         The archive.
     tables : mapping of str to Path
-        The tables of its analyses by name: statistics, sobol_indices.
+        The tables of its analyses by name: statistics, sobol_indices ...
     """
     frames = {name: pd.read_csv(path) for name, path in tables.items()}
+    study = _Drawn(results, frames, "; ".join(failure_warnings(results)))
     results.paths.figures.mkdir(parents=True, exist_ok=True)
     for name in figure_names(results.study):
-        kind, _, output = name.partition("_")
-        plots.save(_DRAW[kind](results, frames, output), results.paths.figures / name)
+        plots.save(_DRAW[name.kind](study, name), results.paths.figures / str(name))
 
 
-def _sobol(results: StudyResults, tables: Tables, output: str) -> Figure:
-    table = tables["sobol_indices"]
-    table = table[table["output"] == output]
-    factors = list(results.study.factors)
-    if factors:
-        return plots.plot_sobol_by_case(table, output=output, factor_columns=factors)
-    return plots.plot_sobol(table, output=output)
+@dataclass(frozen=True)
+class _Drawn:
+    """A study to draw: its archive, its tables, and what to warn of in every figure."""
+
+    results: StudyResults
+    tables: Mapping[str, pd.DataFrame]
+    warning: str
+
+    @property
+    def factors(self) -> list[str]:
+        return list(self.results.study.factors)
+
+    def output(self, name: FigureName) -> Output:
+        return next(o for o in self.results.study.model.outputs if o.name == name.output)
+
+    def label(self, name: FigureName) -> str:
+        return plots.axis_label(name.output, self.output(name).unit)
+
+    def axis_label(self, name: FigureName) -> str:
+        axis = self.output(name).axis
+        return plots.axis_label(axis.name, axis.unit) if axis else "position"
+
+    def rows(self, table: str, name: FigureName) -> pd.DataFrame:
+        frame = self.tables[table]
+        return frame[frame["output"] == name.output]
+
+    def in_case(self, frame: pd.DataFrame, number: int) -> tuple[pd.DataFrame, str]:
+        """Return the rows of a case, and how it is called."""
+        case: Case = self.results.by_case()[number][0]
+        for factor in self.factors:
+            level = case.get(factor)
+            frame = frame[frame[factor].isna() if level is None else frame[factor] == level]
+        return frame, f"case {case_label(case)}" if case else ""
+
+    def by_case(self, y: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the values of independent samples, by case."""
+        keep = independent_rows(self.results)
+        return {case_label(case): y[at][keep[at]] for case, at in self.results.by_case()}
 
 
-def _distribution(results: StudyResults, tables: Tables, output: str) -> Figure:
-    y, unit, keep = results.outputs[output], _units(results)[output], _independent(results)
-    if results.study.sweep:
-        groups = {case_label(case): y[at][keep[at]] for case, at in results.by_case()}
-        return plots.plot_distributions_by_case(groups, output, unit)
-    return plots.plot_distribution(y[keep], _statistics(tables, output), label=output, unit=unit)
-
-
-def _statistics(tables: Tables, output: str) -> dict[str, float] | None:
-    if "statistics" not in tables:
-        return None
-    table = tables["statistics"]
-    rows = table[table["output"] == output]
-    return dict(zip(rows["statistic"], rows["value"], strict=True))
-
-
-def _curves(results: StudyResults, _tables: Tables, output: str) -> Figure:
-    y, keep = results.outputs[output], _independent(results)
-    label = plots.axis_label(output, _units(results)[output])
-    axis, axis_label = results.axes[output], _axis_label(results, output)
-    if not results.study.sweep:
-        return plots.plot_curves(axis, y[keep], axis_label=axis_label, output_label=label)
-    groups = {case_label(case): y[at][keep[at]] for case, at in results.by_case()}
-    return plots.plot_curves_by_case(axis, groups, axis_label=axis_label, output_label=label)
-
-
-def _sobol_curves(results: StudyResults, tables: Tables, output: str) -> Figure:
-    table = tables["sobol_indices"]
-    table = table[table["output"] == output]
-    title = ""
-    case = results.by_case()[0][0]
-    for factor, level in case.items():  # one case has room; the table has them all
-        table = table[table[factor] == level]
-        title = f"case {case_label(case)}"
-    return plots.plot_sobol_curves(
-        table,
-        results.axes[output],
-        output=output,
-        axis_label=_axis_label(results, output),
-        title=title,
-    )
-
-
-def _axis_label(results: StudyResults, output: str) -> str:
-    axis = next(o.axis for o in results.study.model.outputs if o.name == output)
-    return plots.axis_label(axis.name, axis.unit) if axis else "position"
-
-
-def _independent(results: StudyResults) -> NDArray[np.bool_]:
-    """Return which samples count: a pick-freeze design repeats the values of blocks A and B."""
-    block = results.columns.get("block")
-    return np.ones(len(results), bool) if block is None else np.asarray(block < 2)
-
-
-def _scatter(results: StudyResults, _tables: Tables, output: str) -> Figure:
-    units = {i.name: i.unit for i in results.study.random_inputs}
-    label = plots.axis_label(output, _units(results)[output])
-    return plots.plot_scatter(
-        results.inputs, results.outputs[output], units=units, output_label=label
-    )
-
-
-def _sweep(results: StudyResults, _tables: Tables, output: str) -> Figure:
-    first, *others = results.study.factors
-    label = plots.axis_label(output, _units(results)[output])
-    levels = results.cases[first].tolist()
-    if not others:
-        return plots.plot_sweep(
-            levels, results.outputs[output], level_label=first, output_label=label
+def _estimates(study: _Drawn, name: FigureName) -> Figure:
+    """Draw estimates of each input: of one case, against the sweep, or along an axis."""
+    frame = study.rows(_TABLES[name.kind], name)
+    unit = study.output(name).unit
+    kind = {
+        "sobol": plots.SOBOL,
+        "second": plots.SECOND,
+        "ranksobol": plots.RANK_SOBOL,
+        "morris": plots.morris_estimates(unit),
+        "correlations": plots.CORRELATIONS,
+    }[name.kind]
+    if study.output(name).shape is None and not study.factors:
+        return _of_one_case(study, name, frame)
+    if name.kind == "morris":
+        frame = plots.melted(frame, kind.kinds)
+    frame = frame.rename(columns={"coefficient": "index"})
+    if study.output(name).shape is None:
+        return plots.plot_estimates_by_case(
+            frame,
+            output=name.output,
+            factor_columns=study.factors,
+            warning=study.warning,
+            estimates=kind,
         )
-    columns = [results.cases[factor].tolist() for factor in others]
-    series = [_case_text(row) for row in zip(*columns, strict=True)]
+    frame, title = study.in_case(frame, name.number)
+    return plots.plot_estimate_curves(
+        frame,
+        study.results.axes[name.output],
+        output=name.output,
+        axis_label=study.axis_label(name),
+        title=title,
+        warning=study.warning,
+        estimates=kind,
+    )
+
+
+def _of_one_case(study: _Drawn, name: FigureName, frame: pd.DataFrame) -> Figure:
+    """Draw estimates of each input as a ranking."""
+    output, warning = name.output, study.warning
+    match name.kind:
+        case "second":
+            return plots.plot_second_order(frame, output=output, warning=warning)
+        case "morris":
+            unit = study.output(name).unit
+            return plots.plot_morris(frame, output=output, unit=unit, warning=warning)
+        case "correlations":
+            return plots.plot_correlations(frame, output=output, warning=warning)
+        case "ranksobol":
+            kind = plots.RANK_SOBOL
+            return plots.plot_sobol(frame, output=output, warning=warning, estimates=kind)
+        case _:
+            return plots.plot_sobol(frame, output=output, warning=warning)
+
+
+def _exceedance(study: _Drawn, name: FigureName) -> Figure:
+    items = [i for i in study.results.study.analyses.exceedance or [] if i.output == name.output]
+    item, unit = items[name.number], study.output(name).unit
+    event = "above" if item.below is None else "below"
+    frame = study.rows("exceedance", name)
+    frame = frame[(frame["event"] == event) & np.isclose(frame["threshold"], item.threshold)]
+    if study.factors:
+        return plots.plot_exceedance_by_case(
+            frame, label=name.output, unit=unit, factor_columns=study.factors, warning=study.warning
+        )
+    value, low, high = frame[["value", "ci_low", "ci_high"]].iloc[0]
+    return plots.plot_exceedance(
+        study.results.outputs[name.output][independent_rows(study.results)],
+        item.threshold,
+        probability=(value, low, high),
+        label=name.output,
+        unit=unit,
+        below=event == "below",
+        warning=study.warning,
+    )
+
+
+def _distribution(study: _Drawn, name: FigureName) -> Figure:
+    y, unit = study.results.outputs[name.output], study.output(name).unit
+    if study.factors:
+        return plots.plot_distributions_by_case(
+            study.by_case(y), name.output, unit, warning=study.warning
+        )
+    statistics = None
+    if "statistics" in study.tables:
+        rows = study.rows("statistics", name)
+        statistics = dict(zip(rows["statistic"], rows["value"], strict=True))
+    kept = y[independent_rows(study.results)]
+    return plots.plot_distribution(
+        kept, statistics, label=name.output, unit=unit, warning=study.warning
+    )
+
+
+def _curves(study: _Drawn, name: FigureName) -> Figure:
+    y, axis = study.results.outputs[name.output], study.results.axes[name.output]
+    labels = {"axis_label": study.axis_label(name), "output_label": study.label(name)}
+    if study.factors:
+        groups = study.by_case(y)
+        return plots.plot_curves_by_case(axis, groups, **labels, warning=study.warning)
+    kept = y[independent_rows(study.results)]
+    return plots.plot_curves(axis, kept, **labels, warning=study.warning)
+
+
+def _scatter(study: _Drawn, name: FigureName) -> Figure:
+    results = study.results
+    units = {i.name: i.unit for i in results.study.random_inputs}
+    return plots.plot_scatter(
+        results.inputs, results.outputs[name.output], units=units, output_label=study.label(name)
+    )
+
+
+def _sweep(study: _Drawn, name: FigureName) -> Figure:
+    first, *others = study.factors
+    cases, y = study.results.cases, study.results.outputs[name.output]
+    series = plots.joined([cases[factor].tolist() for factor in others]) if others else None
     return plots.plot_sweep(
-        levels,
-        results.outputs[output],
+        cases[first].tolist(),
+        y,
         level_label=first,
-        output_label=label,
+        output_label=study.label(name),
         series=series,
         series_label=", ".join(others),
     )
 
 
-def _case_text(levels: Sequence[object]) -> str:
-    """Return levels of several factors as one text; those that do not exist are left out."""
-    return ", ".join(str(level) for level in levels if level not in ("", None) and level == level)
+def _regimes(study: _Drawn, name: FigureName) -> Figure:
+    cases, y = study.results.cases, study.results.outputs[name.output]
+    first, second, *others = study.factors
+    axes: dict[str, Sequence[object]] = {f: cases[f].tolist() for f in (first, second)}
+    if others:
+        axes[", ".join(others)] = plots.joined([cases[factor].tolist() for factor in others])
+    labels = study.output(name).labels or {}
+    values: list[object] = y.tolist()
+    if labels:
+        # in the order of the labels, whichever comes first in the samples
+        values = [labels.get(f"{v:.12g}", f"{v:g}") if v == v else None for v in y.tolist()]
+    return plots.plot_regimes(
+        axes, values, label=name.output, unit=study.output(name).unit, order=list(labels.values())
+    )
 
 
-def _status(results: StudyResults, _tables: Tables, _output: str) -> Figure:
-    return plots.plot_status(status_counts(results))
+def _status(study: _Drawn, _name: FigureName) -> Figure:
+    return plots.plot_status(status_counts(study.results))
 
 
-def _cost(results: StudyResults, _tables: Tables, _output: str) -> Figure:
-    return plots.plot_cost(results.columns["elapsed_s"])
+def _failures(study: _Drawn, _name: FigureName) -> Figure:
+    frame, title = study.tables["failures"], ""
+    if study.factors:  # the case whose failures are least random
+        lowest = int(np.argmin(frame["p_value"].fillna(2).to_numpy()))
+        number = lowest // len(study.results.inputs)
+        frame, title = study.in_case(frame, number)
+    return plots.plot_failures(frame, title=title)
 
 
-def _units(results: StudyResults) -> dict[str, str]:
-    return {output.name: output.unit for output in results.study.model.outputs}
+def _cost(study: _Drawn, _name: FigureName) -> Figure:
+    return plots.plot_cost(study.results.columns["elapsed_s"])
 
 
-_DRAW: dict[str, Callable[[StudyResults, Tables, str], Figure]] = {
-    "sobol": _sobol,
-    "sobolcurves": _sobol_curves,
+_TABLES = {
+    "sobol": "sobol_indices",
+    "second": "sobol_indices",
+    "ranksobol": "rank_sobol_indices",
+    "morris": "morris",
+    "correlations": "correlations",
+}
+_DRAW: dict[str, Callable[[_Drawn, FigureName], Figure]] = {
+    **dict.fromkeys(_TABLES, _estimates),
+    "exceedance": _exceedance,
     "curves": _curves,
     "distribution": _distribution,
     "scatter": _scatter,
     "sweep": _sweep,
+    "regimes": _regimes,
     "status": _status,
+    "failures": _failures,
     "cost": _cost,
 }

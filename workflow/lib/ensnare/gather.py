@@ -14,7 +14,7 @@ from ensnare.amendments import Amendments, read_amendments
 from ensnare.batches import Batch, case_table
 from ensnare.batchfile import parsers_of, read_batch, record_width, widths_of, with_outputs
 from ensnare.config import LoadedStudy
-from ensnare.config.outputs import OutputBase
+from ensnare.config.quantity import OutputBase
 from ensnare.designfile import read_design
 from ensnare.errors import ArchiveError, DesignError
 from ensnare.journal import Finished, read_journal, row_type

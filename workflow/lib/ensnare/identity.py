@@ -162,6 +162,7 @@ def parser_identity(output: Output, study: LoadedStudy) -> dict[str, Any]:
             "unit": True,
             "description": True,
             "range": True,
+            "labels": True,
             "axis": {"name", "unit", "values"},
         },
         exclude_defaults=True,

@@ -189,7 +189,7 @@ def one_at_a_time_points(dimension: int, levels: int) -> Points:
 
 
 def pick_freeze(
-    u: NDArray[np.float64],
+    u: NDArray[np.float64], n_blocks: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
     """Return the pick-freeze rows of pairs of points.
 
@@ -197,21 +197,26 @@ def pick_freeze(
     ----------
     u : ndarray of float, shape (n, 2 d)
         Base rows A | B.
+    n_blocks : int
+        m = d + 2, or 2 d + 2 for second order.
 
     Returns
     -------
-    points : ndarray of float, shape (n (d + 2), d)
-        The d + 2 rows of a group follow each other, so that a larger n adds rows at the end.
-    block : ndarray of int32, shape (n (d + 2),)
-        0 for A, 1 for B, 2 + i for A with column i of B.
-    group : ndarray of int32, shape (n (d + 2),)
+    points : ndarray of float, shape (n m, d)
+        The m rows of a group follow each other, so that a larger n adds rows at the end.
+    block : ndarray of int32, shape (n m,)
+        0 for A, 1 for B, 2 + i for A with column i of B, 2 + d + i for B with column i of A.
+    group : ndarray of int32, shape (n m,)
         The base row.
     """
     n, d = len(u), u.shape[1] // 2
-    points = np.repeat(u[:, None, :d], d + 2, axis=1)
-    points[:, 1] = u[:, d:]
-    for column in range(d):
-        points[:, 2 + column, column] = u[:, d + column]
-    block = np.tile(np.arange(d + 2, dtype=np.int32), n)
-    group = np.repeat(np.arange(n, dtype=np.int32), d + 2)
+    a, b = u[:, :d], u[:, d:]
+    points = np.repeat(a[:, None], n_blocks, axis=1)
+    points[:, 1] = b
+    points[:, 2 + d :] = b[:, None]
+    for i in range(d):
+        points[:, 2 + i, i] = b[:, i]
+        points[:, 2 + d + i : 3 + d + i, i] = a[:, i : i + 1]
+    block = np.tile(np.arange(n_blocks, dtype=np.int32), n)
+    group = np.repeat(np.arange(n, dtype=np.int32), n_blocks)
     return points.reshape(-1, d), block, group

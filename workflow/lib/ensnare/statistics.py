@@ -99,6 +99,72 @@ def summarise(
     return rows, n, len(y) - n
 
 
+@dataclass(frozen=True)
+class Probability:
+    """A probability and its confidence interval.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Estimate [-] and the ends of its interval; NaN without samples.
+    n_used, n_dropped : int
+        Samples analysed and left out.
+    """
+
+    value: float
+    low: float
+    high: float
+    n_used: int
+    n_dropped: int
+
+
+def exceedance(
+    y: ArrayLike, threshold: float, *, below: bool = False, confidence: float = 0.95
+) -> Probability:
+    """Return the probability that an output exceeds a threshold, or falls below it.
+
+    Parameters
+    ----------
+    y : array of float, shape (n,)
+        Independent samples of the output; those that are not finite (NaN: failed sample) are
+        left out.
+    threshold : float
+        In the unit of the output; a value equal to it is not beyond.
+    below : bool
+        Whether to fall below it.
+    confidence : float
+        Probability that the interval covers the probability [-], in (0, 1).
+
+    Returns
+    -------
+    Probability
+        The share of samples, with Wilson's interval [1]_, which covers near its level on the
+        average also for rare events [2]_, where the exact one of Clopper and Pearson covers
+        nearly always; of 0 in n samples it says [0, 3.8 / n] at 95 %.
+
+    Raises
+    ------
+    ValueError
+        If y is not one-dimensional, or the confidence is not in (0, 1).
+
+    References
+    ----------
+    .. [1] Wilson (1927), J. Am. Stat. Assoc. 22, 209-212, doi:10.1080/01621459.1927.10502953
+    .. [2] Brown, Cai, DasGupta (2001), Stat. Sci. 16, 101-133, doi:10.1214/ss/1009213286
+    """
+    from scipy.stats import binomtest
+
+    y = np.asarray(y, dtype=np.float64)
+    _check(y, confidence, ())
+    known = y[np.isfinite(y)]
+    n = len(known)
+    if n == 0:
+        return Probability(nan, nan, nan, 0, len(y))
+    beyond = int(np.count_nonzero(known < threshold if below else known > threshold))
+    ends = binomtest(beyond, n).proportion_ci(confidence, method="wilson")
+    return Probability(beyond / n, float(ends.low), float(ends.high), n, len(y) - n)
+
+
 def _check(y: Array, confidence: float, quantiles: tuple[float, ...]) -> None:
     """Raise ValueError for what `summarise` cannot work on."""
     if y.ndim != 1:
@@ -158,21 +224,27 @@ def _std(ordered: Array, confidence: float) -> Statistic:
 
 def _quantile(ordered: Array, p: float, confidence: float) -> Statistic:
     """Return the quantile of probability p with its order-statistic interval."""
-    from scipy.stats import binom
-
     n = len(ordered)
     if n == 0:
         return Statistic(_quantile_name(p), nan, nan, nan)
     # the k-th smallest of n values lies above the quantile when fewer than k are below it
     tail = (1 - confidence) / 2
-    lower = int(binom.ppf(tail, n, p))
-    upper = int(binom.isf(tail, n, p)) + 1
+    lower, upper = _rank(tail, n, p), n + 1 - _rank(tail, n, 1 - p)
     return Statistic(
         _quantile_name(p),
         float(np.quantile(ordered, p, method="linear")),
         float(ordered[lower - 1]) if lower >= 1 else nan,
         float(ordered[upper - 1]) if upper <= n else nan,
     )
+
+
+def _rank(tail: float, n: int, p: float) -> int:
+    """Return the smallest k for which at most k of n are below with a probability of `tail`."""
+    # the quantile of scipy.stats.binom, whose import costs more than all of the statistics
+    from scipy.special import bdtr, bdtrik
+
+    k = max(0, int(np.ceil(bdtrik(tail, n, p))))
+    return k - 1 if k > 0 and bdtr(k - 1, n, p) >= tail else k
 
 
 def _quantile_name(p: float) -> str:

@@ -35,7 +35,8 @@ _SAMPLE_COLUMNS = frozenset(
 _ANALYSIS_COLUMNS = frozenset(
     [
         *("output", "position", "input", "index", "statistic", "value", "ci_low", "ci_high"),
-        *("n_used", "n_dropped"),
+        *("n_used", "n_dropped", "note", "coefficient", "threshold", "event"),
+        *("mu", "mu_star", "sigma", "p_value", "n_failed"),
     ]
 )
 
@@ -72,8 +73,6 @@ def check_design(study: Study) -> None:
             )
         if not study.sweep:
             raise ValueError("found neither a design nor a sweep; add one")
-        if study.analyses.sobol or study.analyses.statistics:
-            raise ValueError("analyses: statistics and sobol need a design; this study has a sweep")
         return
     if not names:
         raise ValueError("there is a design but no uncertain input; add inputs with distributions")
@@ -84,8 +83,8 @@ def check_design(study: Study) -> None:
                     f"inputs[{i}]: '{item.name}' has neither a distribution nor a value; add one"
                 )
         _check_rows(study.design, names)
-    if study.analyses.sobol and not isinstance(study.design, Saltelli):
-        raise ValueError(f"analyses: sobol needs the design saltelli; found {study.design.method}")
+    if isinstance(study.design, Saltelli) and study.design.second_order and len(names) < 2:
+        raise ValueError("design.second_order: found one uncertain input; expected two or more")
 
 
 def _check_rows(design: Any, names: list[str]) -> None:  # noqa: ANN401

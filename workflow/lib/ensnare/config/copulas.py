@@ -63,6 +63,14 @@ class JoePair(ThetaCopula):
     psi2: Number = Field(0.5, description="Its third parameter, as in OpenTURNS.")
 
 
+class MarshallOlkinPair(Strict):
+    """A copula of two inputs that are equal, up to a power, with some probability."""
+
+    inputs: Two = Field(description="The two inputs that it couples.")
+    alpha: Number = Field(description="Its first parameter, as in OpenTURNS.", ge=0, le=1)
+    beta: Number = Field(description="Its second parameter, as in OpenTURNS.", ge=0, le=1)
+
+
 class TogetherBlock(Strict):
     """Perfect dependence: all inputs rise and fall together."""
 
@@ -97,6 +105,9 @@ class Copula(Strict):
         None, description="theta >= 1: large values come together."
     )
     JoeCopula: JoePair | None = Field(None, description="theta > 0, psi1 and psi2 in [0, 1].")
+    MarshallOlkinCopula: MarshallOlkinPair | None = Field(
+        None, description="alpha and beta in [0, 1]: common shocks."
+    )
     MinCopula: TogetherBlock | None = Field(None, description="Perfect dependence.")
     PlackettCopula: ThetaCopula | None = Field(None, description="theta > 0.")
     StudentCopula: StudentBlock | None = Field(None, description="Of any number of inputs.")

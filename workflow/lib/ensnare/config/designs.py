@@ -62,6 +62,14 @@ class Saltelli(Strict):
     size: Rows = Field(
         description="Base size N; N (d + 2) samples for d inputs. A power of two is best."
     )
+    second_order: bool = Field(
+        False,
+        description="Also the samples of second-order indices: N (2 d + 2) in all for d > 2.",
+    )
+
+    def n_blocks(self, d: int) -> int:
+        """Return the samples of a group of d inputs; two inputs need none for second order."""
+        return 2 * d + 2 if self.second_order and d > 2 else d + 2
 
 
 class Morris(Strict):
@@ -151,6 +159,8 @@ METHODS = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "morris", "facto
            "composite", "one_at_a_time", "table")  # fmt: skip
 # what a copula fits: points that fill the cube, whatever shape it is bent to
 TAKE_COPULA = (MonteCarlo, Sobol, Halton, Lhs)
+# whose points are distributed as the inputs are: those that statistics can be made of
+REPRESENT = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "table")
 
 
 def count_rows(design: Any, names: list[str]) -> int:  # noqa: ANN401
@@ -158,7 +168,7 @@ def count_rows(design: Any, names: list[str]) -> int:  # noqa: ANN401
     d = len(names)
     match design:
         case Saltelli(size=size):
-            return size * (d + 2)
+            return int(size * design.n_blocks(d))
         case Morris(size=size):
             return size * (d + 1)
         case Factorial():
@@ -179,4 +189,6 @@ def design_options(design: Any) -> dict[str, Any]:  # noqa: ANN401
     options: dict[str, Any] = design.model_dump()
     if not isinstance(design, Lhs):
         options.pop("size", None)
+    if not options.get("second_order"):  # batches of before this option keep their names
+        options.pop("second_order", None)
     return options

@@ -12,9 +12,19 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from ensnare.config.analyses import (
+    Analyses,
+    CorrelationsAnalysis,
+    Exceedance,
+    MorrisAnalysis,
+    RankSobolAnalysis,
+    SobolAnalysis,
+    StatisticsAnalysis,
+)
 from ensnare.config.copulas import (
     Copula,
     JoePair,
+    MarshallOlkinPair,
     NormalCopula,
     StudentBlock,
     ThetaCopula,
@@ -48,17 +58,16 @@ from ensnare.config.model import (
 )
 from ensnare.config.outputs import (
     AfterOutput,
-    Axis,
     Hdf5Output,
     JsonOutput,
     NetcdfOutput,
-    OutputBase,
     PythonOutput,
     RegexOutput,
     TableOutput,
     XmlOutput,
 )
-from ensnare.config.study import Analyses, Batch, SobolAnalysis, StatisticsAnalysis, Study
+from ensnare.config.quantity import Axis, OutputBase
+from ensnare.config.study import Batch, Study
 
 _ROOT = Path(__file__).parents[4]
 _SCHEMA = _ROOT / "workflow" / "schemas" / "study.schema.json"
@@ -72,6 +81,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`copula.normal`", NormalCopula),
     ("`copula`: of two inputs and one parameter", ThetaCopula),
     ("`copula.JoeCopula`", JoePair),
+    ("`copula.MarshallOlkinCopula`", MarshallOlkinPair),
     ("`copula.MinCopula`", TogetherBlock),
     ("`copula.StudentCopula`", StudentBlock),
     ("`design`, `method: monte_carlo`", MonteCarlo),
@@ -108,7 +118,11 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`batch`", Batch),
     ("`analyses`", Analyses),
     ("`analyses`: statistics", StatisticsAnalysis),
+    ("`analyses`: exceedance", Exceedance),
     ("`analyses`: sobol", SobolAnalysis),
+    ("`analyses`: rank_sobol", RankSobolAnalysis),
+    ("`analyses`: morris", MorrisAnalysis),
+    ("`analyses`: correlations", CorrelationsAnalysis),
 )
 
 _HEAD = """\

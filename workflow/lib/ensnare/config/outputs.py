@@ -15,7 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from ensnare.config.base import FileName, Integer, Name, Number, Size, Strict, show
+from ensnare.config.base import FileName, Integer, Size, show
+from ensnare.config.quantity import Column, OutputBase
 
 OUTPUT_KINDS = ("json", "xml", "table", "regex", "after", "hdf5", "netcdf", "python")
 _ROWS = re.compile(r"(-?\d+)|(-?\d+)?\.\.(-?\d+)?")
@@ -29,12 +30,6 @@ def check_call(value: str) -> str:
     return value
 
 
-def _column(value: Any) -> Any:  # noqa: ANN401
-    if (isinstance(value, str) and value) or type(value) is int:
-        return value
-    raise ValueError(f"got {show(value)}; expected the name of a column, or its number from 0")
-
-
 def _rows(value: Any) -> str:  # noqa: ANN401
     text = str(value) if type(value) is int else value
     if not isinstance(text, str) or not _ROWS.fullmatch(text):
@@ -44,87 +39,9 @@ def _rows(value: Any) -> str:  # noqa: ANN401
     return text
 
 
-Column = Annotated[
-    str | int, BeforeValidator(_column), WithJsonSchema({"type": ["string", "integer"]})
-]
 Rows = Annotated[str, BeforeValidator(_rows), WithJsonSchema({"type": ["string", "integer"]})]
 Reduce = Literal["mean", "min", "max", "sum", "std", "first", "last"]
 _REDUCE = "Make one number of several; `std` has n - 1 in the denominator."
-
-
-class Axis(Strict):
-    """What an array output is plotted over; without one, the position 0, 1, 2 ..."""
-
-    name: Name = Field("position", description="Name.")
-    unit: str = Field("", description="Unit.")
-    values: list[Number] | None = Field(None, description="The values themselves.")
-    column: Column | None = Field(None, description="Of a table: the column that holds them.")
-    dataset: str | None = Field(None, description="Of an HDF5 file: the dataset.", min_length=1)
-    variable: str | None = Field(None, description="Of a netCDF file: the variable.", min_length=1)
-
-    @property
-    def is_read(self) -> bool:
-        """Whether it stands in a file of the sample."""
-        return any(place is not None for place in (self.column, self.dataset, self.variable))
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Axis:
-        places = (self.values, self.column, self.dataset, self.variable)
-        if sum(place is not None for place in places) > 1:
-            raise ValueError("found several sources; expected values, or column, or dataset ...")
-        return self
-
-
-class OutputBase(Strict):
-    """A quantity of interest: a number, or an array of fixed shape."""
-
-    name: Name = Field(description="Name.")
-    unit: str = Field("", description="Unit, shown in tables and plots.")
-    description: str = Field("", description="What it is; shown in the report.")
-    range: tuple[Number | None, Number | None] | None = Field(
-        None, description="Bounds of what can be; a value outside is the status out_of_range."
-    )
-    shape: Annotated[list[Size], Field(min_length=1, max_length=1)] | None = Field(
-        None, description="`[200]` for an array of 200 numbers; another size is unparsable."
-    )
-    axis: Axis | None = Field(None, description="What an array stands over.")
-
-    @field_validator("range")
-    @classmethod
-    def _ordered(cls, value: tuple[float | None, float | None] | None) -> Any:  # noqa: ANN401
-        if value and value[0] is not None and value[1] is not None and value[0] >= value[1]:
-            raise ValueError(f"found [{value[0]:g}, {value[1]:g}]; expected low < high")
-        return value
-
-    @model_validator(mode="after")
-    def _array(self) -> OutputBase:
-        if self.axis is None:
-            return self
-        if self.shape is None:
-            raise ValueError("found an axis but no shape; add one such as shape: [200]")
-        if self.axis.values is not None and len(self.axis.values) != self.shape[0]:
-            raise ValueError(
-                f"axis.values: found {len(self.axis.values)}; expected {self.shape[0]} as in shape"
-            )
-        for kind, key in (("table", "column"), ("hdf5", "dataset"), ("netcdf", "variable")):
-            if getattr(self.axis, key) is not None and not hasattr(self, kind):
-                raise ValueError(f"axis.{key} is for a {kind}; give the values of the axis")
-        return self
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return self.shape[0] if self.shape else 1
-
-    @property
-    def width(self) -> int:
-        """How many numbers a record of a sample holds of it: with the axis, where that is read."""
-        return self.size * (2 if self.axis is not None and self.axis.is_read else 1)
-
-    @property
-    def flat_names(self) -> list[str]:
-        """The name of each number: `y`, or `u[0]`, `u[1]` ..."""
-        return [f"{self.name}[{i}]" for i in range(self.size)] if self.shape else [self.name]
 
 
 class _Number(OutputBase):

@@ -23,12 +23,12 @@ from ensnare.config.agreement import (
     check_names,
     sorted_expressions,
 )
+from ensnare.config.analyses import Analyses, check_analyses, default_analyses, named
 from ensnare.config.base import (
     FileName,
     Integer,
     Level,
     Name,
-    Number,
     Seconds,
     Strict,
     show,
@@ -75,26 +75,6 @@ class Batch(Strict):
     size: BatchSize = Field(
         "auto", description="Samples per job; auto: 512, doubling after every second job."
     )
-
-
-class SobolAnalysis(Strict):
-    """First and total Sobol' indices."""
-
-    estimator: Literal["martinez"] = Field("martinez", description="Estimator.")
-    confidence: Number = Field(0.95, description="Level of the intervals.", gt=0, lt=1)
-
-
-class StatisticsAnalysis(Strict):
-    """Mean, standard deviation, extremes and quantiles."""
-
-    confidence: Number = Field(0.95, description="Level of the intervals.", gt=0, lt=1)
-
-
-class Analyses(Strict):
-    """The analyses of a study, by name."""
-
-    statistics: StatisticsAnalysis | None = Field(None, description="Statistics of every output.")
-    sobol: SobolAnalysis | None = Field(None, description="Sobol' indices.")
 
 
 class Study(Strict):
@@ -150,29 +130,14 @@ class Study(Strict):
         default=None,
         validate_default=True,
         description="Analyses: a list such as `[{sobol: {confidence: 0.9}}, statistics]`; "
-        "default: statistics where there is a design, and sobol for a saltelli design.",
+        "default: statistics for a random design, and sobol for saltelli, morris for morris.",
     )
 
     @field_validator("analyses", mode="before")
     @classmethod
     def _list_to_names(cls, value: Any) -> Any:  # noqa: ANN401
         """Accept the list form; `None` stands for the default, which needs the design."""
-        if value is None:
-            return {}
-        if isinstance(value, str):
-            raise ValueError(f"got {show(value)}; expected a list such as [{value}]")
-        if not isinstance(value, list):
-            return value
-        named: dict[str, Any] = {}
-        for item in value:
-            if not isinstance(item, str | dict):
-                raise ValueError(f"got {show(item)}; expected the name of an analysis")
-            pairs = item if isinstance(item, dict) else {item: None}
-            for name, options in pairs.items():
-                if name in named:
-                    raise ValueError(f"'{name}' is listed twice; keep one")
-                named[name] = {} if options is None else options
-        return named
+        return {} if value is None else named(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -180,8 +145,7 @@ class Study(Strict):
         if isinstance(tree, dict) and tree.get("analyses") is None:
             design = tree.get("design")
             method = design.get("method") if isinstance(design, dict) else None
-            names = (["statistics"] if method else []) + (["sobol"] if method == "saltelli" else [])
-            return tree | {"analyses": names}
+            return tree | {"analyses": default_analyses(method)}
         return tree
 
     @field_validator("sweep")
@@ -198,6 +162,8 @@ class Study(Strict):
     def _agree(self) -> Study:
         check_names(self)
         check_design(self)
+        arrays = {output.name: output.shape is not None for output in self.model.outputs}
+        check_analyses(self.analyses, self.design, arrays)
         check_copula(self)
         check_derived(self)
         check_defaults(self)

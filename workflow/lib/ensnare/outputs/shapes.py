@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensnare.config.outputs import OutputBase
+from ensnare.config.quantity import OutputBase
 from ensnare.errors import OutputError
 
 _REDUCE: dict[str, Callable[[Sequence[float]], float]] = {

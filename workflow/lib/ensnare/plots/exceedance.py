@@ -1,11 +1,15 @@
 """Figure of the probability that an output exceeds a threshold."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ensnare.plots.levels import label_levels, place_levels
+from ensnare.plots.rows import rows_note
 from ensnare.plots.style import (
     MUTED,
     PALETTE,
@@ -88,6 +92,7 @@ def plot_exceedance(
     label: str,
     unit: str = "",
     below: bool = False,
+    warning: str = "",
 ) -> Figure:
     """Plot the share of samples beyond each value, with a threshold and its probability.
 
@@ -103,6 +108,8 @@ def plot_exceedance(
         Name and unit of the output.
     below : bool
         Whether the probability is that of falling below.
+    warning : str
+        What to say in red on top, such as that failures are not random.
 
     Returns
     -------
@@ -115,7 +122,7 @@ def plot_exceedance(
     dropped = dropped_note(np.size(y) - found.size, np.size(y))
     if found.size == 0:
         empty(axes, f"no sample has a value of {plain(label)}")
-        note(figure, dropped)
+        note(figure, dropped, warning=warning)
         return figure
     values, share = exceedance_curve(found, below=below)
     axes.step(values, share, where="post", color=PALETTE[0], lw=1.6)
@@ -131,5 +138,61 @@ def plot_exceedance(
     label_axis(axes, "y", f"P(output {sign} value) [-]")
     figure.legend(loc="outside lower center")
     n_beyond = int(np.sum(found < threshold if below else found > threshold))
-    note(figure, f"n = {found.size}, {n_beyond} beyond the threshold (dashed)", dropped)
+    note(
+        figure,
+        f"n = {found.size}, {n_beyond} beyond the threshold (dashed)",
+        dropped,
+        warning=warning,
+    )
+    return figure
+
+
+@styled
+def plot_exceedance_by_case(
+    table: pd.DataFrame,
+    *,
+    label: str,
+    unit: str = "",
+    factor_columns: Sequence[str],
+    warning: str = "",
+) -> Figure:
+    """Plot the probability of being beyond a threshold against the levels of a sweep.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `event` (above or below) and `threshold`, the same throughout, `value`, `ci_low`,
+        `ci_high`, `n_used`, `n_dropped`, and one for each factor.
+    label, unit : str
+        Name and unit of the output.
+    factor_columns : sequence of str
+        The factors. One factor is the axis; several are joined to one label a case.
+    warning : str
+        What to say in red on top, such as that failures are not random.
+
+    Returns
+    -------
+    Figure
+        A log axis when all probabilities are at most 0.1.
+    """
+    figure, axes = new_figure(6.4, 3.6)
+    if not table["value"].notna().any():
+        empty(axes, f"no sample has a value of {plain(label)}")
+        return figure
+    levels = place_levels(table, factor_columns)
+    at = levels.positions[levels.index]
+    axes.vlines(at, table["ci_low"], table["ci_high"], color=PALETTE[0], lw=1.6)
+    axes.plot(at, table["value"], ls="none", marker="o", color=PALETTE[0])
+    ends = table[["value", "ci_low", "ci_high"]].to_numpy(dtype=float)
+    positive = ends[np.isfinite(ends) & (ends > 0)]
+    if positive.size and positive.max() <= RARE and (table["value"] > 0).all():
+        axes.set(yscale="log", ylim=(positive.min() / 2, 2 * positive.max()))
+    else:
+        axes.set_ylim(-0.02, max(0.1, 1.05 * positive.max(initial=0.0)))
+    label_levels(axes, levels)
+    sign = "<" if table["event"].iloc[0] == "below" else ">"
+    short = plain(unit) if len(unit) <= 8 else ""
+    event = f"{plain(label, 24)} {sign} {number(table['threshold'].iloc[0])} {short}".rstrip()
+    label_axis(axes, "y", f"P({event}) [-]", n_ticks=5)
+    note(figure, rows_note(table, "samples", "up to "), warning=warning)
     return figure

@@ -74,10 +74,12 @@ def plot_failures(
         One row an input, the most unlikely on top; red squares are beyond the limit.
     """
     known = table[table["p_value"].notna()]
-    figure, axes = new_figure(6.4, 1.6 + rows_height(min(len(table), MAX_ROWS)))
-    if table.empty:
-        empty(axes, "no input to test")
+    if known.empty:
+        figure, axes = new_figure(6.4, 1.6)
+        empty(axes, "no test: no sample failed, or all did, or no input varies")
+        note(figure, plain(title, 76), warning=warning)
         return figure
+    figure, axes = new_figure(6.4, 1.6 + rows_height(min(len(table), MAX_ROWS)))
     rows = table.rename(columns={"p_value": "value"}).assign(input=table["input"].astype(str))
     rows = rows.sort_values("value", kind="stable")
     order, cut = cut_rows(rows["input"].tolist())

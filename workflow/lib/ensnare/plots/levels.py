@@ -83,8 +83,14 @@ def place_levels(table: pd.DataFrame, factor_columns: Sequence[str]) -> Levels:
     columns = list(factor_columns)
     if len(columns) == 1:
         return levels_of(table[columns[0]].tolist(), columns[0])
-    rows = zip(*(table[c].tolist() for c in columns), strict=True)
-    return levels_of([", ".join(map(str, row)) for row in rows], ", ".join(columns))
+    return levels_of(joined([table[c].tolist() for c in columns]), ", ".join(columns))
+
+
+def joined(columns: Sequence[Sequence[object]]) -> list[str]:
+    """Return the levels of several factors as one text a row, without those that do not exist."""
+    rows = zip(*columns, strict=True)
+    known = [[v for v in row if v is not None and v != "" and v == v] for row in rows]
+    return [", ".join(number(v) if _is_number(v) else str(v) for v in row) for row in known]
 
 
 def _label_categories(axes: Axes, levels: Levels) -> None:

@@ -129,11 +129,15 @@ def _draw_numbers(
 
 
 def _draw_names(
-    panels: Sequence[Axes], levels: Sequence[Levels], cells: _Cells, size_pt: float
+    panels: Sequence[Axes],
+    levels: Sequence[Levels],
+    cells: _Cells,
+    size_pt: float,
+    order: Sequence[str],
 ) -> list[Line2D]:
     """Draw categories by colour and marker and return the legend."""
     shown = [str(v) for v in cells.values if v is not None]
-    found = list(dict.fromkeys(shown))
+    found = sorted(dict.fromkeys(shown), key=lambda n: order.index(n) if n in order else len(order))
     names = np.array([None if v is None else str(v) for v in cells.values], dtype=object)
     handles = []
     labels = plain_names(found, 30)
@@ -214,6 +218,7 @@ def plot_regimes(
     unit: str = "",
     title: str = "",
     warning: str = "",
+    order: Sequence[str] = (),
 ) -> Figure:
     """Plot a regime diagram: an output by colour over two factors, with a third as panels.
 
@@ -230,6 +235,8 @@ def plot_regimes(
         What else to say on top.
     warning : str
         What to say in red on top, such as that failures are not random.
+    order : sequence of str
+        Names in the order of the legend; others follow as they occur.
 
     Returns
     -------
@@ -253,7 +260,7 @@ def plot_regimes(
     marker_pt = _marker_pt(levels[:2], size)
     for which, level in zip(("x", "y"), levels[:2], strict=True):
         _set_levels(panels[0], which, level)
-    _draw_values(figure, panels, levels, cells, marker_pt, axis_label(label, unit))
+    _draw_values(figure, panels, levels, cells, marker_pt, axis_label(label, unit), order)
     n_missing = _draw_missing(panels, levels, cells, marker_pt)
     label_panels(figure, panels, levels[0].label, levels[1].label)
     _name_levels(panels, levels[0], levels[1])
@@ -268,11 +275,12 @@ def _draw_values(
     cells: _Cells,
     marker_pt: float,
     label: str,
+    order: Sequence[str],
 ) -> None:
     """Draw numbers with a colour bar, or names with a legend."""
     known = [v for v in cells.values if v is not None]
     if not all(map(_is_number, known)):
-        handles = _draw_names(panels, levels, cells, marker_pt)
+        handles = _draw_names(panels, levels, cells, marker_pt, order)
         columns = legend_columns(figure, [str(h.get_label()) for h in handles], 4)
         figure.legend(
             handles=handles, title=plain(label, 60), loc="outside lower center", ncols=columns

@@ -7,8 +7,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ensnare.plots.correlations import excludes_zero
+from ensnare.plots.estimates import cut_note, index_limits
 from ensnare.plots.rows import draw_estimates, draw_rows, draw_undefined, rows_height, rows_note
-from ensnare.plots.sobol import cut_note, index_limits
 from ensnare.plots.style import (
     MUTED,
     FloatArray,

@@ -1,4 +1,4 @@
-"""Figures of Sobol' indices: of one case, and against the levels of a sweep."""
+"""Figure of the Sobol' indices of one case."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,50 +7,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import offset_copy
 
-from ensnare.plots.levels import Levels, label_levels, place_levels
+from ensnare.plots.estimates import INDICES, SOBOL, Estimates, cut_note
 from ensnare.plots.rows import MANY, draw_rows, draw_undefined, rows_note
 from ensnare.plots.style import (
-    LIGHT,
     MARKERS,
     MUTED,
     PALETTE,
     empty,
-    legend_columns,
     new_figure,
     note,
     plain,
-    plain_names,
     styled,
 )
-
-INDICES = {"first": "first order", "total": "total"}
-
-
-def index_limits(table: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that hold every value and zero, and intervals unless they are absurd."""
-    values = table["value"].dropna().to_numpy(dtype=float)
-    ends = table[["ci_low", "ci_high"]].to_numpy(dtype=float).ravel()
-    ends = np.clip(ends[np.isfinite(ends)], -0.25, 1.25)
-    everything = np.concatenate([values, ends, [0.0]])
-    low, high = float(everything.min()), float(everything.max())
-    margin = 0.04 * (high - low) or 0.05
-    upper = max(1.02, high + margin) if high > 0.6 else high + margin
-    return low - margin, upper
-
-
-def cut_note(table: pd.DataFrame, limits: tuple[float, float]) -> str:
-    """Return how many intervals are longer than the axis."""
-    beyond = (table["ci_low"] < limits[0]) | (table["ci_high"] > limits[1])
-    return f"{int(beyond.sum())} intervals reach beyond the axis" if beyond.any() else ""
-
-
-def ranked(table: pd.DataFrame) -> list[str]:
-    """Return the inputs by falling total index (first order where there is no total)."""
-    score = table.groupby(["input", "index"], sort=False)["value"].max().unstack()
-    by = score["total"] if "total" in score else score["first"]
-    return [str(name) for name in by.sort_values(ascending=False, kind="stable").index]
 
 
 def _draw_index(axes: Axes, rows: pd.DataFrame, order: Sequence[str], index: str) -> None:
@@ -72,7 +41,14 @@ def _draw_index(axes: Axes, rows: pd.DataFrame, order: Sequence[str], index: str
 
 
 @styled
-def plot_sobol(table: pd.DataFrame, *, output: str, title: str = "", warning: str = "") -> Figure:
+def plot_sobol(
+    table: pd.DataFrame,
+    *,
+    output: str,
+    title: str = "",
+    warning: str = "",
+    estimates: Estimates = SOBOL,
+) -> Figure:
     """Plot first-order and total Sobol' indices of one output in one case.
 
     Parameters
@@ -86,6 +62,8 @@ def plot_sobol(table: pd.DataFrame, *, output: str, title: str = "", warning: st
         What else to say on top, such as the case.
     warning : str
         What to say in red on top, such as that failures are not random.
+    estimates : Estimates
+        Sobol' indices, or those by ranks.
 
     Returns
     -------
@@ -98,7 +76,7 @@ def plot_sobol(table: pd.DataFrame, *, output: str, title: str = "", warning: st
     """
     table = table[table["index"].isin(list(INDICES))]
     inputs = [str(name) for name in table["input"].unique()]
-    order = ranked(table) if len(inputs) > MANY else inputs
+    order = estimates.ranked(table) if len(inputs) > MANY else inputs
     figure, axes = new_figure(6.4, 1.5 + (0.22 if len(order) > MANY else 0.34) * len(order))
     if not order:
         empty(axes, "no index could be estimated")
@@ -107,99 +85,11 @@ def plot_sobol(table: pd.DataFrame, *, output: str, title: str = "", warning: st
     for index in [i for i in INDICES if (table["index"] == i).any()]:
         _draw_index(axes, table, order, index)
     draw_undefined(axes, table, order)
-    limits = index_limits(table)
+    limits = estimates.limits(table)
     axes.axvline(0, color=MUTED, lw=0.8)
     axes.set(xlim=limits, xlabel="Sobol' index [-]")
     figure.legend(loc="outside lower center", ncols=2)
-    name = plain(f"Sobol' indices of {output}", 76)
-    lost = rows_note(table, "base rows")
+    name = plain(f"{estimates.heading} of {output}", 76)
+    lost = rows_note(table, estimates.counted)
     note(figure, name, plain(title, 76), lost, cut_note(table, limits), warning=warning)
-    return figure
-
-
-def _draw_input(axes: Axes, levels: Levels, rows: pd.DataFrame, k: int, n: int) -> None:
-    """Draw one index of input number k of n against the levels, beside the others."""
-    step_pt = min(3.5, levels.room_pt / max(n, 1))
-    side = offset_copy(
-        axes.transData, axes.get_figure(root=True), (k - (n - 1) / 2) * step_pt, 0, units="points"
-    )
-    color, marker = PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)]
-    at = levels.positions[rows["_level"].to_numpy(dtype=int)]
-    order = np.argsort(at, kind="stable")
-    at, rows = at[order], rows.iloc[order]
-    axes.vlines(at, rows["ci_low"], rows["ci_high"], color=color, lw=1, transform=side)
-    line = "-" if levels.numeric else ":"
-    style: dict[str, Any] = {"color": color, "marker": marker, "ls": line, "lw": 1, "ms": 4.5}
-    axes.plot(at, rows["value"], label=rows["_label"].iloc[0], transform=side, **style)
-
-
-def short_names(inputs: pd.Series) -> pd.Series:
-    """Return the name of the input of each row, short enough for a legend."""
-    names = list(inputs.unique())
-    return inputs.map(dict(zip(names, plain_names(names, 26), strict=True)))
-
-
-def _draw_panel(axes: Axes, levels: Levels, table: pd.DataFrame, ranked: Sequence[str]) -> None:
-    """Draw one index of all inputs: the first few in colour, the rest in grey."""
-    coloured = ranked if len(ranked) <= MANY - 1 else ranked[: MANY - 2]
-    others = table[~table["input"].isin(list(coloured))]
-    for _, rows in others.groupby("input", sort=False):
-        at = levels.positions[rows["_level"].to_numpy(dtype=int)]
-        order = np.argsort(at, kind="stable")
-        axes.plot(at[order], rows["value"].iloc[order], color="#AAAAAA", lw=0.7)
-    for k, name in enumerate(coloured):
-        rows = table[table["input"] == name]
-        if len(rows):
-            _draw_input(axes, levels, rows, k, len(coloured))
-    if len(others):
-        label = f"{len(ranked) - len(coloured)} other inputs"
-        axes.plot([], [], color="#AAAAAA", lw=0.7, label=label)
-    axes.axhline(0, color=LIGHT, lw=1, zorder=0)
-
-
-@styled
-def plot_sobol_by_case(
-    table: pd.DataFrame, *, output: str, factor_columns: Sequence[str], warning: str = ""
-) -> Figure:
-    """Plot the Sobol' indices of one output against the levels of a sweep.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As for `plot_sobol`, with one column for each factor and the rows of all cases.
-    output : str
-        Name of the output.
-    factor_columns : sequence of str
-        The factors. One factor is the axis; several are joined to one label a case.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        A panel for first order, one for total; more than 7 inputs: the 6 largest in colour.
-    """
-    table = table[table["index"].isin(list(INDICES))]
-    if table.empty:
-        figure, axes = new_figure(7.2, 1.6)
-        empty(axes, "no index could be estimated")
-        return figure
-    levels = place_levels(table, factor_columns)
-    table = table.assign(_level=levels.index, input=table["input"].astype(str))
-    table["_label"] = short_names(table["input"])
-    panels = [i for i in INDICES if (table["index"] == i).any()]
-    figure = Figure(figsize=(7.2, 1.6 + 2.3 * len(panels)), layout="constrained")
-    grid = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    limits = index_limits(table)
-    for axes, index in zip(grid, panels, strict=True):
-        _draw_panel(axes, levels, table[table["index"] == index], ranked(table))
-        axes.set_ylim(limits)
-        axes.set_ylabel(f"{INDICES[index]} index [-]")
-    label_levels(grid[-1], levels)
-    handles, texts = grid[-1].get_legend_handles_labels()
-    columns = legend_columns(figure, texts, 4)
-    figure.legend(handles, texts, loc="outside lower center", ncols=columns)
-    name = plain(f"Sobol' indices of {output}", 76)
-    lost = rows_note(table, "base rows", "up to ")
-    note(figure, name, lost, cut_note(table, limits), warning=warning)
     return figure

@@ -11,33 +11,55 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
+from ensnare.analysis import failure_warnings
 from ensnare.config import Study
 from ensnare.config.copulas import Copula
 from ensnare.config.inputs import Input
-from ensnare.config.outputs import OutputBase
-from ensnare.figurenames import figure_names
+from ensnare.config.quantity import OutputBase
+from ensnare.figurenames import FigureName, figure_names
 from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
 from ensnare.results import StudyResults
 from ensnare.status import Status
 
+_RESPONSE = "Response"
 _SECTION = {
     "sobol": "sobol",
-    "sobolcurves": "sobol",
+    "second": "second_order",
+    "ranksobol": "rank_sobol",
+    "morris": "morris",
+    "correlations": "correlations",
+    "exceedance": "exceedance",
     "distribution": "statistics",
     "scatter": "statistics",
     "curves": "statistics",
+    "sweep": "Sweep",
+    "regimes": "Sweep",
 }
 _CAPTIONS = {
     "sobol": "Sobol' indices of {output}: the share of its variance that each input explains alone "
     "(first order) and with all interactions (total), with {confidence:.0%} intervals.",
-    "sobolcurves": "Sobol' indices of {output} along its axis, with {confidence:.0%} intervals.",
+    "second": "Second-order Sobol' indices of {output}: the share of its variance that is due to "
+    "two inputs together and to neither alone, with {confidence:.0%} intervals.",
+    "ranksobol": "First-order Sobol' indices of {output} from the ranks of one sample, with "
+    "{confidence:.0%} intervals.",
+    "morris": "Elementary effects on {output}: mu* says how much an input matters, sigma how far "
+    "its effect depends on where it is, with {confidence:.0%} intervals.",
+    "correlations": "Correlations of the inputs with {output}, with {confidence:.0%} intervals.",
+    "exceedance": "Probability that {output} is beyond a threshold, with its {confidence:.0%} "
+    "interval.",
     "distribution": "Distribution of {output}.",
     "curves": "{output} along its axis: median, bands of 50 and 90 %, and some of the samples.",
     "scatter": "{output} against each input; the samples that failed are marked at the edge.",
     "sweep": "{output} over the levels of the sweep.",
+    "regimes": "{output} over the first two factors of the sweep, a panel for each level of the "
+    "others.",
     "status": "Samples by status.",
+    "failures": "Test of each input: how probable its values in the failed samples are if failures "
+    "are random.",
     "cost": "Wall-clock time of a sample.",
 }
+_ORDER = ("coverage", "statistics", "exceedance", "sobol", "second_order", "rank_sobol", "morris",
+          "correlations", _RESPONSE, "Sweep")  # fmt: skip
 
 
 def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: Path) -> ReportData:
@@ -86,6 +108,11 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         failures=failures_by_cause(results, samples),
         statistics=frames.get("statistics"),
         sobol=frames.get("sobol_indices"),
+        rank_sobol=frames.get("rank_sobol_indices"),
+        exceedance=frames.get("exceedance"),
+        morris=frames.get("morris"),
+        correlations=frames.get("correlations"),
+        warnings=failure_warnings(results),
         figures=_figures(results),
         provenance=_provenance(results),
         config=_yaml(study),
@@ -201,18 +228,36 @@ def failures_by_cause(results: StudyResults, samples: Path) -> pd.DataFrame | No
 def _figures(results: StudyResults) -> list[ReportFigure]:
     study = results.study
     labels = {o.name: f"{o.name} [{o.unit}]" if o.unit else o.name for o in study.model.outputs}
-    confidence = study.analyses.sobol.confidence if study.analyses.sobol else 0.95
     found = []
     for name in figure_names(study):
-        kind, _, output = name.partition("_")
-        caption = _CAPTIONS[kind].format(output=labels.get(output, output), confidence=confidence)
-        stem = results.paths.figures / name
-        svg, png = stem.with_suffix(".svg").read_text(), stem.with_suffix(".png").read_bytes()
-        section = _SECTION.get(kind, "Sweep" if kind == "sweep" else "coverage")
+        if name.kind == "failures" and not results.status.any():
+            continue  # nothing to say
+        caption = _CAPTIONS[name.kind].format(
+            output=labels.get(name.output, name.output), confidence=_confidence(study, name)
+        )
+        stem = results.paths.figures / str(name)
+        svg, png = Path(f"{stem}.svg").read_text(), Path(f"{stem}.png").read_bytes()
+        section = _SECTION.get(name.kind, "coverage")
+        if section == "statistics" and not study.analyses.statistics:
+            section = _RESPONSE
         found.append(ReportFigure(svg, png, caption, section))
     # numbered as they appear
-    order = ["coverage", "statistics", "sobol"]
-    return sorted(found, key=lambda f: order.index(f.section) if f.section in order else len(order))
+    return sorted(found, key=lambda f: _ORDER.index(f.section))
+
+
+def _confidence(study: Study, name: FigureName) -> float:
+    """Return the level of the intervals of a figure."""
+    analyses = study.analyses
+    items = [i for i in analyses.exceedance or [] if i.output == name.output]
+    analysis = {
+        "sobol": analyses.sobol,
+        "second": analyses.sobol,
+        "ranksobol": analyses.rank_sobol,
+        "morris": analyses.morris,
+        "correlations": analyses.correlations,
+        "exceedance": items[name.number] if name.number < len(items) else None,
+    }.get(name.kind)
+    return analysis.confidence if analysis else 0.95
 
 
 def _provenance(results: StudyResults) -> dict[str, object]:

@@ -29,8 +29,10 @@ LONG_TABLE = 60  # rows; longer ones go into a box
 MAX_NOTES = 12
 RESULTS = {
     "statistics": "Statistics",
+    "exceedance": "Probability of exceeding a threshold",
     "sobol": "Sobol' indices",
     "second_order": "Second-order Sobol' indices",
+    "rank_sobol": "First-order Sobol' indices by ranks",
     "morris": "Elementary effects of Morris",
     "correlations": "Correlations",
 }
@@ -112,11 +114,11 @@ class ReportData:
     warnings : sequence of str
         What a reader must know of the results, such as failures that are not random: first
         under coverage, and a note in every section of results.
-    statistics, sobol, morris, correlations : DataFrame, optional
+    statistics, exceedance, sobol, rank_sobol, morris, correlations : DataFrame, optional
         As in the CSV files, with a column for each factor. Rows of `sobol` with the index
         `second` have a section of their own. Array outputs, which have several values of
         `position`, are shown as ranges.
-    statistics_csv, sobol_csv, morris_csv, correlations_csv : str
+    statistics_csv, exceedance_csv, sobol_csv, rank_sobol_csv, morris_csv, correlations_csv : str
         Where these files are.
     figures, tables : sequence of ReportFigure, ReportTable
     provenance : mapping of str to str
@@ -142,8 +144,12 @@ class ReportData:
     warnings: Sequence[str] = ()
     statistics: pd.DataFrame | None = None
     statistics_csv: str = "statistics.csv"
+    exceedance: pd.DataFrame | None = None
+    exceedance_csv: str = "exceedance.csv"
     sobol: pd.DataFrame | None = None
     sobol_csv: str = "sobol_indices.csv"
+    rank_sobol: pd.DataFrame | None = None
+    rank_sobol_csv: str = "rank_sobol_indices.csv"
     morris: pd.DataFrame | None = None
     morris_csv: str = "morris.csv"
     correlations: pd.DataFrame | None = None
@@ -192,6 +198,7 @@ def _estimates(data: ReportData, name: str) -> _Section:
     table, view, what, csv = {
         "sobol": (indices[~second], sobol_view, "base rows", data.sobol_csv),
         "second_order": (indices[second], second_order_view, "base rows", data.sobol_csv),
+        "rank_sobol": (data.rank_sobol, sobol_view, "samples", data.rank_sobol_csv),
         "morris": (data.morris, morris_view, "elementary effects", data.morris_csv),
         "correlations": (data.correlations, correlation_view, "samples", data.correlations_csv),
     }[name]
@@ -204,10 +211,17 @@ def _estimates(data: ReportData, name: str) -> _Section:
 
 def _results(data: ReportData) -> list[_Section]:
     """Return the sections of results; those without a table have no views."""
-    table = data.statistics
-    shown = views(table) if table is not None and len(table) else []
-    statistics = _Section("statistics", RESULTS["statistics"], "", [], shown, data.statistics_csv)
-    return [statistics, *(_estimates(data, name) for name in list(RESULTS)[1:])]
+    plain = {
+        "statistics": (data.statistics, data.statistics_csv),
+        "exceedance": (data.exceedance, data.exceedance_csv),
+    }
+    found = []
+    for name, (table, csv) in plain.items():
+        # what the column says stands above the section
+        rows = None if table is None else table.drop(columns="note", errors="ignore")
+        shown = views(rows) if rows is not None and len(rows) else []
+        found.append(_Section(name, RESULTS[name], "", [], shown, csv))
+    return [*found, *(_estimates(data, name) for name in RESULTS if name not in plain)]
 
 
 def _figures_by_section(data: ReportData, order: Sequence[str]) -> dict[str, list[Any]]:

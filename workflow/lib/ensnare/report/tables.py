@@ -13,7 +13,7 @@ MINUS = "\N{MINUS SIGN}"
 MORRIS_NAMES = {"mu_star": "mu*", "mu": "mu", "sigma": "sigma"}
 MORRIS = [name + end for name in MORRIS_NAMES for end in ("", "_low", "_high")]
 ESTIMATES = ("value", "ci_low", "ci_high", *MORRIS)
-COUNTS = ("n_used", "n_dropped")
+COUNTS = ("n_used", "n_dropped", "note")
 INDEX_NAMES = {"first": "first order", "total": "total", "second": "second order"}
 COEFFICIENT_NAMES = {
     "pearson": "Pearson",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensnare.sensitivity.checks import check_column, check_confidence, check_inputs
+from ensnare.sensitivity.checks import complete_samples
 
 Array = NDArray[np.float64]
 
@@ -77,21 +77,15 @@ def rank_sobol_indices(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) 
        doi:10.3150/21-BEJ1421
     .. [2] Lin, Han (2022), Limit theorems of Chatterjee's rank correlation, arXiv:2204.08031
     """
-    x = np.asarray(x, dtype=np.float64)
-    y = np.asarray(y, dtype=np.float64)
-    check_inputs(x)
-    check_column("y", y, x)
-    check_confidence(confidence)
-    complete = np.isfinite(x).all(axis=1) & np.isfinite(y)
-    n_used = int(complete.sum())
-    rows = np.full((3, x.shape[1]), np.nan)
-    output = _centred(y[complete])
+    inputs, values, n_dropped = complete_samples(x, y, confidence)
+    rows = np.full((3, inputs.shape[1]), np.nan)
+    output = _centred(values)
     if output.any():
-        for j, column in enumerate(x[complete].T):
+        for j, column in enumerate(inputs.T):
             order = np.argsort(column, kind="stable")
             rows[:, j] = _index_and_interval(_Sorted(column[order], output[order]), confidence)
     first, low, high = rows
-    return RankIndices(first, low, high, n_used, complete.size - n_used)
+    return RankIndices(first, low, high, len(values), n_dropped)
 
 
 def _centred(y: Array) -> Array:

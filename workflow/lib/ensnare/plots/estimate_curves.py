@@ -1,4 +1,4 @@
-"""Figure of the Sobol' indices of an array output along its axis."""
+"""Figure of estimates of each input of an array output along its axis."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ensnare.plots.curves import set_axis
+from ensnare.plots.estimates import SOBOL, Estimates, cut_note, short_names
 from ensnare.plots.rows import MANY, rows_note
-from ensnare.plots.sobol import INDICES, cut_note, index_limits, short_names
 from ensnare.plots.style import (
     DASHES,
     LIGHT,
@@ -26,14 +26,6 @@ from ensnare.plots.style import (
 )
 
 GREY = "#AAAAAA"
-
-
-def _ranked(table: pd.DataFrame) -> list[str]:
-    """Return the inputs by falling mean over positions of the total (or first-order) index."""
-    by = "total" if (table["index"] == "total").any() else "first"
-    mean = table[table["index"] == by].groupby("input", sort=False)["value"].mean()
-    mean = mean.reindex(table["input"].drop_duplicates())
-    return [str(name) for name in mean.sort_values(ascending=False, kind="stable").index]
 
 
 def _draw_input(axes: Axes, rows: pd.DataFrame, k: int) -> None:
@@ -90,7 +82,7 @@ def _on_axis(table: pd.DataFrame, axis: FloatArray) -> pd.DataFrame:
 
 
 @styled
-def plot_sobol_curves(
+def plot_estimate_curves(
     table: pd.DataFrame,
     axis: FloatArray,
     *,
@@ -98,8 +90,9 @@ def plot_sobol_curves(
     axis_label: str,
     title: str = "",
     warning: str = "",
+    estimates: Estimates = SOBOL,
 ) -> Figure:
-    """Plot the Sobol' indices of an array output in one case along its axis.
+    """Plot estimates of the inputs of an array output in one case along its axis.
 
     Parameters
     ----------
@@ -113,37 +106,43 @@ def plot_sobol_curves(
         What else to say on top, such as the case.
     warning : str
         What to say in red on top, such as that failures are not random.
+    estimates : Estimates
+        What the table holds; Sobol' indices by default.
 
     Returns
     -------
     Figure
-        A panel for first order, one for total; more than 7 inputs: the 6 largest in colour.
+        A panel for each kind of estimate; more than 7 inputs: the 6 largest in colour.
 
     Raises
     ------
     ValueError
         If a position is not on the axis.
     """
-    table = table[table["index"].isin(list(INDICES))]
+    table = table[table["index"].isin(list(estimates.kinds))]
     if not table["value"].notna().any():
         figure, axes = new_figure(7.2, 1.6)
-        empty(axes, "no index could be estimated")
+        empty(axes, "no estimate could be made")
         return figure
-    ranked = _ranked(table.assign(input=table["input"].astype(str)))
+    ranked = estimates.ranked(table.assign(input=table["input"].astype(str)), "mean")
     table = _on_axis(table, axis)
-    shown = [i for i in INDICES if (table["index"] == i).any()]
+    shown = [i for i in estimates.kinds if (table["index"] == i).any()]
     figure = Figure(figsize=(7.2, 1.6 + 2.2 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    limits = index_limits(table)
+    limits = estimates.limits(table)
     for axes, index in zip(grid, shown, strict=True):
         _draw_panel(axes, table[table["index"] == index], ranked)
-        axes.set(ylim=limits, ylabel=f"{INDICES[index]} index [-]")
+        axes.set_ylim(limits)
+        label_axis(axes, "y", estimates.kinds[index], n_ticks=5)
     set_axis(grid[-1], axis)
     label_axis(grid[-1], "x", axis_label)
     handles, texts = grid[-1].get_legend_handles_labels()
     columns = legend_columns(figure, texts, 4)
     figure.legend(handles, texts, loc="outside lower center", ncols=columns)
-    name, lost = plain(f"Sobol' indices of {output}", 76), rows_note(table, "base rows", "up to ")
+    name, lost = (
+        plain(f"{estimates.heading} of {output}", 76),
+        rows_note(table, estimates.counted, "up to "),
+    )
     notes = (lost, _undefined_note(table), cut_note(table, limits))
     note(figure, name, plain(title, 76), *notes, warning=warning)
     return figure

@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from ensnare.batches import plan_batches
+from ensnare.gather import gather
+from ensnare.paths import StudyPaths
+from ensnare.resolved import read_resolved
+from ensnare.samplestable import write_samples
+from ensnare.scripting import logged
+
+with logged(snakemake.log[0]):
+    paths = StudyPaths(Path(snakemake.input.study).parent)
+    study = read_resolved(paths.study)
+    write_samples(Path(snakemake.output[0]), gather(study, plan_batches(study), paths), paths)
