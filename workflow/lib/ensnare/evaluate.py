@@ -23,6 +23,9 @@ from ensnare.reuse import OlderBatches
 from ensnare.samples import read_samples
 from ensnare.work import BatchWork
 
+# the pool ticks twice a second: no record waits longer than a second to be on the disk
+_SYNC_S = 0.5
+
 
 def find_batch(study: LoadedStudy, key: str) -> Batch:
     """Return a batch of a study by its key.
@@ -97,6 +100,8 @@ def _unfinished(work: BatchWork, outputs: int, say: Callable[[str], None]) -> ND
             f"batch {key}: {own.damaged} bytes of the journal are damaged; "
             "the samples they recorded run again"
         )
+        if not own.about:  # without it no other batch could take over what is recorded
+            work.journal.describe(parsers_text(work.study))
     todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
     if len(todo) < len(ids):
         say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
@@ -124,7 +129,7 @@ def _run(
 
     def tick() -> None:
         nonlocal synced
-        if time.monotonic() - synced >= 1:
+        if time.monotonic() - synced >= _SYNC_S:
             work.journal.sync()
             synced = time.monotonic()
         if not owner.beat():
