@@ -219,7 +219,7 @@ GUARDED = """
 from ensnare.signals import *
 import subprocess, time
 raise_on_signals()
-code = stand_guard()
+code = {guard}
 if code is not None:
     sys.exit(code)
 subprocess.Popen(['setsid', 'sleep', '300'], env=environment)
@@ -234,13 +234,14 @@ except Terminated as ended:
 """
 
 
-def start_guarded(tmp_path, child):
+def start_guarded(tmp_path, child, guard="stand_guard()", before=""):
     text = (
         "import os, sys\nfrom ensnare.process import *\n"
-        f"os.chdir({str(tmp_path)!r})\nenvironment = os.environ\n" + GUARDED.format(child=child)
+        f"os.chdir({str(tmp_path)!r})\nenvironment = os.environ\n{before}\n"
+        + GUARDED.format(child=child, guard=guard)
     )
     process = subprocess.Popen(
-        [PYTHON, "-c", text], env=ENVIRONMENT | {"MARK": str(tmp_path)}, stderr=subprocess.PIPE
+        [PYTHON, "-c", text], env=os.environ | {"MARK": str(tmp_path)}, stderr=subprocess.PIPE
     )
     guard, child = wait_until(lambda: [*map(int, " ".join(lines_of(tmp_path / "pids")).split())])
     assert guard == process.pid
@@ -274,3 +275,15 @@ def test_the_guard_hands_on_a_signal_to_end(tmp_path, number):
     process.send_signal(number)
     assert process.wait() == 128 + signal.SIGTERM
     assert marked_processes(str(tmp_path)) == []
+
+
+def test_the_guard_beats_while_the_child_is_busy_or_stopped(tmp_path):
+    guard = "stand_guard(lambda pid: print(pid, file=open('beats', 'a')))"
+    quick = "sys.modules['ensnare.process']._BEAT_S = 0.01"
+    process, child = start_guarded(tmp_path, "time.sleep(300)", guard, quick)
+    os.kill(child, signal.SIGSTOP)
+    before = len(lines_of(tmp_path / "beats"))
+    wait_until(lambda: len(lines_of(tmp_path / "beats")) > before + 3)
+    assert set(lines_of(tmp_path / "beats")) == {str(child)}
+    os.kill(child, signal.SIGKILL)
+    assert process.wait() == 128 + signal.SIGKILL

@@ -230,13 +230,15 @@ def _study(path: Path) -> LoadedStudy:
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
     from ensnare.evaluate import evaluate_batch, find_batch
+    from ensnare.owner import beat_for
     from ensnare.process import stand_guard
 
     study = read_resolved(options.study)
     batch = find_batch(study, options.key)
-    if (code := stand_guard()) is not None:
-        return code
     paths = StudyPaths(options.study.parent)
+    # to load a model or to pack directories may take longer than a heart may stand still
+    if (code := stand_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:
+        return code
     options.log.parent.mkdir(parents=True, exist_ok=True)
     with options.log.open("a", buffering=1) as log:
         try:

@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from ensnare.signals import Terminated, held_back, raise_on_signals, release
@@ -17,6 +17,7 @@ from ensnare.signals import Terminated, held_back, raise_on_signals, release
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 2.0  # between SIGTERM and SIGKILL, for codes that tidy up
+_BEAT_S = 5.0
 _LONGEST_POLL_S = 1e6  # poll takes milliseconds as an int of 32 bits
 
 # what Python ignores or a worker handles; a code starts with the defaults
@@ -204,11 +205,17 @@ def _has_ended(child: int) -> bool:
         return True
 
 
-def stand_guard() -> int | None:
+def stand_guard(beat: Callable[[int], None] = lambda _: None) -> int | None:
     """Fork, and let the child go on while the parent makes sure that nothing survives it.
 
     Whichever of the two is killed, the other ends all that was started: the parent adopts and
     kills what the child leaves, and the child gets SIGTERM when the parent ends.
+
+    Parameters
+    ----------
+    beat : callable
+        Called in the parent every few seconds with the process id of the child, whatever the
+        child is busy with.
 
     Returns
     -------
@@ -227,7 +234,8 @@ def stand_guard() -> int | None:
             return None
     handle = os.pidfd_open(child)
     try:
-        select.select([handle], [], [])
+        while not select.select([handle], [], [], _BEAT_S)[0]:
+            beat(child)
     except Terminated:  # hand it on; the child tidies up
         os.kill(child, signal.SIGTERM)
         select.select([handle], [], [])
