@@ -183,6 +183,38 @@ def test_the_output_of_a_code_does_not_go_through_our_memory(tmp_path):
     assert mebibytes < 150
 
 
+FLOODS = {
+    "for good": "cat /dev/zero",
+    "for good, and ignores SIGTERM": "trap '' TERM; cat /dev/zero",
+    "to the error stream": "cat /dev/zero >&2",
+    "and ends well": "head -c 3000000 /dev/zero",
+    "to a file without a name": "rm out; cat /dev/zero",
+    "in the background": "setsid cat /dev/zero & wait",
+    "as a hole": "exec 1<>out; truncate -s 1T /proc/self/fd/1; sleep 300",
+}
+
+
+@pytest.mark.parametrize("script", FLOODS.values(), ids=FLOODS)
+def test_a_code_that_writes_too_much_is_ended_and_its_file_cut(tmp_path, script):
+    text = (
+        f"ended = run_step(['/bin/sh', '-c', {script!r}], environment, "
+        "('out', 'err'), False, None, 2_000_000)\nprint(ended.flooded)"
+    )
+    assert run_in_worker(tmp_path, text) == "True"
+    assert marked_processes(str(tmp_path)) == []
+    sizes = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert max(sizes, default=0) <= 2_000_000
+
+
+def test_what_steps_write_together_counts(here):
+    def flooded(append):
+        script = ["/bin/sh", "-c", "head -c 600 /dev/zero"]
+        return run_step(script, ENVIRONMENT, ("out", "out"), append, None, 1000).flooded
+
+    assert [flooded(False), flooded(True)] == [False, True]
+    assert (here / "out").stat().st_size == 1000
+
+
 def test_elsewhere_only_the_group_of_the_code_is_killed(tmp_path):
     # a notebook that evaluates a point may have children of its own
     text = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -96,6 +97,20 @@ def is_full(directory: str) -> bool:
     except OSError:
         return False
     return space.f_bavail * space.f_frsize < _LEAST_SPACE
+
+
+def refuse_special(files: Sequence[str]) -> None:
+    """Refuse files that a step replaced by a pipe: to open it would wait for ever.
+
+    Raises
+    ------
+    OSError
+        If one is anything but a file.
+    """
+    for name in files:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
 
 
 def prune_tree(directory: str, patterns: Sequence[str]) -> None:

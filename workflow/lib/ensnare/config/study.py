@@ -24,6 +24,7 @@ from ensnare.config.agreement import (
     sorted_expressions,
 )
 from ensnare.config.base import (
+    Bytes,
     FileName,
     Integer,
     Level,
@@ -127,6 +128,11 @@ class Study(Strict):
     resources: Resources = Field(Resources(), description="What one sample needs.")
     timeout: Seconds | None = Field(
         None, description="Longest time of one sample: `30 s`, `5 min`, `2 h`."
+    )
+    stream_limit: Bytes = Field(
+        1_000_000_000,
+        description="Most that a sample may write to its standard output or error, `500 MB`, "
+        "`2 GB`; one that writes more is ended, and failed.",
     )
     keep: KeepPolicy = Field(
         "failed",
