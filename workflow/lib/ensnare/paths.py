@@ -121,5 +121,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             written = os.fstat(file.fileno()).st_mtime
         os.replace(part, path)
         remove_abandoned(path, written)
+    except OSError as error:
+        if error.filename not in (None, str(part)):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
     finally:
         part.unlink(missing_ok=True)

@@ -214,7 +214,7 @@ class BatchWork:
             end = model.run(values, directory)
         except OSError as error:
             if error.errno in MACHINE_TROUBLE:
-                raise
+                raise OSError(error.errno, error.strerror, directory) from None
             text = f"{error.strerror}: {error.filename}"
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, text)
         except ValueError as error:
