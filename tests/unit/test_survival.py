@@ -18,7 +18,7 @@ from small_studies import evaluate, labels, prepare, shell, study_tree
 from waiting import is_running, lines_of, marked_processes, wait_until
 
 from ensnare.gather import gather
-from ensnare.journal import Journal, read_journal
+from ensnare.journal import Journal, journal_about, read_journal
 from ensnare.owner import Owner
 
 fork = multiprocessing.get_context("fork")
@@ -74,11 +74,30 @@ def test_a_damaged_journal_costs_the_records_it_touches_and_says_so(tmp_path, lo
     assert f"{left.damaged} bytes of the journal are damaged" in said[0]
 
 
+def test_a_journal_whose_note_was_damaged_says_again_what_it_holds(tmp_path, log):
+    tree = study_tree(logged(log), size=4)
+    evaluate(tree, tmp_path)
+    _, paths, (batch,) = prepare(tree, tmp_path)
+    paths.batch(batch.key).unlink()
+    journal = paths.journal(batch.key)
+    note = journal_about(journal)
+    journal.write_bytes(journal.read_bytes().replace(b"regex", b"rogue"))
+    assert journal_about(journal) == ""
+    evaluate(tree, tmp_path)
+    assert journal_about(journal) == note
+    tree["batch"] = {"size": 3}  # other batches take over what it records
+    for path in paths.batches.glob("*.h5"):
+        path.unlink()
+    _, arrays = evaluate(tree, tmp_path)
+    assert_right(arrays)
+    assert len(starts(log)) == 4
+
+
 # --- the loss of a machine --------------------------------------------------------------------
 
 
-def evaluate_and_note_syncs(tree, tmp_path, syncs, most):
-    """Evaluate in this process; note the length of the journal at each `fsync`; then be lost."""
+def evaluate_until_lost(tree, tmp_path, syncs):
+    """Evaluate in this process; note the length of the journal at each sync; end at the fourth."""
     _, paths, (batch,) = prepare(tree, tmp_path)
     journal, sync = paths.journal(batch.key), os.fsync
 
@@ -88,7 +107,7 @@ def evaluate_and_note_syncs(tree, tmp_path, syncs, most):
             sync(handle)
             with syncs.open("a") as file:
                 file.write(f"{length}\n")
-            if length and len(read_journal(journal, 1).rows) >= most:
+            if len(lines_of(syncs)) == 4:
                 os.kill(os.getpid(), signal.SIGKILL)
         else:
             sync(handle)
@@ -98,17 +117,17 @@ def evaluate_and_note_syncs(tree, tmp_path, syncs, most):
 
 
 def test_after_the_loss_of_a_machine_all_before_the_last_sync_is_known(tmp_path, log):
-    tree = study_tree(logged(log, "sleep 0.05;"), size=200)
-    syncs = tmp_path / "syncs"
-    job = fork.Process(target=evaluate_and_note_syncs, args=(tree, tmp_path, syncs, 60))
+    lost, syncs = tmp_path / "lost", tmp_path / "syncs"
+    tree = study_tree(logged(log, f"[ -e {lost} ] || sleep 0.05;"), size=400)
+    job = fork.Process(target=evaluate_until_lost, args=(tree, tmp_path, syncs))
     job.start()
     job.join()
     assert job.exitcode == -signal.SIGKILL
     wait_until(lambda: not marked_processes(str(log)))
     _, paths, (batch,) = prepare(tree, tmp_path)
     journal = paths.journal(batch.key)
+    lost.touch()
     synced = [int(line) for line in lines_of(syncs)]
-    assert len(synced) >= 3
     whole = read_journal(journal, 1)
     os.truncate(journal, synced[-2])  # as if the last sync had not come to its end
 
@@ -121,7 +140,7 @@ def test_after_the_loss_of_a_machine_all_before_the_last_sync_is_known(tmp_path,
     assert_right(arrays)
     again = starts(log)[before:]
     known = {i.decode() for i in left.rows["sample_id"].tolist()}
-    assert len(again) == len(set(again)) == 200 - len(known)
+    assert len(again) == len(set(again)) == 400 - len(known)
     assert not set(again) & known
 
 

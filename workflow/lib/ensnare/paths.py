@@ -122,8 +122,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(part, path)
         remove_abandoned(path, written)
     except OSError as error:
-        if error.filename not in (None, str(part)):
-            raise
-        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
+        if error.errno is None or error.filename not in (None, str(part)):
+            raise  # a library's, or of another file
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         part.unlink(missing_ok=True)
