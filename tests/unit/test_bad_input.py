@@ -31,6 +31,7 @@ MANY = "".join(f"  - {{name: q{i}, {X}}}\n" for i in range(600))
 ALLOWED = "is not allowed; expected numbers, names, + - * / ** and functions such as sqrt"
 NAME = "expected letters, digits and _, starting with a letter"
 OUTSIDE = "lies outside the working directory of the sample; expected a relative path without .."
+SIZE = "expected a size such as 500 MB, 1 GB"
 DURATION = "expected a duration such as 30 s, 5 min, 2 h"
 DISTRIBUTION = "inputs[0].distribution"
 SIMPLE = 'model: {command: ["true"], outputs: [{name: r, json: a, key: b}]}\n'
@@ -257,6 +258,11 @@ WRONG_TYPES = [
     ("30 s", "00:30:00", f"timeout: got '00:30:00'; {DURATION}"),
     ("30 s", "true", f"timeout: got true; {DURATION}"),
     ("30 s", f"1{'0' * 400}", "timeout: got a number of more than ... "),
+    ("timeout: 30 s", "stream_limit: big", f"stream_limit: got 'big'; {SIZE}"),
+    ("timeout: 30 s", "stream_limit: 1 PB", f"stream_limit: got '1 PB'; {SIZE}"),
+    ("timeout: 30 s", "stream_limit: true", f"stream_limit: got true; {SIZE}"),
+    ("timeout: 30 s", "stream_limit: 0", "stream_limit: got 0; expected a size from 1 B to 9e18 B"),
+    ("timeout: 30 s", "stream_limit: 1e300 TB", "stream_limit: got ... to 9e18 B"),
     ("timeout: 30 s", "keep: some", "keep: got 'some'; expected 'all', 'failed' or 'none'"),
     *(
         ("timeout: 30 s", f"on_failure: {found}", f"on_failure.{said}")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from snakemake.common.configfile import load_configfile
 
 from ensnare.config import load_study, parse_study, study_from_snakemake
-from ensnare.config.base import to_integer, to_number, to_seconds
+from ensnare.config.base import to_bytes, to_integer, to_number, to_seconds
 from ensnare.config.yaml12 import merge, read_yaml, retype, typed
 from ensnare.errors import ConfigError
 
@@ -280,3 +280,11 @@ def test_any_text_is_a_study_or_refused_in_one_line(tmp_path_factory, text):
     path.write_text(text, encoding="utf-8", errors="replace")
     tree, refusal = outcome(read_yaml, path)
     assert refusal or isinstance(tree, dict)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1 GB", 10**9), ("500MB", 5 * 10**8), ("1.5 kB", 1500), (2e9, 2 * 10**9), (7, 7)],
+)
+def test_a_size_is_a_number_of_bytes(text, size):
+    assert to_bytes(text) == size

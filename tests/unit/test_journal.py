@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from ensnare.journal import (
+    _HEAD,
+    _MARKER,
     Journal,
     clean_text,
     journal_about,
@@ -116,10 +118,44 @@ def test_random_damage_costs_the_records_it_touches_and_nothing_wrong_is_read(tm
         assert set(finished.messages) == kept
 
 
+def test_every_single_bit_of_a_record_is_guarded(tmp_path):
+    path = tmp_path / "a.journal"
+    write(path, [1, 3])
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        finished = read_journal(path, 2)
+        assert len(assert_right(finished)) == 1
+        assert finished.damaged > 0
+
+
+@pytest.mark.parametrize("length", [0, 4, 40, 2**31])
+def test_a_marker_inside_a_record_confuses_no_one(tmp_path, length):
+    # outputs whose bytes are the head of a record that reaches into those behind it, or beyond
+    head = _HEAD.pack(_MARKER, length, b"checksum")
+    values = np.frombuffer(head, "<f8").tolist()
+    path = tmp_path / "a.journal"
+    journal = Journal(path, 2)
+    for i in range(3):
+        journal.append(sample_id(i), KEYS, 1, Outcome(Status.OK, 0, 0.0, values))
+    journal.close()
+    data = bytearray(path.read_bytes())
+    assert data.count(head) == 3
+    assert len(read_journal(path, 2).rows) == 3
+    data[len(data) // 3 + 20] ^= 1  # in the second record: its payload is searched for markers
+    path.write_bytes(data)
+    finished = read_journal(path, 2)
+    assert finished.rows["sample_id"].tolist() == [sample_id(0), sample_id(2)]
+    assert finished.rows["outputs"].tobytes() == 2 * head
+    assert finished.damaged == len(data) // 3
+
+
 def test_random_bytes_are_no_records(tmp_path):
     rng = np.random.default_rng(1)
     path = tmp_path / "a.journal"
-    path.write_bytes(b"\x93ENS".join(rng.bytes(int(n)) for n in rng.integers(0, 90, 200)))
+    path.write_bytes(_MARKER.join(rng.bytes(int(n)) for n in rng.integers(0, 90, 200)))
     finished = read_journal(path, 2)
     assert len(finished.rows) == 0
     assert finished.damaged == path.stat().st_size
@@ -193,6 +229,23 @@ def test_a_note_says_what_the_rows_mean(tmp_path):
     assert journal_about(tmp_path / "none.journal") == ""
 
 
+def test_damage_to_the_note_does_not_cost_what_it_is_about(tmp_path):
+    path = tmp_path / "a.journal"
+    write(path, [1], about="two outputs")
+    data = bytearray(path.read_bytes())
+    data[20] ^= 1
+    path.write_bytes(data)
+    assert journal_about(path) == "two outputs"
+    data[data.rfind(b"two")] ^= 1
+    path.write_bytes(data)
+    assert journal_about(path) == ""
+    journal = Journal(path, 2)
+    journal.describe("two outputs")
+    journal.close()
+    assert journal_about(path) == "two outputs"
+    assert assert_right(read_journal(path, 2)) == [1]
+
+
 def test_a_full_disk_is_an_error_and_the_record_counts_as_damage(tmp_path, monkeypatch):
     path = tmp_path / "a.journal"
     write(path, [1])
@@ -202,7 +255,7 @@ def test_a_full_disk_is_an_error_and_the_record_counts_as_damage(tmp_path, monke
     monkeypatch.setattr(os, "write", lambda handle, data: real(handle, data[:50]))
     with pytest.raises(OSError, match="No space left") as caught:
         journal.append(sample_id(2), KEYS, 1, outcome(2))
-    assert caught.value.errno == errno.ENOSPC
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
     monkeypatch.undo()
     journal.append(sample_id(4), KEYS, 1, outcome(4))  # space was made
     journal.sync()

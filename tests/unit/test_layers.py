@@ -8,7 +8,7 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
-errors status paths runlock signals directories provenance expressions conditions
+errors status machine paths hdf5file runlock signals directories provenance expressions conditions
 config
 sweep identity picklefile tables batches
 ids copulas inputs points design functions

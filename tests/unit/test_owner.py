@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -10,7 +11,8 @@ import pytest
 from waiting import lines_of, wait_until
 
 from ensnare import owner as owner_module
-from ensnare.owner import Owner
+from ensnare.machine import temporary_name
+from ensnare.owner import Owner, beat_for
 
 fork = multiprocessing.get_context("fork")
 
@@ -187,6 +189,61 @@ def test_beating_shows_in_the_file_and_tells_of_a_loss(tmp_path, monkeypatch):
         assert not owner.beat()
         claim_of(path, token="another")
     assert path.exists()  # what is not ours stays
+
+
+def test_another_process_beats_for_an_owner_that_is_busy_and_for_no_other(tmp_path):
+    path = tmp_path / "a.owner"
+    beat_for(path, os.getpid())  # no claim yet
+    with Owner(path):
+        for pid, beats in ((os.getpid(), True), (os.getpid() + 1, False)):
+            os.utime(path, (1, 1))
+            beat_for(path, pid)
+            assert (path.stat().st_mtime > 1) == beats
+        for text in ("", "[]", "{", json.dumps({"pid": os.getpid()})):
+            path.write_text(text)
+            os.utime(path, (1, 1))
+            beat_for(path, os.getpid())
+            assert path.stat().st_mtime == 1
+
+
+def test_a_claim_that_another_host_removes_while_we_read_it_is_gone(tmp_path, monkeypatch):
+    path = tmp_path / "a.owner"
+    claim_of(path, host="elsewhere")
+
+    def stale(handle):
+        monkeypatch.undo()
+        path.unlink()
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os, "fstat", stale)
+    with Owner(path) as owner:
+        assert owner.beat()
+
+
+def test_a_claim_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "a.owner"
+
+    def full(self, text):
+        self.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    with pytest.raises(OSError, match=r"No space left.*a\.owner"), Owner(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_beside_the_claim_goes(tmp_path):
+    path = tmp_path / "a.owner"
+    process = fork.Process(target=lambda: (tmp_path / temporary_name("a.owner")).touch())
+    process.start()
+    process.join()
+    ours = tmp_path / temporary_name("a.owner")
+    ours.touch()  # of a process that lives
+    assert len(list(tmp_path.iterdir())) == 2
+    with Owner(path):
+        pass
+    assert list(tmp_path.iterdir()) == [ours]
 
 
 def test_a_file_system_that_stutters_is_no_loss(tmp_path, monkeypatch):

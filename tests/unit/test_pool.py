@@ -1,3 +1,5 @@
+import fcntl
+import mmap
 import multiprocessing
 import os
 import signal
@@ -5,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from waiting import is_running, lines_of, marked_processes, wait_until
 
@@ -77,8 +80,6 @@ def test_every_task_is_done_exactly_once(tmp_path, workers):
 
 
 def test_more_tasks_than_fit_into_the_pipe(tmp_path):
-    import mmap
-
     done = mmap.mmap(-1, 40_000)
 
     class Counted(Recorded):
@@ -104,6 +105,56 @@ def test_whoever_is_free_takes_the_next(tmp_path):
     work = Recorded(tmp_path / "log", wait)
     assert_done(work, run_pool(work, 100, 2))
     assert work.lines("finish")[-1] == [0, 1]
+
+
+class OnAnotherClock:
+    """Tasks that take a time by a clock of their own, on two workers.
+
+    A worker that is ahead of the other waits, so that they take up tasks in the order in which
+    they would if each task took its time; so nothing depends on how busy the machine is.
+    """
+
+    def __init__(self, root, lengths):
+        self.root, self.lengths = root, lengths
+        memory = mmap.mmap(-1, 24)
+        self.clocks = np.frombuffer(memory, np.float64, 2)
+        self.taken = np.frombuffer(memory, np.int64, 1, 16)
+        self.mine = None
+
+    def do(self, task, attempt, restart_clock):
+        if self.mine is None:
+            self.mine = int(not self.claim("first"))
+        with (self.root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.taken[0] += 1
+        self.clocks[self.mine] += self.lengths[task]
+        wait_until(self.may_go_on)
+
+    def may_go_on(self):
+        mine, other = self.clocks[self.mine], self.clocks[1 - self.mine]
+        return mine <= other or self.taken[0] == len(self.lengths)
+
+    def claim(self, name):
+        try:
+            (self.root / name).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def bury(self, task, death):
+        raise AssertionError("no worker dies")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_workers_are_idle_for_less_than_5_percent_when_tasks_differ_a_lot(tmp_path, seed):
+    # 95 % of the lengths lie within two decades
+    lengths = np.random.default_rng(seed).lognormal(0, np.log(100) / (2 * 1.96), 400)
+    work = OnAnotherClock(tmp_path, lengths)
+    process = run_pool(work, len(lengths), 2)
+    process.join()
+    assert process.exitcode == 0
+    assert work.clocks.sum() == pytest.approx(lengths.sum())
+    assert 1 - lengths.sum() / (2 * work.clocks.max()) < 0.05
 
 
 def kill_self(number=signal.SIGKILL):

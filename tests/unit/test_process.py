@@ -183,6 +183,38 @@ def test_the_output_of_a_code_does_not_go_through_our_memory(tmp_path):
     assert mebibytes < 150
 
 
+FLOODS = {
+    "for good": "cat /dev/zero",
+    "for good, and ignores SIGTERM": "trap '' TERM; cat /dev/zero",
+    "to the error stream": "cat /dev/zero >&2",
+    "and ends well": "head -c 3000000 /dev/zero",
+    "to a file without a name": "rm out; cat /dev/zero",
+    "in the background": "setsid cat /dev/zero & wait",
+    "as a hole": "exec 1<>out; truncate -s 1T /proc/self/fd/1; sleep 300",
+}
+
+
+@pytest.mark.parametrize("script", FLOODS.values(), ids=FLOODS)
+def test_a_code_that_writes_too_much_is_ended_and_its_file_cut(tmp_path, script):
+    text = (
+        f"ended = run_step(['/bin/sh', '-c', {script!r}], environment, "
+        "('out', 'err'), False, None, 2_000_000)\nprint(ended.flooded)"
+    )
+    assert run_in_worker(tmp_path, text) == "True"
+    assert marked_processes(str(tmp_path)) == []
+    sizes = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert max(sizes, default=0) <= 2_000_000
+
+
+def test_what_steps_write_together_counts(here):
+    def flooded(append):
+        script = ["/bin/sh", "-c", "head -c 600 /dev/zero"]
+        return run_step(script, ENVIRONMENT, ("out", "out"), append, None, 1000).flooded
+
+    assert [flooded(False), flooded(True)] == [False, True]
+    assert (here / "out").stat().st_size == 1000
+
+
 def test_elsewhere_only_the_group_of_the_code_is_killed(tmp_path):
     # a notebook that evaluates a point may have children of its own
     text = (
@@ -219,7 +251,7 @@ GUARDED = """
 from ensnare.signals import *
 import subprocess, time
 raise_on_signals()
-code = stand_guard()
+code = {guard}
 if code is not None:
     sys.exit(code)
 subprocess.Popen(['setsid', 'sleep', '300'], env=environment)
@@ -234,13 +266,14 @@ except Terminated as ended:
 """
 
 
-def start_guarded(tmp_path, child):
+def start_guarded(tmp_path, child, guard="stand_guard()", before=""):
     text = (
         "import os, sys\nfrom ensnare.process import *\n"
-        f"os.chdir({str(tmp_path)!r})\nenvironment = os.environ\n" + GUARDED.format(child=child)
+        f"os.chdir({str(tmp_path)!r})\nenvironment = os.environ\n{before}\n"
+        + GUARDED.format(child=child, guard=guard)
     )
     process = subprocess.Popen(
-        [PYTHON, "-c", text], env=ENVIRONMENT | {"MARK": str(tmp_path)}, stderr=subprocess.PIPE
+        [PYTHON, "-c", text], env=os.environ | {"MARK": str(tmp_path)}, stderr=subprocess.PIPE
     )
     guard, child = wait_until(lambda: [*map(int, " ".join(lines_of(tmp_path / "pids")).split())])
     assert guard == process.pid
@@ -274,3 +307,15 @@ def test_the_guard_hands_on_a_signal_to_end(tmp_path, number):
     process.send_signal(number)
     assert process.wait() == 128 + signal.SIGTERM
     assert marked_processes(str(tmp_path)) == []
+
+
+def test_the_guard_beats_while_the_child_is_busy_or_stopped(tmp_path):
+    guard = "stand_guard(lambda pid: print(pid, file=open('beats', 'a')))"
+    quick = "sys.modules['ensnare.process']._BEAT_S = 0.01"
+    process, child = start_guarded(tmp_path, "time.sleep(300)", guard, quick)
+    os.kill(child, signal.SIGSTOP)
+    before = len(lines_of(tmp_path / "beats"))
+    wait_until(lambda: len(lines_of(tmp_path / "beats")) > before + 3)
+    assert set(lines_of(tmp_path / "beats")) == {str(child)}
+    os.kill(child, signal.SIGKILL)
+    assert process.wait() == 128 + signal.SIGKILL

@@ -16,6 +16,7 @@ import numpy as np
 from ensnare.config import LoadedStudy
 from ensnare.config.quantity import OutputBase
 from ensnare.gather import StudyArrays
+from ensnare.hdf5file import new_hdf5
 from ensnare.paths import write_whole
 from ensnare.provenance import git_state, host, package_versions
 from ensnare.status import Status
@@ -42,7 +43,7 @@ def write_archive(path: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
 
 
 def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
-    with h5py.File(part, "w", locking=False) as file:
+    with new_hdf5(part) as file:
         scale = file.create_dataset(_SAMPLE, data=np.arange(len(arrays)), **_packed((len(arrays),)))
         scale.make_scale(_SAMPLE)
         put = _Putter(file, scale)

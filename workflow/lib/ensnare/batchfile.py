@@ -13,6 +13,7 @@ import numpy as np
 from ensnare.batches import LAYOUT
 from ensnare.config import LoadedStudy
 from ensnare.errors import ArchiveError, BatchError
+from ensnare.hdf5file import new_hdf5
 from ensnare.identity import parser_identity
 from ensnare.journal import Finished, journal_about, read_journal, row_type
 from ensnare.paths import write_whole
@@ -102,7 +103,7 @@ def _write(
     noted: list[int],
     texts: list[str],
 ) -> None:
-    with h5py.File(part, "w", locking=False) as file:
+    with new_hdf5(part) as file:
         file.create_dataset("rows", data=rows)
         file.create_dataset("message_row", data=np.array(noted, np.int64))
         file.create_dataset("message", data=texts, dtype=h5py.string_dtype())

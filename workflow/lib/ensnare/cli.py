@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
@@ -12,9 +13,10 @@ from typing import Any
 
 from ensnare.clistudy import add_commands
 from ensnare.config import LoadedStudy, load_study
-from ensnare.errors import ConfigError, EnsnareError
+from ensnare.errors import ConfigError, EnsnareError, trouble_line
 from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved, results_of
+from ensnare.scripting import line_log
 from ensnare.signals import Terminated, raise_on_signals
 
 _BAD_REQUEST, _SAMPLE_FAILED = 1, 2
@@ -53,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ensnare: {error}", file=sys.stderr)
         return _BAD_REQUEST
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        print(f"ensnare: {name}{error.strerror or error}", file=sys.stderr)
+        print(f"ensnare: {trouble_line(error)}", file=sys.stderr)
         return _BAD_REQUEST
     except Terminated as ended:
         print(f"ensnare: ended by signal {ended.exit_code - 128}", file=sys.stderr)
@@ -229,18 +230,20 @@ def _study(path: Path) -> LoadedStudy:
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
     from ensnare.evaluate import evaluate_batch, find_batch
+    from ensnare.owner import beat_for
     from ensnare.process import stand_guard
 
     study = read_resolved(options.study)
     batch = find_batch(study, options.key)
-    if (code := stand_guard()) is not None:
-        return code
     paths = StudyPaths(options.study.parent)
-    options.log.parent.mkdir(parents=True, exist_ok=True)
-    with options.log.open("a", buffering=1) as log:
+    # to load a model or to pack directories may take longer than a heart may stand still
+    if (code := stand_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:
+        return code
+    with line_log(options.log) as say:
         try:
-            evaluate_batch(study, batch, paths, options.threads, lambda line: print(line, file=log))
+            evaluate_batch(study, batch, paths, options.threads, say)
         except EnsnareError as error:
-            print(error, file=log)
+            with contextlib.suppress(OSError):  # the disk may be full
+                say(str(error))
             raise
     return 0

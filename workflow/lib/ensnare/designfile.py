@@ -13,6 +13,7 @@ from ensnare.batches import case_table, design_identity
 from ensnare.config import LoadedStudy
 from ensnare.design import DesignTable
 from ensnare.errors import ArchiveError
+from ensnare.hdf5file import new_hdf5
 from ensnare.identity import digest
 from ensnare.paths import write_whole
 from ensnare.provenance import package_versions
@@ -34,7 +35,7 @@ def write_design(path: Path, study: LoadedStudy, design: DesignTable) -> None:
 
 
 def _write(part: Path, study: LoadedStudy, design: DesignTable) -> None:
-    with h5py.File(part, "w", locking=False) as file:
+    with new_hdf5(part) as file:
         for name in ("x", "words", "occurrence", "block", "group"):
             values = getattr(design, name)
             if values is not None:

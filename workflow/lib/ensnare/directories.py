@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -43,25 +44,50 @@ def make_parents(directory: str) -> None:
 
 
 def remove_tree(directory: str) -> None:
-    """Remove a directory; quickly when it holds plain files only."""
+    """Remove a directory, quickly when it holds plain files only; of a link, the link alone."""
+    if _removed_link(directory):
+        return
     try:
         for name in os.listdir(directory):
             os.unlink(os.path.join(directory, name))
         os.rmdir(directory)
     except OSError:  # subdirectories, no permission, or it is gone
         shutil.rmtree(directory, ignore_errors=True)
-        if os.path.lexists(directory):
-            _remove_closed(directory)
+        if os.path.lexists(directory):  # a code took permissions from its own directories
+            open_tree(directory)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
-def _remove_closed(directory: str) -> None:
-    """Remove a directory in which a code took permissions from its own directories."""
-    for root, names, _ in os.walk(directory):
-        for path in (root, *(os.path.join(root, name) for name in names)):
-            with contextlib.suppress(OSError):
-                if not os.path.islink(path):
-                    os.chmod(path, stat.S_IRWXU)
-    shutil.rmtree(directory, ignore_errors=True)
+def _removed_link(directory: str) -> bool:
+    """Remove what a code put in the place of its directory: what it points to is not ours.
+
+    A code can also put a file or a pipe there; all but a directory counts.
+    """
+    try:
+        if stat.S_ISDIR(os.lstat(directory).st_mode):
+            return False
+        os.unlink(directory)
+    except FileNotFoundError:
+        pass
+    return True
+
+
+def open_tree(directory: str) -> None:
+    """Take back the permissions that a code took from its own files and directories."""
+    if os.path.islink(directory):  # put there by the code; what it points to is not ours
+        return
+    _take_back(directory)
+    for root, names, files in os.walk(directory):  # from above: each is opened before it is read
+        for name in (*names, *files):
+            _take_back(os.path.join(root, name))
+
+
+def _take_back(path: str) -> None:
+    with contextlib.suppress(OSError):
+        mode = os.lstat(path).st_mode
+        wanted = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR
+        if not stat.S_ISLNK(mode) and mode & wanted != wanted:
+            os.chmod(path, stat.S_IMODE(mode) | wanted)
 
 
 def is_full(directory: str) -> bool:
@@ -73,8 +99,24 @@ def is_full(directory: str) -> bool:
     return space.f_bavail * space.f_frsize < _LEAST_SPACE
 
 
+def refuse_special(files: Sequence[str]) -> None:
+    """Refuse files that a step replaced by a pipe: to open it would wait for ever.
+
+    Raises
+    ------
+    OSError
+        If one is anything but a file.
+    """
+    for name in files:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
+
+
 def prune_tree(directory: str, patterns: Sequence[str]) -> None:
     """Remove the files that match none of some patterns, and what is empty then."""
+    if _removed_link(directory):
+        return
     wanted = _wanted(tuple(patterns))
     for root, names, files in os.walk(directory, topdown=False):
         for name in (*files, *names):
@@ -92,13 +134,15 @@ def prune_tree(directory: str, patterns: Sequence[str]) -> None:
 def copy_files(source: str, target: str, patterns: Sequence[str]) -> None:
     """Copy the files and links that match some patterns; neither pipes nor what cannot be read.
 
+    Of a source that a code replaced by a link nothing is copied.
+
     Raises
     ------
     OSError
         If there is no room.
     """
     wanted = _wanted(tuple(patterns))
-    for root, names, files in os.walk(source):
+    for root, names, files in () if os.path.islink(source) else os.walk(source):
         links = [name for name in names if os.path.islink(os.path.join(root, name))]
         for name in (*files, *links):
             path = os.path.join(root, name)

@@ -12,6 +12,7 @@ OutputError                   one sample's result cannot be read: becomes the st
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -37,6 +38,14 @@ class BatchError(EnsnareError):
 
 class OutputError(Exception):
     """The result of one sample cannot be read."""
+
+
+def trouble_line(error: OSError) -> str:
+    """Return in one line what the machine refused, where, and what to do."""
+    where = f"{error.filename}: " if error.filename else ""
+    room = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "; make room and run again (what is on record stays)" if room else ""
+    return f"{where}{error.strerror or error}{advice}"
 
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:

@@ -35,6 +35,9 @@ from ensnare.stop import FailureLimit
 from ensnare.tally import Tally, count_statuses, publish
 from ensnare.work import BatchWork
 
+# the pool ticks twice a second: no record waits longer than a second to be on the disk
+_SYNC_S = 0.5
+
 
 def find_batch(study: LoadedStudy, key: str) -> Batch:
     """Return a batch of a study by its key.
@@ -136,6 +139,8 @@ def _own(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
             f"batch {work.key}: {own.damaged} bytes of the journal are damaged; "
             "the samples they recorded run again"
         )
+        if not own.about:  # without it no other batch could take over what is recorded
+            work.journal.describe(parsers_text(work.study))
     reasons = read_amendments(work.paths).skipped
     if not reasons:
         return own
@@ -161,7 +166,7 @@ class _Watch:
 
     def tick(self) -> None:
         """Do what is due; called about twice a second."""
-        if time.monotonic() - self._done >= 1:
+        if time.monotonic() - self._done >= _SYNC_S:
             self.work.journal.sync()
             self.publish(self.progress.tally())
             self._done = time.monotonic()

@@ -2,16 +2,19 @@
 
 Every worker appends with one `write` to a file opened with O_APPEND, so records of several
 workers never mix, and what is written survives the death of any process. A record carries a
-marker, its length and a checksum: damage costs the records it touches, never the file.
+marker, its length and a checksum: damage costs the records it touches, never the file. Bytes of
+a record that look like a marker do no harm: a whole record is passed over by its length, and
+behind damage each marker is tried, of which the checksum lets only those of whole records pass.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import json
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +26,8 @@ from numpy.typing import NDArray
 from ensnare.ids import ID_LENGTH
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 
-_MARKER = b"\x93ENS"
-_HEAD = struct.Struct("<4sII")  # marker, length of the payload, its CRC-32
+_MARKER = b"\x93ENJ"
+_HEAD = struct.Struct("<4sI8s")  # marker, length of the payload, checksum
 _COUNT = struct.Struct("<I")
 KEY_LENGTH = 16
 _BLOCK = 1024  # rows of one record: what one damaged byte can cost
@@ -90,9 +93,16 @@ class Journal:
     def __init__(self, path: Path, outputs: int, about: str = "") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._row = struct.Struct(f"<{ID_LENGTH}s{KEY_LENGTH}s{KEY_LENGTH}sBiHd{outputs}d")
+        self._path = str(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        if about and not os.fstat(self._file).st_size:
-            self._write(0, b"", {"": about})
+        if not os.fstat(self._file).st_size:
+            _sync_directory(path.parent)
+            for _ in range(2 if about else 0):  # damage to one must not cost what all others say
+                self.describe(about)
+
+    def describe(self, about: str) -> None:
+        """Note what the rows mean; for a journal whose note was damaged, too."""
+        self._write(0, b"", {"": about})
 
     def append(self, sample_id: bytes, keys: tuple[str, str], attempts: int, end: Outcome) -> None:
         """Record one finished sample.
@@ -131,10 +141,13 @@ class Journal:
         payload = _COUNT.pack(count) + rows
         if messages:
             payload += json.dumps({i: clean_text(text) for i, text in messages.items()}).encode()
-        record = _HEAD.pack(_MARKER, len(payload), zlib.crc32(payload)) + payload
-        written = os.write(self._file, record)
+        record = _HEAD.pack(_MARKER, len(payload), _checksum(payload)) + payload
+        try:
+            written = os.write(self._file, record)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._path) from None
         if written != len(record):  # a short write: the disk is full, or nearly
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
 
     def sync(self) -> None:
         """Bring what was appended to the disk."""
@@ -247,6 +260,21 @@ def clean_text(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
+def _checksum(payload: bytes | memoryview) -> bytes:
+    """Return 64 bits: of all records of a lifetime that are damaged, none passes by chance."""
+    return hashlib.blake2b(payload, digest_size=8).digest()
+
+
+def _sync_directory(directory: Path) -> None:
+    """Bring the name of a new file to the disk: without it, a power loss takes the file."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems cannot
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _payloads(data: bytes) -> Iterator[memoryview]:
     """Yield the payloads of whole records; skip damage up to the next marker."""
     at, view = 0, memoryview(data)
@@ -255,7 +283,7 @@ def _payloads(data: bytes) -> Iterator[memoryview]:
             return
         _, length, checksum = _HEAD.unpack_from(data, at)
         payload = view[at + _HEAD.size : at + _HEAD.size + length]
-        if len(payload) == length >= _COUNT.size and zlib.crc32(payload) == checksum:
+        if len(payload) == length >= _COUNT.size and _checksum(payload) == checksum:
             yield payload
             at += _HEAD.size + length
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ensnare.config import LoadedStudy
 from ensnare.config.model import Kept, kept_files
-from ensnare.directories import copy_files, prune_tree, remove_tree
+from ensnare.directories import copy_files, open_tree, prune_tree, remove_tree
 from ensnare.errors import BatchError
 from ensnare.identity import digest
 from ensnare.paths import StudyPaths, write_whole
@@ -55,6 +55,8 @@ class Keeper:
             If it cannot be copied back from the scratch directory.
         """
         kept, directory = self._kept[ok], self.directory(sample_id)
+        if kept != "none":
+            open_tree(directory)
         if self.root == self._final:
             _reduce(directory, kept)
             return

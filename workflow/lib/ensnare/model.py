@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import os
-import stat
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +13,12 @@ from typing import Any
 
 from ensnare.config import LoadedStudy
 from ensnare.config.outputs import Output
+from ensnare.directories import refuse_special
 from ensnare.environment import base_environment, find_program
 from ensnare.errors import ConfigError, OutputError
 from ensnare.inputfiles import InputFile, compile_files, make_files
 from ensnare.outputs import Parser, RunFiles, compile_parser, compile_success
-from ensnare.process import MACHINE_TROUBLE, run_step
+from ensnare.process import MACHINE_TROUBLE, Ended, run_step
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.templates import Template, Value, parse_template
 
@@ -57,6 +56,7 @@ class CommandModel:
     width: int
     success: tuple[Callable[[RunFiles], str], ...]
     limit_s: float | None
+    most: int
     base: str
     _programs: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
@@ -123,17 +123,13 @@ class CommandModel:
             left = None if self.limit_s is None else self.limit_s - (time.perf_counter() - start)
             try:
                 if number:
-                    _refuse_special(self.streams)
-                ended = run_step(argv, environment, self.streams, number > 0, left)
+                    refuse_special(self.streams)
+                ended = run_step(argv, environment, self.streams, number > 0, left, self.most)
             except OSError as error:
                 return self._not_started(directory, argv[0], error, start)
             code = ended.exit_code
-            if ended.timed_out:
-                message = f"step {number + 1} passed the time limit of {self.limit_s:g} s"
-                return self._bad(Status.TIMEOUT, code, start, message + self._tail())
-            if code:
-                message = f"step {number + 1} ended with exit code {code}"
-                return self._bad(Status.FAILED, code, start, message + self._tail())
+            if ended.flooded or ended.timed_out or code:
+                return self._ended_badly(ended, number + 1, start)
         return self.read(directory, code, time.perf_counter() - start)
 
     def environment_of(self, values: Values) -> Mapping[str, str]:
@@ -172,6 +168,20 @@ class CommandModel:
         except OutputError as error:
             return Outcome(Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + self._tail())
 
+    def _ended_badly(self, ended: Ended, step: int, start: float) -> Outcome:
+        status, code = Status.FAILED, ended.exit_code
+        message = f"step {step} ended with exit code {code}"
+        if ended.flooded:
+            code = -signal.SIGXFSZ  # how the system ends a code whose file becomes too large
+            message = (
+                f"step {step} wrote more than {self.most / 1e6:g} MB to its standard output or "
+                "error (stream_limit)"
+            )
+        elif ended.timed_out:
+            status = Status.TIMEOUT
+            message = f"step {step} passed the time limit of {self.limit_s:g} s"
+        return self._bad(status, code, start, message + self._tail())
+
     def _not_started(self, directory: str, program: str, error: OSError, start: float) -> Outcome:
         if error.errno in MACHINE_TROUBLE:
             raise error
@@ -208,20 +218,6 @@ class CommandModel:
         return path
 
 
-def _refuse_special(streams: Sequence[str]) -> None:
-    """Refuse a stream that a step replaced by a pipe: to open it would wait for ever.
-
-    Raises
-    ------
-    OSError
-        If it is anything but a file.
-    """
-    for name in streams:
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISREG(os.stat(name).st_mode):
-                raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
-
-
 def compile_model(study: LoadedStudy) -> CommandModel:
     """Compile the command model of a study.
 
@@ -253,6 +249,7 @@ def compile_model(study: LoadedStudy) -> CommandModel:
         width=sum(output.width for output in model.outputs),
         success=tuple(_compile_success(study)),
         limit_s=config.timeout,
+        most=config.stream_limit,
         base=base,
     )
 

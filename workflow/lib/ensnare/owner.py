@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
-import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -15,9 +15,11 @@ from pathlib import Path
 from types import TracebackType
 
 from ensnare.errors import BatchError
+from ensnare.machine import place, remove_abandoned, start_time, temporary_name
 
 _BEAT_S = 5.0
 _POLL_S = 0.2
+_GONE = (errno.ENOENT, errno.ESTALE)  # removed, by a process here or elsewhere
 _DEAD_S = 60.0  # twelve beats missed; far above the attribute cache of NFS (30 to 60 s at worst)
 
 
@@ -46,11 +48,9 @@ class Owner:
         self._say = wait or (lambda _: None)
         self._mark = json.dumps(
             {
-                "host": socket.gethostname(),
-                "boot": _boot_id(),
-                "space": _pid_space(),
+                **place(),
                 "pid": os.getpid(),
-                "started": _start_time(os.getpid()),
+                "started": start_time(os.getpid()),
                 "token": uuid.uuid4().hex,
             }
         )
@@ -107,8 +107,13 @@ class Owner:
     def _claim(self) -> bool:
         if os.path.lexists(self._path):
             return False
-        own = self._path.with_name(f"{self._path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
-        own.write_text(self._mark)
+        own = self._path.with_name(temporary_name(self._path.name))
+        try:
+            own.write_text(self._mark)
+        except OSError as error:  # a full disk: not to leave a claim that says nothing
+            own.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(own)) from None
+        remove_abandoned(self._path, own.stat().st_mtime)
         try:
             os.link(own, self._path)
         except FileExistsError:
@@ -129,7 +134,26 @@ class Owner:
                 file.write(self._mark)
         except FileExistsError:
             return False
+        except OSError:
+            self._path.unlink()
+            raise
         return True
+
+
+def beat_for(path: Path, pid: int) -> None:
+    """Show that a process of this machine lives that may be too busy to do so, if it has the claim.
+
+    Parameters
+    ----------
+    path : Path
+        The owner file.
+    pid : int
+        The process.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        claim = json.loads(path.read_text())
+        if {**place(), "pid": pid}.items() <= claim.items():
+            os.utime(path)
 
 
 def _remove(path: Path, expected: str) -> None:
@@ -145,8 +169,9 @@ def _remove(path: Path, expected: str) -> None:
                 fcntl.lockf(file, fcntl.LOCK_EX)
             if file.read() == expected and os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 path.unlink()
-    except FileNotFoundError:
-        return
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
 
 
 def _read(path: Path) -> tuple[float, str | None]:
@@ -154,7 +179,9 @@ def _read(path: Path) -> tuple[float, str | None]:
     try:
         with path.open() as file:
             return os.fstat(file.fileno()).st_mtime, file.read()
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
         return 0.0, None
 
 
@@ -162,38 +189,12 @@ def _alive(text: str) -> bool | None:
     """Return whether the owner's process runs on this host; None if only its heartbeat tells."""
     try:
         mark = json.loads(text)
-        # another boot: this host long ago, or a machine that is also called `localhost`; another
-        # container: its process numbers mean nothing here. The heartbeat decides
-        here = {"host": socket.gethostname(), "boot": _boot_id(), "space": _pid_space()}
-        if any(mark[key] != value for key, value in here.items()):
+        # elsewhere its process number means nothing here: the heartbeat decides
+        if any(mark[key] != value for key, value in place().items()):
             return None
-        return bool(mark["started"] == _start_time(mark["pid"]))
+        return bool(mark["started"] == start_time(mark["pid"]))
     except (ValueError, KeyError, TypeError):
         return None  # damaged: the heartbeat decides
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _pid_space() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-def _start_time(pid: int) -> str:
-    """Return when a process started, in clock ticks since boot; empty if it does not exist."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] == "Z" else fields[19]
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from ensnare.machine import remove_abandoned, temporary_name
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,17 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # a name of its own: two runs that start together must not write into each other's file
-    part = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    part = path.with_name(temporary_name(path.name))
     try:
         write(part)
         with part.open("rb") as file:  # or a power loss may leave an empty file under the name
             os.fsync(file.fileno())
+            written = os.fstat(file.fileno()).st_mtime
         os.replace(part, path)
+        remove_abandoned(path, written)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(part)):
+            raise  # a library's, or of another file
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         part.unlink(missing_ok=True)

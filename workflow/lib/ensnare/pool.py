@@ -151,9 +151,10 @@ class Pool:
                 self._workers.remove(worker)
             state = int(self._shared.state[worker.slot])
             if state < 0:
+                where = os.fsdecode(bytes(self._shared.where[worker.slot])) or "in a worker"
                 raise BatchError(
-                    f"a sample cannot be run or recorded: {os.strerror(-state)}; mend that and run "
-                    "again (nothing that was recorded is lost)"
+                    f"a sample cannot be run or recorded: {os.strerror(-state)}: {where}; mend "
+                    "that and run again (what is on record stays)"
                 )
             if state != FINISHED:  # whatever its exit code: a function may call os._exit(0)
                 self._bury(worker, code)

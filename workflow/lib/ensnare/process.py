@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import enum
 import errno
+import math
 import os
 import select
 import signal
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ensnare.signals import Terminated, held_back, raise_on_signals, release
@@ -17,7 +19,9 @@ from ensnare.signals import Terminated, held_back, raise_on_signals, release
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 2.0  # between SIGTERM and SIGKILL, for codes that tidy up
-_LONGEST_POLL_S = 1e6  # poll takes milliseconds as an int of 32 bits
+_BEAT_S = 5.0
+# between looks at the length of the streams: soon, as a code may write gigabytes in a second
+_FIRST_LOOK_S, _LOOK_S = 0.05, 0.2
 
 # what Python ignores or a worker handles; a code starts with the defaults
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
@@ -39,10 +43,13 @@ class Ended:
         Its exit code, or minus the signal that ended it.
     timed_out : bool
         Whether the time limit ended it.
+    flooded : bool
+        Whether it wrote more than allowed to its standard output or error.
     """
 
     exit_code: int
     timed_out: bool = False
+    flooded: bool = False
 
 
 def adopt_orphans() -> None:
@@ -65,6 +72,7 @@ def run_step(
     streams: tuple[str, str],
     append: bool,
     limit_s: float | None,
+    most: float = float("inf"),
 ) -> Ended:
     """Run a program in the current directory to its end, and end what it leaves behind.
 
@@ -83,6 +91,9 @@ def run_step(
         Add to the files instead of starting them anew.
     limit_s : float, optional
         Time limit [s].
+    most : float
+        How long each of the files may become; what a code writes beyond is cut off, and it is
+        ended [bytes].
 
     Raises
     ------
@@ -90,14 +101,31 @@ def run_step(
         If the program cannot be started.
     """
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+    handles: list[int] = []
+    try:
+        # here and not in the child, to see how long they are: a code may remove or replace them
+        names = streams if streams[0] != streams[1] else streams[:1]
+        handles.extend(os.open(name, flags, 0o666) for name in names)
+        code, timed_out = _run(argv, environment, handles, limit_s, most)
+        return Ended(code, timed_out, flooded=_cut(handles, most))
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _run(
+    argv: list[str],
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+    limit_s: float | None,
+    most: float,
+) -> tuple[int, bool]:
+    """Run a program to its end; return its exit code, and whether it passed the time limit."""
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, streams[0], flags, 0o666),
+        (os.POSIX_SPAWN_DUP2, streams[0], 1),
+        (os.POSIX_SPAWN_DUP2, streams[-1], 2),
     ]
-    if streams[1] == streams[0]:
-        actions.append((os.POSIX_SPAWN_DUP2, 1, 2))  # type: ignore[arg-type]
-    else:
-        actions.append((os.POSIX_SPAWN_OPEN, 2, streams[1], flags, 0o666))
     child = 0
     try:
         # a group of its own: a signal to it reaches the code and not the worker
@@ -109,9 +137,12 @@ def run_step(
             setpgroup=0,
             setsigdef=_DEFAULT_SIGNALS,
         )
-        if limit_s is not None and not _wait(child, limit_s):
-            return Ended(_end(child), timed_out=True)
-        return Ended(_reap(child))
+        cause = _watch(child, limit_s, streams, most)
+        if cause is _Cause.ENDED:
+            return _reap(child), False
+        # no grace for one that writes too much: it could write gigabytes while it tidies up
+        grace_s = _GRACE_S if cause is _Cause.LATE else 0.0
+        return _end(child, grace_s), cause is _Cause.LATE
     finally:
         if _adopter == os.getpid():
             end_descendants()
@@ -119,31 +150,54 @@ def run_step(
             _signal(child, signal.SIGKILL)
 
 
-def _reap(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+class _Cause(enum.Enum):
+    """Why the watch over a program is over."""
+
+    ENDED = 0
+    LATE = 1
+    LONG = 2
 
 
-def _wait(child: int, limit_s: float) -> bool:
-    """Wait for a child; return whether it ended within the limit."""
-    deadline = time.monotonic() + limit_s
+def _watch(child: int, limit_s: float | None, streams: Sequence[int], most: float) -> _Cause:
+    """Wait until a program ends, or has to be ended."""
+    deadline = math.inf if limit_s is None else time.monotonic() + limit_s
+    look_s = _FIRST_LOOK_S
     handle = os.pidfd_open(child)
     try:
         poll = select.poll()
         poll.register(handle, select.POLLIN)
         while True:
-            left_s = min(max(0.0, deadline - time.monotonic()), _LONGEST_POLL_S)
-            if poll.poll(left_s * 1000):
-                return True
-            if left_s < _LONGEST_POLL_S:
-                return False
+            left_s = max(0.0, deadline - time.monotonic())
+            if poll.poll(min(left_s, look_s) * 1000):
+                return _Cause.ENDED
+            if left_s <= look_s:
+                return _Cause.LATE
+            if any(os.fstat(stream).st_size > most for stream in streams):
+                return _Cause.LONG
+            look_s = min(2 * look_s, _LOOK_S)
     finally:
         os.close(handle)
 
 
-def _end(child: int) -> int:
+def _cut(streams: Sequence[int], most: float) -> bool:
+    """Cut files that are too long; return whether there were some."""
+    long = [stream for stream in streams if os.fstat(stream).st_size > most]
+    for stream in long:
+        os.ftruncate(stream, int(most))
+    return bool(long)
+
+
+def _reap(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _end(child: int, grace_s: float) -> int:
     """Ask a program and its process group to end, kill them if they do not; return its code."""
     _signal(child, signal.SIGTERM)
-    if not _wait(child, _GRACE_S):
+    handle = os.pidfd_open(child)
+    ended = select.select([handle], [], [], grace_s)[0]
+    os.close(handle)
+    if not ended:
         _signal(child, signal.SIGKILL)
         os.kill(child, signal.SIGKILL)  # in case it went to another group; it is not reaped yet
     return _reap(child)
@@ -204,11 +258,17 @@ def _has_ended(child: int) -> bool:
         return True
 
 
-def stand_guard() -> int | None:
+def stand_guard(beat: Callable[[int], None] = lambda _: None) -> int | None:
     """Fork, and let the child go on while the parent makes sure that nothing survives it.
 
     Whichever of the two is killed, the other ends all that was started: the parent adopts and
     kills what the child leaves, and the child gets SIGTERM when the parent ends.
+
+    Parameters
+    ----------
+    beat : callable
+        Called in the parent every few seconds with the process id of the child, whatever the
+        child is busy with.
 
     Returns
     -------
@@ -227,7 +287,8 @@ def stand_guard() -> int | None:
             return None
     handle = os.pidfd_open(child)
     try:
-        select.select([handle], [], [])
+        while not select.select([handle], [], [], _BEAT_S)[0]:
+            beat(child)
     except Terminated:  # hand it on; the child tidies up
         os.kill(child, signal.SIGTERM)
         select.select([handle], [], [])

@@ -1,14 +1,15 @@
-"""What every script of the workflow needs: a log, and mistakes in one line."""
+"""What every job of the workflow needs: a log, and mistakes in one line."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
-from ensnare.errors import EnsnareError
+from ensnare.errors import EnsnareError, trouble_line
 
 
 @contextlib.contextmanager
@@ -23,22 +24,72 @@ def logged(log: str) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With exit code 1 instead of an EnsnareError; the line is in the log and on stderr.
+        With exit code 1 instead of an EnsnareError or an OSError; the line is in the log and on
+        stderr.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
-    with (
-        open(log, "w") as file,
-        contextlib.redirect_stdout(file),
-        contextlib.redirect_stderr(file),
-    ):
-        try:
-            yield
-        except EnsnareError as error:
-            print(error, file=file)
-            print(f"ensnare: {error}", file=terminal)
-            sys.exit(1)
-        except Exception:  # a mistake of ours: the log has it all
+    try:
+        with (
+            _open(Path(log), "w") as file,
+            contextlib.redirect_stdout(file),
+            contextlib.redirect_stderr(file),
+        ):
+            try:
+                yield
+            except EnsnareError as error:
+                _end(str(error), file, terminal)
+            except OSError as error:
+                if error.strerror is None:  # a library's, not the system's
+                    raise
+                _end(trouble_line(error), file, terminal)
+    except OSError as error:  # of the log itself
+        _end(trouble_line(error), terminal)
+    except Exception:  # a mistake of ours: the log has it all
+        with contextlib.suppress(OSError), _open(Path(log), "a") as file:
             traceback.print_exc(file=file)
-            print(f"ensnare: an error of Ensnare's own; see {log}", file=terminal)
-            sys.exit(1)
+        print(f"ensnare: an error of Ensnare's own; see {log}", file=terminal)
+        sys.exit(1)
+
+
+def _end(line: str, *files: TextIO) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):  # the disk of the log may be full
+            print(f"ensnare: {line}", file=file)
+    sys.exit(1)
+
+
+@contextlib.contextmanager
+def line_log(path: Path) -> Iterator[Callable[[str], None]]:
+    """Open a log to which lines are added; give the function that adds one.
+
+    Parameters
+    ----------
+    path : Path
+        The log file.
+
+    Raises
+    ------
+    OSError
+        If a line cannot be written, with the name of the file.
+    """
+    with _open(path, "a") as file:
+
+        def say(line: str) -> None:
+            try:
+                print(line, file=file)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from None
+
+        yield say
+
+
+@contextlib.contextmanager
+def _open(path: Path, mode: str) -> Iterator[TextIO]:
+    """Open a log; what did not fit on a full disk is not tried again when it is closed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file: TextIO = open(path, mode, buffering=1)  # type: ignore[assignment]  # noqa: SIM115
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()

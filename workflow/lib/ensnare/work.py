@@ -245,14 +245,15 @@ class BatchWork:
             end = model.run(values, directory)
         except OSError as error:
             if error.errno in MACHINE_TROUBLE:
-                raise
+                raise OSError(error.errno, error.strerror, directory) from None
             text = f"{error.strerror}: {error.filename}"
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, text)
         except ValueError as error:
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, str(error))
         except Exception:  # a bug of ours in one sample must not end the batch
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, traceback.format_exc())
-        if end.status is not Status.OK and is_full(self.keeper.root):
+        # whatever the status: a code may not notice that its output was cut short
+        if is_full(self.keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
         self.keeper.settle(self.samples.ids[i], ok=end.status is Status.OK)
         return end, run_key

@@ -18,6 +18,7 @@ from ensnare.process import adopt_orphans, die_with_parent, end_descendants
 from ensnare.signals import Terminated, held_back, raise_on_signals, release
 
 TASK = struct.Struct("<I")
+_WHERE = 256  # bytes of the name of a file
 SERVING, FINISHED = 0, 1  # how a slot stands; minus the errno when nothing could be recorded
 
 
@@ -72,12 +73,13 @@ class Shared:
     """Memory that the pool and its workers share."""
 
     def __init__(self, tasks: int, slots: int) -> None:
-        memory = mmap.mmap(-1, max(1, 24 * slots + 5 * tasks))
+        memory = mmap.mmap(-1, max(1, (24 + _WHERE) * slots + 5 * tasks))
         self.running = np.frombuffer(memory, np.int64, slots)  # task + 1, or 0
         self.since = np.frombuffer(memory, np.float64, slots, 8 * slots)
         self.state = np.frombuffer(memory, np.int64, slots, 16 * slots)
-        self.attempts = np.frombuffer(memory, np.uint32, tasks, 24 * slots)
-        self.done = np.frombuffer(memory, np.uint8, tasks, 24 * slots + 4 * tasks)
+        self.where = np.frombuffer(memory, f"S{_WHERE}", slots, 24 * slots)  # of what failed
+        self.attempts = np.frombuffer(memory, np.uint32, tasks, (24 + _WHERE) * slots)
+        self.done = np.frombuffer(memory, np.uint8, tasks, (24 + _WHERE) * slots + 4 * tasks)
 
 
 def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int) -> int:
@@ -129,6 +131,7 @@ def _serve_to_the_end(work: Work, shared: Shared, slot: int, reader: int) -> int
     try:
         _serve(work, shared, slot, reader)
     except OSError as error:
+        shared.where[slot] = os.fsencode(error.filename or "")[-_WHERE:]
         shared.state[slot] = -(error.errno or 5)
         return 1
     shared.state[slot] = FINISHED

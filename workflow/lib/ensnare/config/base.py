@@ -20,8 +20,11 @@ from pydantic import (
 # YAML 1.2 numbers; Snakemake's own reader leaves `65e9` a text
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _DURATION = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(ms|s|min|m|h|d)?")
+_BYTES = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(B|kB|MB|GB|TB)?")
 _LARGEST = sys.float_info.max
 _SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, None: 1}
 
 
 class Strict(BaseModel):
@@ -68,6 +71,17 @@ def to_seconds(value: Any) -> float:  # noqa: ANN401
             f"got {show(value)}; expected a duration above zero; leave it out for no limit"
         )
     return seconds
+
+
+def to_bytes(value: Any) -> int:  # noqa: ANN401
+    """Return a number of bytes from `2e9`, `500 MB`, `1 GB`."""
+    match = _BYTES.fullmatch(str(value).strip())
+    if not match or isinstance(value, bool):
+        raise ValueError(f"got {show(value)}; expected a size such as 500 MB, 1 GB")
+    size = float(match[1]) * _UNITS[match[2]]
+    if not 1 <= size < 2**63:
+        raise ValueError(f"got {show(value)}; expected a size from 1 B to 9e18 B")
+    return int(size)
 
 
 def to_level(value: Any) -> str | int | float:  # noqa: ANN401
@@ -127,6 +141,7 @@ Integer = Annotated[int, BeforeValidator(to_integer), WithJsonSchema({"type": "i
 Seconds = Annotated[
     float, BeforeValidator(to_seconds), WithJsonSchema({"type": ["number", "string"]})
 ]
+Bytes = Annotated[int, BeforeValidator(to_bytes), WithJsonSchema({"type": ["number", "string"]})]
 Level = Annotated[
     str | int | float, BeforeValidator(to_level), WithJsonSchema({"type": ["number", "string"]})
 ]

@@ -25,6 +25,7 @@ from ensnare.config.agreement import (
 )
 from ensnare.config.analyses import Analyses, check_analyses, default_analyses, named
 from ensnare.config.base import (
+    Bytes,
     FileName,
     Integer,
     Level,
@@ -111,6 +112,11 @@ class Study(Strict):
     )
     on_failure: OnFailure = Field(
         OnFailure(), description="What to do about samples that fail; it runs nothing again."
+    )
+    stream_limit: Bytes = Field(
+        1_000_000_000,
+        description="Most that a sample may write to its standard output or error, `500 MB`, "
+        "`2 GB`; one that writes more is ended, and failed.",
     )
     keep: KeepPolicy = Field(
         "failed",
