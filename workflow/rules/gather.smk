@@ -4,9 +4,10 @@ rule gather:
         design=paths.design,
         batches=batch_files,
     output:
-        archive=paths.archive,
-        pickle=paths.pickle,
-        samples=paths.table("samples"),
+        # the old results stay until the new ones are whole
+        archive=update(paths.archive),
+        pickle=update(paths.pickle),
+        samples=update(paths.table("samples")),
     log:
         paths.log("gather"),
     localrule: True

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.batches import Batch, plan_batches
-from ensnare.batchfile import parsers_text, record_width, write_batch
+from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError
@@ -75,7 +75,7 @@ def evaluate_batch(
         samples = read_samples(study, batch.segments, paths.design)
         model = load_callable(study) if study.config.model.python else compile_model(study)
         outputs = record_width(study)
-        journal = Journal(paths.journal(batch.key), outputs, parsers_text(study))
+        journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
         try:
             work = BatchWork(study, batch.key, samples, model, journal, paths)
             todo = _unfinished(work, outputs, say)
@@ -89,9 +89,11 @@ def evaluate_batch(
 
 
 def _unfinished(work: BatchWork, outputs: int, say: Callable[[str], None]) -> NDArray[np.int64]:
-    """Return the samples to run, after taking over results of this and of older batches."""
+    """Return the samples to run or to read again, after taking over what is known."""
     ids, key = work.samples.ids, work.key
     own = read_journal(work.paths.journal(key), outputs)
+    if own.about != journal_note(work.study):  # what is kept may have changed since
+        work.journal.note(journal_note(work.study))
     if own.damaged:
         say(
             f"batch {key}: {own.damaged} bytes of the journal are damaged; "
@@ -100,12 +102,15 @@ def _unfinished(work: BatchWork, outputs: int, say: Callable[[str], None]) -> ND
     todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
     if len(todo) < len(ids):
         say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
-    rows, messages = OlderBatches(work.study, work.paths).finished(todo, work)
+    found = OlderBatches(work.study, work.paths).find(todo, work)
+    rows, messages = found.rows()
     if len(rows):
         work.journal.append_rows(rows, messages)
-        todo = todo[~members(ids[todo], rows["sample_id"])]
         say(f"batch {key}: {len(rows)} of {len(ids)} samples are known from older batches")
-    return todo
+    if found.again:
+        work.again = found.again
+        say(f"batch {key}: {len(found.again)} of {len(ids)} kept directories are read again")
+    return np.sort(np.concatenate([found.rest, np.array([*found.again], np.int64)]))
 
 
 def _run(

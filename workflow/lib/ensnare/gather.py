@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.adoption import adoptions
 from ensnare.batches import Batch, case_table
 from ensnare.batchfile import read_batch, record_width, widths_of, with_outputs
 from ensnare.config import LoadedStudy
@@ -51,6 +52,8 @@ class StudyArrays:
         The batch that holds the working directory.
     messages : dict
         Position to message.
+    adopted : list of dict
+        Who declared samples of an older version valid; see `adoption.adoptions`.
     """
 
     input_names: tuple[str, ...]
@@ -71,6 +74,7 @@ class StudyArrays:
     group: NDArray[np.int32] | None = None
     messages: dict[int, str] = field(default_factory=dict)
     axes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    adopted: list[dict[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -140,6 +144,7 @@ def gather(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> S
         block=None if design.block is None else np.tile(design.block, repeat),
         group=None if design.group is None else np.tile(design.group, repeat),
         messages=messages,
+        adopted=adoptions(table, paths),
         **{k: np.ascontiguousarray(table[k]) for k in _COPIED},
     )
 

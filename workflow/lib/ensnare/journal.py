@@ -89,7 +89,11 @@ class Journal:
         self._row = struct.Struct(f"<{ID_LENGTH}s{KEY_LENGTH}s{KEY_LENGTH}sBiHd{outputs}d")
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         if about and not os.fstat(self._file).st_size:
-            self._write(0, b"", {"": about})
+            self.note(about)
+
+    def note(self, about: str) -> None:
+        """Add a note on what the rows mean from here on."""
+        self._write(0, b"", {"": about})
 
     def append(self, sample_id: bytes, keys: tuple[str, str], attempts: int, end: Outcome) -> None:
         """Record one finished sample.
@@ -185,14 +189,18 @@ def read_journal(path: Path, outputs: int) -> Finished:
 
 def journal_about(path: Path) -> str:
     """Return what a journal says of itself; empty if it does not, or cannot be read."""
+    return next(journal_notes(path), "")
+
+
+def journal_notes(path: Path) -> Iterator[str]:
+    """Yield what a journal says of itself, the first note first; nothing if it cannot be read."""
     try:
         data = path.read_bytes()
     except OSError:
-        return ""
+        return
     for payload in _payloads(data):
         if not _COUNT.unpack_from(payload)[0]:
-            return str(json.loads(bytes(payload[_COUNT.size :]))[""])
-    return ""
+            yield str(json.loads(bytes(payload[_COUNT.size :]))[""])
 
 
 def latest(rows: Rows) -> Rows:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,16 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.batches import plan_batches
-from ensnare.batchfile import parsers_of, read_batch, read_live_journal, widths_of, with_outputs
+from ensnare.batchfile import (
+    parsers_of,
+    read_batch,
+    read_live_journal,
+    widths_of,
+    with_known_outputs,
+)
 from ensnare.config import LoadedStudy
 from ensnare.errors import ArchiveError
 from ensnare.journal import Finished, row_type
 from ensnare.paths import StudyPaths
+from ensnare.reread import Again, KeptRuns, Place, Reading
 from ensnare.samples import Samples
 from ensnare.status import Status
 
 # these say nothing about the sample: it is to be run
 _NOT_FINISHED = (Status.KILLED, Status.NOT_RUN)
+# these come before any output is read
+_BEFORE_READING = (Status.FAILED, Status.TIMEOUT, Status.SKIPPED)
+# these say that the outputs could not be read as they were to be read then
+_UNREAD = (Status.UNPARSABLE, Status.UNSUCCESSFUL)
 
 
 class KnowsRuns(Protocol):
@@ -29,6 +44,99 @@ class KnowsRuns(Protocol):
 
     def run_key(self, i: int) -> str:
         """Return the identity of what sample `i` runs."""
+
+
+@dataclass(frozen=True)
+class Older:
+    """A batch file, or a journal, of an earlier version of the study.
+
+    Attributes
+    ----------
+    key : str
+        Its name.
+    finished : Finished
+        Its finished samples.
+    parsers : dict of str to str
+        Output to what decided how it was read, in the order of the columns.
+    """
+
+    key: str
+    finished: Finished
+    parsers: dict[str, str]
+
+    def usable(self, wanted: Mapping[str, str]) -> NDArray[np.bool_]:
+        """Return which of its samples need not be read again, as the outputs are wanted."""
+        status = self.finished.rows["status"]
+        if self.parsers == wanted:
+            return np.ones(len(status), bool)
+        if all(self.parsers.get(name) == text for name, text in wanted.items()):
+            return ~np.isin(status, _UNREAD)  # an output that is gone may be the one to blame
+        return np.isin(status, _BEFORE_READING)
+
+    def reading(self, status: int, wanted: Mapping[str, str]) -> Reading | None:
+        """Return what is to be read again of a sample; None where nothing was left to read."""
+        if status in _UNREAD:
+            return Reading(tuple(wanted), success=True)
+        if status != Status.OK:
+            return None
+        old = {name: json.loads(text) for name, text in self.parsers.items()}
+        new = {name: json.loads(text) for name, text in wanted.items()}
+        changed = [n for n, (parser, _) in new.items() if n not in old or old[n][0] != parser]
+        signs = [success for _, success in new.values()][:1]
+        return Reading(tuple(changed), success=signs != [s for _, s in old.values()][:1])
+
+    def known(self, reading: Reading, wanted: Mapping[str, str], at: int) -> Any:  # noqa: ANN401
+        """Return the row of a sample with the outputs that are not read again."""
+        kept = [name for name in wanted if name not in reading.outputs]
+        rows = self.finished.rows[at : at + 1]
+        return with_known_outputs(rows, widths_of(self.parsers), kept, widths_of(wanted))[0]
+
+
+@dataclass(frozen=True)
+class Match:
+    """Samples of a batch that an older one holds: their positions in both."""
+
+    older: Older
+    here: NDArray[np.int64]
+    there: NDArray[np.int64]
+
+
+@dataclass
+class Found:
+    """What older batches hold of the samples that were asked for.
+
+    Attributes
+    ----------
+    taken : list of Match
+        Samples to take over as they are.
+    reread : list of Match
+        Samples whose kept directories are to be read again.
+    again : dict of int to Again
+        These, by their positions.
+    rest : ndarray of int
+        Positions of the samples to run.
+    """
+
+    wanted: Mapping[str, str]
+    rest: NDArray[np.int64]
+    taken: list[Match] = field(default_factory=list)
+    reread: list[Match] = field(default_factory=list)
+    again: dict[int, Again] = field(default_factory=dict)
+
+    def rows(self) -> tuple[Any, dict[str, str]]:
+        """Return what is taken over, as rows for the journal, and messages by sample id."""
+        widths = widths_of(self.wanted)
+        found: list[Any] = [np.empty(0, row_type(sum(widths.values())))]
+        messages: dict[str, str] = {}
+        for match in self.taken:
+            rows = match.older.finished.rows[match.there]
+            have = widths_of(match.older.parsers)
+            known = [n for n, text in self.wanted.items() if match.older.parsers.get(n) == text]
+            found.append(with_known_outputs(rows, have, known, widths))
+            texts = match.older.finished.messages
+            ids = {i.decode() for i in rows["sample_id"].tolist()} if texts else set()
+            messages |= {i: text for i, text in texts.items() if i in ids}
+        return np.concatenate(found), messages
 
 
 class OlderBatches:
@@ -46,21 +154,26 @@ class OlderBatches:
 
     def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
         self._wanted = parsers_of(study)
+        self._is_command = study.config.model.python is None
+        self._kept = KeptRuns(study, paths)
         files = {path.stem: path for path in paths.batches.glob("*.journal")}
         files |= {path.stem: path for path in paths.batches.glob("*.h5")}
         # the batches of the study as it is now have no sample in common
         current = {batch.key for batch in plan_batches(study)} if files else set()
-        self._paths = [files[key] for key in sorted(files.keys() - current)]
-        self._read: dict[Path, Finished | None] = {}
+        older = [files[key] for key in sorted(files.keys() - current)]
+        self._paths = sorted(older, key=_time, reverse=True)
 
     def __bool__(self) -> bool:
         return bool(self._paths)
 
-    def finished(self, todo: NDArray[np.int64], work: KnowsRuns) -> tuple[Any, dict[str, str]]:
-        """Return the samples that an older batch already holds.
+    def find(
+        self, todo: NDArray[np.int64], work: KnowsRuns, *, whatever_ran: bool = False
+    ) -> Found:
+        """Find the samples that older batches hold, those of the latest one first.
 
         A sample is taken over when it has the same id (case, values, occurrence), ran the same
-        thing (rendered files, command), and its outputs were read in the same way.
+        thing (rendered files, command), and its outputs were read in the same way; or else when
+        its directory was kept with all that is to be read again.
 
         Parameters
         ----------
@@ -68,40 +181,80 @@ class OlderBatches:
             Positions of the samples wanted.
         work : KnowsRuns
             Tells what each would run.
+        whatever_ran : bool
+            Do not compare what ran.
+        """
+        found = Found(self._wanted, todo)
+        keys: dict[int, str] | None = None if whatever_ran else {}
+        for older in self._older if len(todo) else ():
+            match = _matching(older, work, found.rest, older.usable(self._wanted), keys)
+            if len(match.here):
+                found.taken.append(match)
+                found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
+        for older in self._older if self._is_command and len(found.rest) else ():
+            match = _matching(older, work, found.rest, ~older.usable(self._wanted), keys)
+            self._add_reread(found, match)
+        return found
+
+    def _add_reread(self, found: Found, match: Match) -> None:
+        """Add those of some samples of which all that is to be read again was kept."""
+        good = np.zeros(len(match.here), bool)
+        rows, readings = (
+            match.older.finished.rows,
+            {status: match.older.reading(status, self._wanted) for status in (Status.OK, *_UNREAD)},
+        )
+        for n, (i, at) in enumerate(zip(match.here.tolist(), match.there.tolist(), strict=True)):
+            reading = readings.get(rows["status"][at])
+            place = reading and self._place(rows[at], reading)
+            if reading and place:
+                row = match.older.known(reading, self._wanted, at)
+                found.again[i] = Again(row, place, reading)
+                good[n] = True
+        if good.any():
+            found.reread.append(Match(match.older, match.here[good], match.there[good]))
+            found.rest = np.setdiff1d(found.rest, match.here[good], assume_unique=True)
+
+    def _place(self, row: Any, reading: Reading) -> Place | None:  # noqa: ANN401
+        return self._kept.find(row["origin"].decode(), row["sample_id"].decode(), reading)
+
+    def elapsed_s(self, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
+        """Return how long samples took, whatever they ran; NaN where no older batch has them.
+
+        Parameters
+        ----------
+        ids : ndarray of S20, shape (k,)
+            Sample ids.
 
         Returns
         -------
-        rows : structured ndarray
-            Rows for the journal (`journal.row_type`).
-        messages : dict
-            Sample id to message.
+        ndarray of float, shape (k,)
+            Times [s], those of the latest batch.
         """
-        found: list[Any] = [np.empty(0, row_type(sum(widths_of(self._wanted).values())))]
-        messages: dict[str, str] = {}
-        keys: dict[int, str] = {}
-        for path in self._paths:
-            finished = self._load(path) if len(todo) else None
-            if finished is None:
-                continue
-            rows, taken = _matching(finished, work, todo, keys)
-            found.append(rows)
-            ids = {i.decode() for i in rows["sample_id"]} if finished.messages else set()
-            messages |= {i: text for i, text in finished.messages.items() if i in ids}
-            todo = np.setdiff1d(todo, taken, assume_unique=True)
-        return np.concatenate(found), messages
+        elapsed_s = np.full(len(ids), np.nan)
+        for older in self._older:
+            rows = _finished_rows(older.finished.rows)
+            _, here, there = np.intersect1d(ids, rows["sample_id"], return_indices=True)
+            new = np.isnan(elapsed_s[here])
+            elapsed_s[here[new]] = np.nan_to_num(rows["elapsed_s"][there[new]])
+        return elapsed_s
 
-    def _load(self, path: Path) -> Finished | None:
-        """Return the samples of a batch file with the outputs wanted; None if it has others."""
-        if path not in self._read:
-            self._read[path] = None
-            found = _read_any(path)
-            if found is None:
-                return None
-            finished, parsers = found
-            if all(parsers.get(name) == text for name, text in self._wanted.items()):
-                rows = with_outputs(finished.rows, widths_of(parsers), list(self._wanted))
-                self._read[path] = Finished(rows, finished.messages)
-        return self._read[path]
+    @cached_property
+    def _older(self) -> Sequence[Older]:
+        return list(_read_all(self._paths))
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # a journal may be replaced by its batch file now
+        return 0.0
+
+
+def _read_all(paths: Sequence[Path]) -> Iterator[Older]:
+    for path in paths:
+        found = _read_any(path)
+        if found is not None:
+            yield Older(path.stem, *found)
 
 
 def _read_any(path: Path) -> tuple[Finished, dict[str, str]] | None:
@@ -114,17 +267,29 @@ def _read_any(path: Path) -> tuple[Finished, dict[str, str]] | None:
     return None
 
 
+def _finished_rows(rows: Any) -> Any:  # noqa: ANN401
+    return rows[~np.isin(rows["status"], _NOT_FINISHED)]
+
+
 def _matching(
-    finished: Finished, work: KnowsRuns, todo: NDArray[np.int64], keys: dict[int, str]
-) -> tuple[Any, NDArray[np.int64]]:
-    """Return the rows of a batch that answer samples of `todo`, and which these are."""
-    rows = finished.rows[~np.isin(finished.rows["status"], _NOT_FINISHED)]
+    older: Older,
+    work: KnowsRuns,
+    todo: NDArray[np.int64],
+    usable: NDArray[np.bool_],
+    keys: dict[int, str] | None,
+) -> Match:
+    """Return which usable samples of an older batch answer samples of `todo`."""
+    rows = older.finished.rows
+    at = np.flatnonzero(usable & ~np.isin(rows["status"], _NOT_FINISHED))
     _, here, there = np.intersect1d(
-        work.samples.ids[todo], rows["sample_id"], assume_unique=True, return_indices=True
+        work.samples.ids[todo], rows["sample_id"][at], assume_unique=True, return_indices=True
     )
+    here, there = todo[here], at[there]
+    if keys is None:
+        return Match(older, here, there)
     same = np.zeros(len(here), bool)
-    for n, i in enumerate(todo[here].tolist()):
+    for n, (i, key) in enumerate(zip(here.tolist(), rows["run_key"][there].tolist(), strict=True)):
         if i not in keys:
             keys[i] = work.run_key(i)
-        same[n] = bool(keys[i]) and keys[i].encode() == rows["run_key"][there[n]]
-    return rows[there[same]], todo[here[same]]
+        same[n] = bool(keys[i]) and keys[i].encode() == key
+    return Match(older, here[same], there[same])
