@@ -341,6 +341,7 @@ def test_a_rerun_of_dear_samples_is_refused_unless_accepted(tmp_path, log):
 
 def test_an_answer_on_the_command_line_is_true_or_false():
     assert accepts_rerun({"accept_rerun": True})
+    assert accepts_rerun({"accept_rerun": "true"})  # as Snakemake reads it
     assert not accepts_rerun({"accept_rerun": False})
     assert not accepts_rerun({})
     with pytest.raises(ConfigError, match="accept_rerun: got maybe; expected true or false"):

@@ -34,13 +34,16 @@ def load():
 
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
-    from ensnare.announce import count_samples, growth_note
+    from ensnare.announce import count_samples, growth_note, loss_note
     from ensnare.check import check_once
 
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
     account = in_one_line(count_samples, study, batches, paths)
     logger.info(f"study {study.config.study}: {account}")
-    if note := growth_note(study, paths):
+    notes = [growth_note(study, paths)]
+    if workflow.output_settings.dryrun:  # another run stops, or was told to go on
+        notes.append(loss_note(study, account))
+    for note in filter(None, notes):
         logger.info(f"study {study.config.study}: {note}")
     return account
 

@@ -75,7 +75,7 @@ def adopt(study: LoadedStudy, paths: StudyPaths) -> int:
 
 def _declared(match: Match, runs: PlannedRuns) -> Finished:
     """Return older samples as if they had run what the study runs now."""
-    rows = match.older.finished.rows[match.there].copy()
+    rows = match.rows
     rows["run_key"] = [runs.run_key(i) for i in match.here.tolist()]
     rows = rows[rows["run_key"] != b""]  # those that the study cannot even prepare
     return Finished(rows, match.older.finished.messages)

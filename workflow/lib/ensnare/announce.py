@@ -65,7 +65,7 @@ class Account:
     def __str__(self) -> str:
         """Return it as it is announced."""
         again = f"{self.again} to parse again, " if self.again else ""
-        cost = "" if np.isnan(self.cost_h) else f"; about {self.cost_h:.2g} core-hours"
+        cost = "" if np.isnan(self.cost_h) else f"; about {_shown(self.cost_h)} core-hours"
         return f"samples: {self.run} to run, {again}{self.reused} reused{cost if self.run else ''}"
 
 
@@ -120,30 +120,38 @@ def _mean_elapsed_s(paths: StudyPaths) -> float:
 
 
 def refuse_loss(study: LoadedStudy, account: Account, accepted: bool) -> None:
-    """Stop a run that would throw away what was dear.
+    """Stop a run that would throw away what was dear; see `loss_note`.
+
+    Raises
+    ------
+    BatchError
+        If it would, and the user has not accepted that.
+    """
+    if not accepted and (note := loss_note(study, account)):
+        raise BatchError(f"study {study.config.study}: {note}")
+
+
+def loss_note(study: LoadedStudy, account: Account) -> str:
+    """Return what to know before finished samples are run again that were dear; or else nothing.
 
     Parameters
     ----------
     study : LoadedStudy
         The study.
     account : Account
-        What the run would do.
-    accepted : bool
-        Whether the user knows.
-
-    Raises
-    ------
-    BatchError
-        If finished samples of more than `RERUN_LIMIT_H` core-hours would be run again.
+        What the run would do; above `RERUN_LIMIT_H` core-hours were dear.
     """
-    if accepted or account.lost_h <= RERUN_LIMIT_H:
-        return
-    raise BatchError(
-        f"study {study.config.study}: {account.lost} finished samples, {account.lost_h:.3g} "
-        "core-hours, would be run again, since what they ran has changed; go on with "
-        "snakemake ... --config accept_rerun=true, or keep their results with "
-        f"ensnare adopt {study.source}"
+    if account.lost_h <= RERUN_LIMIT_H:
+        return ""
+    return (
+        f"{account.lost} finished samples, {_shown(account.lost_h)} core-hours, would be run "
+        "again, since what they ran has changed; go on with snakemake ... --config "
+        f"accept_rerun=true, or keep their results with ensnare adopt {study.source}"
     )
+
+
+def _shown(hours: float) -> str:
+    return f"{hours:.2g}" if hours < 10 else f"{hours:.0f}"
 
 
 def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:

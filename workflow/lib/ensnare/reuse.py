@@ -25,7 +25,7 @@ from ensnare.config import LoadedStudy
 from ensnare.errors import ArchiveError
 from ensnare.journal import Finished, row_type
 from ensnare.paths import StudyPaths
-from ensnare.reread import Again, KeptRuns, Place, Reading
+from ensnare.reread import Again, KeptRuns, Reading
 from ensnare.samples import Samples
 from ensnare.status import Status
 
@@ -73,23 +73,15 @@ class Older:
             return ~np.isin(status, _UNREAD)  # an output that is gone may be the one to blame
         return np.isin(status, _BEFORE_READING)
 
-    def reading(self, status: int, wanted: Mapping[str, str]) -> Reading | None:
-        """Return what is to be read again of a sample; None where nothing was left to read."""
-        if status in _UNREAD:
+    def reading(self, status: Status, wanted: Mapping[str, str]) -> Reading:
+        """Return what is to be read again of samples that ended like that."""
+        if status is not Status.OK:
             return Reading(tuple(wanted), success=True)
-        if status != Status.OK:
-            return None
         old = {name: json.loads(text) for name, text in self.parsers.items()}
         new = {name: json.loads(text) for name, text in wanted.items()}
         changed = [n for n, (parser, _) in new.items() if n not in old or old[n][0] != parser]
         signs = [success for _, success in new.values()][:1]
         return Reading(tuple(changed), success=signs != [s for _, s in old.values()][:1])
-
-    def known(self, reading: Reading, wanted: Mapping[str, str], at: int) -> Any:  # noqa: ANN401
-        """Return the row of a sample with the outputs that are not read again."""
-        kept = [name for name in wanted if name not in reading.outputs]
-        rows = self.finished.rows[at : at + 1]
-        return with_known_outputs(rows, widths_of(self.parsers), kept, widths_of(wanted))[0]
 
 
 @dataclass(frozen=True)
@@ -99,6 +91,19 @@ class Match:
     older: Older
     here: NDArray[np.int64]
     there: NDArray[np.int64]
+
+    @property
+    def rows(self) -> Any:  # noqa: ANN401
+        """The rows of the older batch."""
+        return self.older.finished.rows[self.there]
+
+    def only(self, chosen: NDArray[np.bool_]) -> Match:
+        """Return some of the samples."""
+        return Match(self.older, self.here[chosen], self.there[chosen])
+
+    def of(self, status: Status) -> Match:
+        """Return the samples that ended like that."""
+        return self.only(self.rows["status"] == status)
 
 
 @dataclass
@@ -129,7 +134,7 @@ class Found:
         found: list[Any] = [np.empty(0, row_type(sum(widths.values())))]
         messages: dict[str, str] = {}
         for match in self.taken:
-            rows = match.older.finished.rows[match.there]
+            rows = match.rows
             have = widths_of(match.older.parsers)
             known = [n for n, text in self.wanted.items() if match.older.parsers.get(n) == text]
             found.append(with_known_outputs(rows, have, known, widths))
@@ -187,35 +192,46 @@ class OlderBatches:
         found = Found(self._wanted, todo)
         keys: dict[int, str] | None = None if whatever_ran else {}
         for older in self._older if len(todo) else ():
-            match = _matching(older, work, found.rest, older.usable(self._wanted), keys)
+            match = _common(older, work, found.rest, older.usable(self._wanted))
+            match = _same_runs(match, work, keys)
             if len(match.here):
                 found.taken.append(match)
                 found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
         for older in self._older if self._is_command and len(found.rest) else ():
-            match = _matching(older, work, found.rest, ~older.usable(self._wanted), keys)
-            self._add_reread(found, match)
+            match = _common(older, work, found.rest, ~older.usable(self._wanted))
+            for status in (Status.OK, *_UNREAD):
+                reading = older.reading(status, self._wanted)
+                self._add_reread(found, match.of(status), reading, work, keys)
         return found
 
-    def _add_reread(self, found: Found, match: Match) -> None:
+    def _add_reread(
+        self,
+        found: Found,
+        match: Match,
+        reading: Reading,
+        work: KnowsRuns,
+        keys: dict[int, str] | None,
+    ) -> None:
         """Add those of some samples of which all that is to be read again was kept."""
-        good = np.zeros(len(match.here), bool)
-        rows, readings = (
-            match.older.finished.rows,
-            {status: match.older.reading(status, self._wanted) for status in (Status.OK, *_UNREAD)},
-        )
-        for n, (i, at) in enumerate(zip(match.here.tolist(), match.there.tolist(), strict=True)):
-            reading = readings.get(rows["status"][at])
-            place = reading and self._place(rows[at], reading)
-            if reading and place:
-                row = match.older.known(reading, self._wanted, at)
-                found.again[i] = Again(row, place, reading)
-                good[n] = True
-        if good.any():
-            found.reread.append(Match(match.older, match.here[good], match.there[good]))
-            found.rest = np.setdiff1d(found.rest, match.here[good], assume_unique=True)
-
-    def _place(self, row: Any, reading: Reading) -> Place | None:  # noqa: ANN401
-        return self._kept.find(row["origin"].decode(), row["sample_id"].decode(), reading)
+        # before what they run, which costs more to know
+        places = {
+            i: place
+            for i, row in zip(match.here.tolist(), match.rows, strict=True)
+            if (
+                place := self._kept.find(row["origin"].decode(), row["sample_id"].decode(), reading)
+            )
+        }
+        match = match.only(np.array([i in places for i in match.here.tolist()], bool))
+        match = _same_runs(match, work, keys)
+        if not len(match.here):
+            return
+        known = [name for name in self._wanted if name not in reading.outputs]
+        have, want = widths_of(match.older.parsers), widths_of(self._wanted)
+        rows = with_known_outputs(match.rows, have, known, want)
+        for i, row in zip(match.here.tolist(), rows, strict=True):
+            found.again[i] = Again(row, places[i], reading)
+        found.reread.append(match)
+        found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
 
     def elapsed_s(self, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
         """Return how long samples took, whatever they ran; NaN where no older batch has them.
@@ -271,25 +287,26 @@ def _finished_rows(rows: Any) -> Any:  # noqa: ANN401
     return rows[~np.isin(rows["status"], _NOT_FINISHED)]
 
 
-def _matching(
-    older: Older,
-    work: KnowsRuns,
-    todo: NDArray[np.int64],
-    usable: NDArray[np.bool_],
-    keys: dict[int, str] | None,
+def _common(
+    older: Older, work: KnowsRuns, todo: NDArray[np.int64], usable: NDArray[np.bool_]
 ) -> Match:
-    """Return which usable samples of an older batch answer samples of `todo`."""
+    """Return which of the usable samples of an older batch are among `todo`."""
     rows = older.finished.rows
     at = np.flatnonzero(usable & ~np.isin(rows["status"], _NOT_FINISHED))
     _, here, there = np.intersect1d(
         work.samples.ids[todo], rows["sample_id"][at], assume_unique=True, return_indices=True
     )
-    here, there = todo[here], at[there]
+    return Match(older, todo[here], at[there])
+
+
+def _same_runs(match: Match, work: KnowsRuns, keys: dict[int, str] | None) -> Match:
+    """Return those that ran what they would run now; all of them if there are no keys."""
     if keys is None:
-        return Match(older, here, there)
-    same = np.zeros(len(here), bool)
-    for n, (i, key) in enumerate(zip(here.tolist(), rows["run_key"][there].tolist(), strict=True)):
+        return match
+    same = np.zeros(len(match.here), bool)
+    ran = match.rows["run_key"].tolist()
+    for n, (i, key) in enumerate(zip(match.here.tolist(), ran, strict=True)):
         if i not in keys:
             keys[i] = work.run_key(i)
         same[n] = bool(keys[i]) and keys[i].encode() == key
-    return Match(older, here[same], there[same])
+    return match.only(same)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ensnare.config.base import one_line
 from ensnare.config.messages import first_line
 from ensnare.config.study import Study
-from ensnare.config.yaml12 import read_yaml, retype
+from ensnare.config.yaml12 import read_yaml, retype, typed
 from ensnare.errors import ConfigError
 
 __all__ = [
@@ -116,7 +116,7 @@ def accepts_rerun(overrides: Mapping[str, Any]) -> bool:
     ConfigError
         If it is neither true nor false.
     """
-    value = overrides.get(_ACCEPT, False)
+    value = typed(overrides.get(_ACCEPT, False))
     if not isinstance(value, bool):
         raise ConfigError(f"--config {_ACCEPT}: got {value}; expected true or false")
     return value
