@@ -13,7 +13,7 @@ config
 sweep identity picklefile tables batches
 ids copulas inputs points design functions
 templates jinjatemplates outputs environment process inputfiles kept model samples callables
-journal owner worker pool progress batchfile reread reuse work evaluate
+journal owner worker pool progress batchfile reread older reuse work evaluate
 resolved designfile planned adoption gather archive results announce check single locate elsewhere
 statistics sensitivity correlation morris
 analysis figurenames plots report figures scripting cli

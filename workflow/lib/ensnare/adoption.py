@@ -17,10 +17,11 @@ from ensnare.config import LoadedStudy
 from ensnare.errors import ArchiveError
 from ensnare.identity import digest
 from ensnare.journal import Finished
+from ensnare.older import Match
 from ensnare.paths import StudyPaths
 from ensnare.planned import PlannedRuns, planned_runs
 from ensnare.provenance import host
-from ensnare.reuse import Match, OlderBatches
+from ensnare.reuse import OlderBatches
 
 
 def adopt(study: LoadedStudy, paths: StudyPaths) -> int:

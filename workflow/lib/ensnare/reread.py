@@ -6,16 +6,15 @@ import contextlib
 import glob
 import math
 import os
-import sys
 import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ensnare.batchfile import column_slices, kept_policies
 from ensnare.config import LoadedStudy
 from ensnare.config.outputs import PythonOutput
-from ensnare.directories import found_by_glob, make_parents, match_all, remove_tree
+from ensnare.directories import match_all
+from ensnare.kept import Place, index_pack, opened_place
 from ensnare.model import CommandModel
 from ensnare.paths import StudyPaths
 from ensnare.process import MACHINE_TROUBLE
@@ -48,37 +47,6 @@ class Reading:
             width=sum(outputs[i].width for i in chosen),
             success=model.success if self.success else (),
         )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the directory of a sample was kept.
-
-    Attributes
-    ----------
-    path : str
-        The directory, or the tar file that holds it.
-    offset : int or None
-        Where the directory begins in the tar file.
-    names : tuple of str
-        The files that the tar file holds of it.
-    """
-
-    path: str
-    offset: int | None = None
-    names: tuple[str, ...] = ()
-
-    def has(self, name: str) -> bool:
-        """Return whether there is a file of that name, or one that matches that glob."""
-        if self.offset is None:
-            if os.path.exists(os.path.join(self.path, name)):
-                return True
-            return glob.has_magic(name) and bool(
-                glob.glob(name, root_dir=self.path, recursive=True)
-            )
-        if os.path.normpath(name) in self.names:
-            return True
-        return glob.has_magic(name) and any(found_by_glob(name, n) for n in self.names)
 
 
 @dataclass(frozen=True)
@@ -118,30 +86,35 @@ class KeptRuns:
         self._trusted: dict[tuple[str, Reading], bool] = {}
         self._needs: dict[Reading, list[str]] = {}
 
-    def find(self, origin: str, sample_id: str, reading: Reading) -> Place | None:
-        """Return where a sample was kept, if what is to be read is there.
+    def find(self, rows: Any, reading: Reading) -> list[Place | None]:  # noqa: ANN401
+        """Return where samples were kept, if what is to be read is there.
 
         Parameters
         ----------
-        origin : str
-            The batch that ran it.
-        sample_id : str
-            The sample.
+        rows : structured ndarray, shape (k,)
+            The samples (`journal.row_type`).
         reading : Reading
             What is to be read.
         """
+        origins, ids = rows["origin"].tolist(), rows["sample_id"].tolist()
+        kept = {origin: self._kept(origin.decode(), reading) for origin in set(origins)}
+        found: list[Place | None] = []
+        for origin, sample in zip(origins, ids, strict=True):
+            place = kept[origin].get(sample.decode()) if kept[origin] else None
+            found.append(place if place and self._holds(place, reading) else None)
+        return found
+
+    def _kept(self, origin: str, reading: Reading) -> dict[str, Place]:
+        """Return the directories that were kept of a batch, if they can be trusted."""
         if origin not in self._places:
             self._places[origin] = self._list(origin)
-        place = self._places[origin].get(sample_id)
-        if place is None:
-            return None
+        if not self._places[origin]:
+            return {}
         if (origin, reading) not in self._trusted:
             self._trusted[origin, reading] = self._trusts(origin, reading)
-        if not self._trusted[origin, reading]:
-            return None
-        return place if self.holds(place, reading) else None
+        return self._places[origin] if self._trusted[origin, reading] else {}
 
-    def holds(self, place: Place, reading: Reading) -> bool:
+    def _holds(self, place: Place, reading: Reading) -> bool:
         """Return whether a directory has the files that are to be read."""
         if reading not in self._needs:
             self._needs[reading] = self._files(reading)
@@ -181,46 +154,6 @@ class KeptRuns:
         if reading.success:
             names |= {sign.in_ or self._model.stdout for sign in self._model.success}
         return sorted(names)
-
-
-def index_pack(pack: str) -> dict[str, Place]:
-    """Return for each sample in a tar file where its directory begins, and its files."""
-    starts: dict[str, int] = {}
-    names: dict[str, list[str]] = {}
-    with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(pack) as file:
-        for member in file:
-            sample, _, name = member.name.partition("/")
-            starts.setdefault(sample, member.offset)
-            if member.isreg() or member.islnk():
-                # the same names for every sample
-                names.setdefault(sample, []).append(sys.intern(name))
-            file.members = []  # type: ignore[attr-defined]  # or they pile up
-    return {s: Place(pack, start, tuple(names.get(s, ()))) for s, start in starts.items()}
-
-
-@contextlib.contextmanager
-def opened(place: Place, directory: str) -> Iterator[str]:
-    """Give the directory of a sample, and make it the current one.
-
-    Parameters
-    ----------
-    place : Place
-        Where it was kept.
-    directory : str
-        Where to put it for as long, if it is in a tar file.
-    """
-    if place.offset is None:
-        os.chdir(place.path)
-        yield place.path
-        return
-    remove_tree(directory)
-    make_parents(directory)
-    try:
-        _unpack(place, directory)
-        os.chdir(directory)
-        yield directory
-    finally:
-        remove_tree(directory)
 
 
 class Rereader:
@@ -266,7 +199,7 @@ class Rereader:
         if reading not in self._readers:
             self._readers[reading] = reading.model(self._model, self._study)
         try:
-            with opened(again.place, directory) as here:
+            with opened_place(again.place, directory) as here:
                 end = self._readers[reading].read(here, code, elapsed_s)
         except (OSError, tarfile.TarError) as error:
             if getattr(error, "errno", None) in MACHINE_TROUBLE:
@@ -286,14 +219,3 @@ class Rereader:
             outputs[place] = end.outputs[at : at + width]
             at += width
         return outputs
-
-
-def _unpack(place: Place, directory: str) -> None:
-    root, sample = os.path.split(directory)
-    with open(place.path, "rb") as raw:
-        raw.seek(place.offset or 0)
-        with tarfile.open(fileobj=raw, mode="r:") as file:
-            for member in file:
-                if member.name.partition("/")[0] != sample:
-                    break
-                file.extract(member, root, filter="tar")
