@@ -260,6 +260,15 @@ def test_a_larger_pick_freeze_design_runs_exactly_the_new_rows(tmp_path, log):
     assert [counts(t, tmp_path, log)[0] for t in trees] == [(16, 0, 0), (16, 0, 16)]
 
 
+def test_rows_added_to_a_table_run_alone(tmp_path, log):
+    table = tmp_path / "points.csv"
+    table.write_text("x\n0.1\n0.2\n")
+    tree = study_tree(logged(log), design={"method": "table", "file": "points.csv"})
+    assert counts(tree, tmp_path, log)[0] == (2, 0, 0)
+    table.write_text("x\n0.3\n0.2\n0.1\n")
+    assert counts(tree, tmp_path, log)[0] == (1, 0, 2)
+
+
 def test_another_library_runs_nothing(tmp_path, log, monkeypatch):
     tree = study_tree(logged(log), size=3)
     counts(tree, tmp_path, log)
