@@ -83,6 +83,7 @@ def test_every_dataset_has_its_type(file):
         "exit_code": "i4",
         "elapsed_s": "f8",
         "attempts": "u2",
+        "origin": "S16",
         "design_row": "i8",
         "block": "i4",
         "group": "i4",

@@ -114,7 +114,8 @@ def test_samples_are_prepared_run_elsewhere_and_collected(tmp_path, run):
     )
     assert "0 taken over, 14 known" in run(tree, "collect", "jobs")[1].replace(" samples", "")
     study, paths, batches = prepare(tree, tmp_path)
-    assert count_samples(study, batches, paths) == (2, 14)
+    announced = count_samples(study, batches, paths)
+    assert (announced.run, announced.reused) == (2, 14)
     said, arrays = evaluate(tree, tmp_path)
     assert any("14 of 16 samples are in its journal" in line for line in said)
     assert labels(arrays).count("failed") == 4

@@ -121,7 +121,7 @@ def test_an_interrupted_batch_evaluates_only_the_rest(tmp_path, log):
     assert known.damaged == 0
     # one may have finished that was not on record yet when the job was killed
     assert len(finished & set(rerun)) <= 2
-    assert len(rerun) == announced[0]
+    assert len(rerun) == announced.run
     assert f"{30 - len(rerun)} of 30 samples are in its journal" in " ".join(said)
 
 
@@ -398,7 +398,7 @@ def runs_of(tree, tmp_path, log):
     ran = len(started(log)) - before
     assert_squares(arrays)
     assert labels(arrays) == ["ok"] * len(arrays)
-    assert announced == (ran, len(arrays) - ran)
+    assert (announced.run, announced.reused) == (ran, len(arrays) - ran)
     return ran
 
 
@@ -442,7 +442,7 @@ def test_a_changed_template_runs_all_unless_it_renders_the_same(tmp_path, log):
     assert runs_of(tree, tmp_path, log) == 0
 
 
-def test_a_changed_parser_or_success_runs_all_for_now(tmp_path, log):
+def test_a_changed_parser_or_success_runs_all_where_nothing_was_kept(tmp_path, log):
     tree = study_tree(logged(log), size=5)
     assert runs_of(tree, tmp_path, log) == 5
     tree["model"]["outputs"] = [{"name": "y", "regex": r"y = (.*)"}]

@@ -11,8 +11,6 @@ from test_design import design_of, ids_of
 from ensnare.announce import growth_note
 from ensnare.batches import design_identity, design_rows
 from ensnare.config import LoadedStudy, parse_study
-from ensnare.design import make_design
-from ensnare.designfile import write_design
 from ensnare.identity import digest
 from ensnare.paths import StudyPaths
 from ensnare.points import (
@@ -23,6 +21,7 @@ from ensnare.points import (
     morris_points,
     one_at_a_time_points,
 )
+from ensnare.resolved import resolved_tree, write_resolved
 
 DESIGNS = [
     {"method": "halton", "size": 40},
@@ -212,10 +211,10 @@ def test_another_size_of_a_latin_hypercube_is_announced(tmp_path):
     paths = StudyPaths(tmp_path)
     study = study_of({"method": "lhs", "size": 8})
     assert growth_note(study, paths) == ""
-    write_design(paths.design, study, make_design(study))
+    write_resolved(resolved_tree(study), paths.study)
     assert growth_note(study, paths) == ""
     larger = study_of({"method": "lhs", "size": 9})
     assert "cannot grow: its 9 samples are others than the 8" in growth_note(larger, paths)
     assert growth_note(study_of({"method": "halton", "size": 9}), paths) == ""
-    paths.design.write_bytes(b"damaged")
+    paths.study.write_bytes(b"damaged")
     assert growth_note(larger, paths) == ""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 try:
     from ensnare.batches import design_content, plan_batches
-    from ensnare.config import study_from_snakemake
+    from ensnare.config import accepts_rerun, study_from_snakemake
     from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.figurenames import figure_names
@@ -35,14 +35,26 @@ def load():
 
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
-    from ensnare.announce import count_samples, growth_note
+    from ensnare.announce import count_samples, growth_note, loss_note
     from ensnare.check import check_once
 
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
-    run, reused = in_one_line(count_samples, study, batches, paths)
-    logger.info(f"study {study.config.study}: samples: {run} to run, {reused} reused")
-    if note := growth_note(study, paths):
+    account = in_one_line(count_samples, study, batches, paths)
+    logger.info(f"study {study.config.study}: {account}")
+    notes = [growth_note(study, paths)]
+    if workflow.output_settings.dryrun:  # another run stops, or was told to go on
+        notes.append(loss_note(study, account))
+    for note in filter(None, notes):
         logger.info(f"study {study.config.study}: {note}")
+    return account
+
+
+def refuse_dear_rerun():
+    """Stop before any job if what would be run again was dear, and nobody said so."""
+    from ensnare.announce import refuse_loss
+
+    accepted = in_one_line(accepts_rerun, dict(workflow.config_settings.config))
+    in_one_line(refuse_loss, study, account, accepted)
 
 
 def evaluate_threads():
@@ -90,7 +102,13 @@ os.environ.update(ENSNARE_PYTHON=sys.executable)
 
 # remote jobs parse this file again; what they do has been checked
 if workflow.is_main_process:
-    check_and_announce()
+    account = check_and_announce()
+    # a module's onstart is not called; the other one is, if there are jobs to run
+    if (
+        not workflow.modifier.is_main_snakefile()
+        and not workflow.output_settings.dryrun
+    ):
+        refuse_dear_rerun()
 
 
 wildcard_constraints:
@@ -98,4 +116,5 @@ wildcard_constraints:
 
 
 onstart:
+    refuse_dear_rerun()
     wait_for_turn(paths.lock, logger.info)

@@ -5,8 +5,9 @@ rule gather:
         batches=batch_files,
         amendments=amendments(),
     output:
-        archive=paths.archive,
-        pickle=paths.pickle,
+        # the old results stay until the new ones are whole
+        archive=update(paths.archive),
+        pickle=update(paths.pickle),
     log:
         paths.log("gather"),
     localrule: True
@@ -24,7 +25,7 @@ rule write_samples:
         batches=batch_files,
         amendments=amendments(),
     output:
-        paths.table("samples"),
+        update(paths.table("samples")),
     log:
         paths.log("write_samples"),
     localrule: True

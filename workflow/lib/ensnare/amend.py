@@ -20,9 +20,9 @@ from ensnare.batchfile import widths_of
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError
 from ensnare.journal import Journal, Rows, members, read_journal, without_result
+from ensnare.older import read_any
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths
-from ensnare.reuse import read_any
 from ensnare.runlock import has_turn
 from ensnare.status import Status
 

@@ -1,30 +1,77 @@
-"""How many samples a run would evaluate, before anything runs."""
+"""How many samples a run would evaluate, and at what cost, before anything runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import h5py
 import numpy as np
 
 from ensnare.amendments import read_amendments
-from ensnare.batches import Batch
-from ensnare.batchfile import record_width
-from ensnare.callables import load_callable
+from ensnare.batches import Batch, design_rows
 from ensnare.config import LoadedStudy
-from ensnare.config.designs import Lhs
-from ensnare.journal import members, read_journal
-from ensnare.model import CommandModel, compile_model
+from ensnare.config.designs import (
+    Composite,
+    Factorial,
+    Lhs,
+    Morris,
+    OneAtATime,
+    design_options,
+)
+from ensnare.errors import BatchError, EnsnareError
 from ensnare.paths import StudyPaths
+from ensnare.planned import planned_runs
+from ensnare.resolved import read_resolved
 from ensnare.reuse import OlderBatches
-from ensnare.samples import Samples, samples_of
+from ensnare.status import Status
+
+# finished samples worth more than this are not run again without a word [core-hours]
+RERUN_LIMIT_H = 100.0
+# designs of which one change moves all points but those that happen to be equal
+_CANNOT_GROW: dict[type[Any], str] = {
+    Lhs: "a Latin hypercube",
+    Morris: "morris with other levels",
+    Factorial: "factorial with other levels",
+    OneAtATime: "one_at_a_time with other levels",
+    Composite: "composite with another tail",
+}
+_LOOKED_AT = 4096  # rows of a batch file that tell how long its samples took
 
 
-def count_samples(
-    study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths
-) -> tuple[int, int]:
-    """Return how many samples are to be run, and how many are known.
+@dataclass(frozen=True)
+class Account:
+    """What a run would do.
+
+    Attributes
+    ----------
+    run, again, reused : int
+        Samples to run, those whose kept directories are to be read again, and those known.
+    cost_h : float
+        What the run would cost [core-hours]; NaN where no sample has finished.
+    lost : int
+        Finished samples that it would run again.
+    lost_h : float
+        What these had cost [core-hours].
+    """
+
+    run: int
+    again: int
+    reused: int
+    cost_h: float = float("nan")
+    lost: int = 0
+    lost_h: float = 0.0
+
+    def __str__(self) -> str:
+        """Return it as it is announced."""
+        again = f"{self.again} to parse again, " if self.again else ""
+        cost = "" if np.isnan(self.cost_h) else f"; about {_shown(self.cost_h)} core-hours"
+        return f"samples: {self.run} to run, {again}{self.reused} reused{cost if self.run else ''}"
+
+
+def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> Account:
+    """Count the samples to run, and those that are known.
 
     Parameters
     ----------
@@ -37,18 +84,80 @@ def count_samples(
     """
     missing = [batch for batch in batches if not paths.batch(batch.key).exists()]
     total = sum(map(len, batches))
+    if not missing:
+        return Account(0, 0, total)
     older = OlderBatches(study, paths)
+    hour = 3600 / study.config.resources.threads
+    mean_s = _mean_elapsed_s(paths)
     journals = any(paths.journal(batch.key).exists() for batch in missing)
-    skipped = read_amendments(paths).skipped
-    if not missing or not (older or journals or skipped):
+    if not (older or journals or read_amendments(paths).skipped):
         run = sum(map(len, missing))
-    else:
-        run = _count_exactly(study, missing, paths, older)
-    return run, total - run
+        return Account(run, 0, total - run, run * mean_s / hour)
+    run = again = 0
+    times = [np.empty(0)]
+    for runs in planned_runs(study, missing, paths):
+        found = older.find(runs.todo, runs)
+        run, again = run + len(found.rest), again + len(found.again)
+        times.append(older.elapsed_s(runs.samples.ids[found.rest]))
+    elapsed_s = np.concatenate(times)
+    lost = ~np.isnan(elapsed_s)
+    lost_h, cost_s = elapsed_s[lost].sum() / hour, np.where(lost, elapsed_s, mean_s).sum()
+    return Account(run, again, total - run - again, cost_s / hour, int(lost.sum()), lost_h)
+
+
+def _mean_elapsed_s(paths: StudyPaths) -> float:
+    """Return how long a sample took, from the first of each batch [s]; NaN if none is known."""
+    sums = np.zeros(2)
+    for path in paths.batches.glob("*.h5"):
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                rows, size = file["rows"][:_LOOKED_AT], len(file["rows"])
+        except (OSError, KeyError):  # a damaged file; its journal has the samples
+            continue
+        good = ~np.isin(rows["status"], (Status.KILLED, Status.NOT_RUN, Status.SKIPPED))
+        elapsed_s = rows["elapsed_s"][good & np.isfinite(rows["elapsed_s"])]
+        if len(elapsed_s):
+            sums += np.array([elapsed_s.mean(), 1]) * size
+    return float(sums[0] / sums[1]) if sums[1] else float("nan")
+
+
+def refuse_loss(study: LoadedStudy, account: Account, accepted: bool) -> None:
+    """Stop a run that would throw away what was dear; see `loss_note`.
+
+    Raises
+    ------
+    BatchError
+        If it would, and the user has not accepted that.
+    """
+    if not accepted and (note := loss_note(study, account)):
+        raise BatchError(f"study {study.config.study}: {note}")
+
+
+def loss_note(study: LoadedStudy, account: Account) -> str:
+    """Return what to know before finished samples are run again that were dear; or else nothing.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    account : Account
+        What the run would do; above `RERUN_LIMIT_H` core-hours were dear.
+    """
+    if account.lost_h <= RERUN_LIMIT_H:
+        return ""
+    return (
+        f"{account.lost} finished samples, {_shown(account.lost_h)} core-hours, would be run "
+        "again, since what they ran has changed; go on with snakemake ... --config "
+        f"accept_rerun=true, or keep their results with ensnare adopt {study.source}"
+    )
+
+
+def _shown(hours: float) -> str:
+    return f"{hours:.2g}" if hours < 10 else f"{hours:.0f}"
 
 
 def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
-    """Return what to know when a Latin hypercube gets another size; empty otherwise.
+    """Return what to know when a design that cannot grow gets another size; empty otherwise.
 
     Parameters
     ----------
@@ -58,56 +167,19 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
         Its files; the design file need not exist.
     """
     design = study.config.design
-    if not isinstance(design, Lhs) or not paths.design.exists():
+    kind = _CANNOT_GROW.get(type(design), "")
+    if not kind or not paths.study.exists():
         return ""
     try:
-        with h5py.File(paths.design, "r", locking=False) as file:
-            method, rows = file.attrs["method"], len(file["x"])
-    except (OSError, KeyError):  # a damaged file is made again
+        old = read_resolved(paths.study)
+        rows, before = design_rows(study), design_rows(old)
+    except EnsnareError:  # a damaged file is made again
         return ""
-    if method != "lhs" or rows == design.size:
+    if type(old.config.design) is not type(design):
+        return ""
+    if design_options(old.config.design) == design_options(design):
         return ""
     return (
-        f"design: a Latin hypercube cannot grow: its {design.size} samples are others than the "
-        f"{rows} that there are; monte_carlo, sobol and halton grow"
+        f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
+        "are; monte_carlo, sobol, halton, saltelli and morris grow by their size"
     )
-
-
-def _count_exactly(
-    study: LoadedStudy, missing: Sequence[Batch], paths: StudyPaths, older: OlderBatches
-) -> int:
-    """Count the samples of missing batches that no journal and no older batch holds."""
-    from ensnare.design import make_design
-
-    design = make_design(study)
-    python = study.config.model.python is not None
-    model = None if python else compile_model(study)
-    run_key = load_callable(study).run_key if python else ""
-    skipped = np.array([name.encode() for name in read_amendments(paths).skipped], "S")
-    run = 0
-    for batch in missing:
-        samples = samples_of(study, batch.segments, design)
-        journal = read_journal(paths.journal(batch.key), record_width(study))
-        done = members(samples.ids, journal.rows["sample_id"]) | members(samples.ids, skipped)
-        todo = np.flatnonzero(~done)
-        rows, _ = older.finished(todo, _Known(samples, model, run_key))
-        run += len(todo) - len(rows)
-    return run
-
-
-@dataclass
-class _Known:
-    """What samples would run."""
-
-    samples: Samples
-    model: CommandModel | None
-    python_key: str
-
-    def run_key(self, i: int) -> str:
-        """Return the identity of what a sample runs; empty if it cannot be prepared."""
-        if self.model is None:
-            return self.python_key
-        try:
-            return self.model.identity(self.samples.values(i))
-        except ValueError:
-            return ""

@@ -50,7 +50,8 @@ def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
         put("sample_id", arrays.sample_id)
         put("design_row", arrays.design_row)
         put("status", arrays.status, dtype=_STATUS_TYPE)
-        for name in ("exit_code", "elapsed_s", "attempts", "redone", "block", "group"):
+        names = ("exit_code", "elapsed_s", "attempts", "redone", "origin", "block", "group")
+        for name in names:
             put(name, getattr(arrays, name))
         file["elapsed_s"].attrs["units"] = "s"
         units = {item.name: item.unit for item in study.config.inputs}
@@ -63,7 +64,7 @@ def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
         file["messages/row"] = np.array(noted, np.int64)
         texts = [arrays.messages[i] for i in noted]
         file.create_dataset("messages/text", data=texts, dtype=h5py.string_dtype())
-        file.attrs.update(_root_attributes(study))
+        file.attrs.update(_root_attributes(study), adopted=json.dumps(arrays.adopted))
 
 
 def _write_outputs(put: _Putter, study: LoadedStudy, arrays: StudyArrays) -> None:

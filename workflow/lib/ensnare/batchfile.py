@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from ensnare.batches import LAYOUT
 from ensnare.config import LoadedStudy
+from ensnare.config.model import Kept, kept_files
 from ensnare.errors import ArchiveError, BatchError
 from ensnare.hdf5file import new_hdf5
 from ensnare.identity import parser_identity
-from ensnare.journal import Finished, journal_about, read_journal, row_type
+from ensnare.journal import Finished, journal_about, journal_notes, read_journal, row_type
 from ensnare.paths import write_whole
 from ensnare.provenance import host, package_versions
 from ensnare.samples import Samples
@@ -49,15 +50,24 @@ def record_width(study: LoadedStudy) -> int:
     return sum(output.width for output in study.config.model.outputs)
 
 
-def parsers_text(study: LoadedStudy) -> str:
-    """Return what a journal says of its columns."""
-    return json.dumps([LAYOUT, parsers_of(study)])
+def journal_note(study: LoadedStudy) -> str:
+    """Return what a journal says of its columns, and of what is kept of directories."""
+    keep = [kept_files(study.config.keep, ok=ok) for ok in (True, False)]
+    return json.dumps([LAYOUT, parsers_of(study), keep])
+
+
+def kept_policies(path: Path) -> list[Kept]:
+    """Return all policies by which directories of a batch may have been kept, from its journal."""
+    notes = [json.loads(text) for text in journal_notes(path)]
+    if any(len(note) < 3 for note in notes):  # of a version that did not say
+        return []
+    return [kept for _, _, keep in notes for kept in keep if kept != "none"]
 
 
 def read_live_journal(path: Path) -> tuple[Finished, dict[str, str]]:
     """Read the journal of a batch of which only the name is known; see `read_batch`."""
     try:
-        layout, parsers = json.loads(journal_about(path))
+        layout, parsers, *_ = json.loads(journal_about(path))
     except ValueError:
         raise ArchiveError(f"{path}: the journal does not say what it holds") from None
     if layout != LAYOUT:
@@ -90,28 +100,45 @@ def write_batch(path: Path, study: LoadedStudy, samples: Samples, finished: Fini
     if not len(ids) or (ids[place] != samples.ids).any():
         raise BatchError(f"{path}: the journal lacks samples of the batch; run snakemake again")
     rows = finished.rows[order[place]]
-    known = {i.encode() for i in finished.messages}
-    noted = [k for k, i in enumerate(samples.ids.tolist()) if i in known] if known else []
-    texts = [finished.messages[samples.ids[k].decode()] for k in noted]
-    write_whole(path, lambda part: _write(part, study, rows, noted, texts))
+    write_rows(path, Finished(rows, finished.messages), parsers_of(study))
 
 
-def _write(
-    part: Path,
-    study: LoadedStudy,
-    rows: np.ndarray,
-    noted: list[int],
-    texts: list[str],
+def write_rows(
+    path: Path,
+    finished: Finished,
+    parsers: Mapping[str, str],
+    adopted: Any = None,  # noqa: ANN401
 ) -> None:
+    """Write finished samples as a batch file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    finished : Finished
+        The samples; messages of others are left out.
+    parsers : mapping of str to str
+        Output to what decided how it was read, in the order of the columns.
+    adopted : JSON value, optional
+        Who declared them valid for another version of the study, and when.
+    """
+    attributes = {"parsers": parsers, "versions": package_versions(), "host": host()}
+    if adopted is not None:
+        attributes["adopted"] = adopted
+    write_whole(path, lambda part: _write(part, finished, attributes))
+
+
+def _write(part: Path, finished: Finished, attributes: Mapping[str, Any]) -> None:
+    ids, texts = finished.rows["sample_id"].tolist(), finished.messages
+    noted = [k for k, i in enumerate(ids) if i.decode() in texts] if texts else []
     with new_hdf5(part) as file:
-        file.create_dataset("rows", data=rows)
+        file.create_dataset("rows", data=finished.rows)
         file.create_dataset("message_row", data=np.array(noted, np.int64))
-        file.create_dataset("message", data=texts, dtype=h5py.string_dtype())
+        said = [texts[ids[k].decode()] for k in noted]
+        file.create_dataset("message", data=said, dtype=h5py.string_dtype())
         file.attrs["layout"] = LAYOUT
-        file.attrs["counts"] = np.bincount(rows["status"], minlength=len(Status))
-        file.attrs["parsers"] = json.dumps(parsers_of(study))
-        file.attrs["versions"] = json.dumps(package_versions())
-        file.attrs["host"] = json.dumps(host())
+        file.attrs["counts"] = np.bincount(finished.rows["status"], minlength=len(Status))
+        file.attrs.update({name: json.dumps(value) for name, value in attributes.items()})
 
 
 def read_batch(path: Path) -> tuple[Finished, dict[str, str]]:
@@ -181,11 +208,38 @@ def with_outputs(rows: Any, have: Mapping[str, int], want: Sequence[str]) -> Any
     """
     if list(have) == list(want):
         return rows
-    start = dict(zip(have, np.cumsum([0, *have.values()]).tolist(), strict=False))
-    columns = [j for name in want for j in range(start[name], start[name] + have[name])]
-    taken = np.empty(len(rows), row_type(len(columns)))
-    for name in taken.dtype.names or ():
-        if name != "outputs":
-            taken[name] = rows[name]
-    taken["outputs"] = rows["outputs"][:, columns]
+    return with_known_outputs(rows, have, want, {name: have[name] for name in want})
+
+
+def with_known_outputs(
+    rows: Any,  # noqa: ANN401
+    have: Mapping[str, int],
+    known: Collection[str],
+    want: Mapping[str, int],
+) -> Any:  # noqa: ANN401
+    """Return rows with the outputs that are wanted, NaN for those that are not known.
+
+    Parameters
+    ----------
+    rows : structured ndarray
+        See `journal.row_type`.
+    have, want : mapping of str to int
+        Outputs in the order of the columns, and how many columns each one has.
+    known : collection of str
+        The outputs to take from the rows.
+    """
+    taken = np.empty(len(rows), row_type(sum(want.values())))
+    for field in taken.dtype.names or ():
+        if field != "outputs":
+            taken[field] = rows[field]
+    taken["outputs"] = np.nan
+    there, here = column_slices(have), column_slices(want)
+    for name in set(known) & want.keys():
+        taken["outputs"][:, here[name]] = rows["outputs"][:, there[name]]
     return taken
+
+
+def column_slices(widths: Mapping[str, int]) -> dict[str, slice]:
+    """Return where the columns of each output stand."""
+    stops = np.cumsum([*widths.values()]).tolist()
+    return {n: slice(stop - widths[n], stop) for n, stop in zip(widths, stops, strict=True)}

@@ -96,6 +96,10 @@ def _parser() -> _Parser:
     _add_elsewhere(commands)
     add_commands(commands)
 
+    adopt = commands.add_parser("adopt", help="declare older results valid for the study as it is")
+    adopt.add_argument("study", type=Path, help="study file")
+    adopt.set_defaults(run=_adopt)
+
     batch = commands.add_parser("evaluate-batch", help="evaluate one batch (the rule's command)")
     batch.add_argument("study", type=Path, help="resolved study, study.json")
     batch.add_argument("key", help="the batch")
@@ -213,6 +217,16 @@ def _collect(options: argparse.Namespace) -> int:
         f"{options.directory}: {found.taken} samples taken over, {found.known} known before, "
         f"{found.waiting} not run yet, {found.stale} of another version of the study"
     )
+    return 0
+
+
+def _adopt(options: argparse.Namespace) -> int:
+    from ensnare.adoption import adopt
+    from ensnare.check import check_once
+
+    study, paths = _study(options.study), _paths(options.study)
+    check_once(study, Path(".snakemake/ensnare"))
+    print(f"{paths.root}: {adopt(study, paths)} samples of older versions of the study are adopted")
     return 0
 
 

@@ -164,6 +164,19 @@ def _wanted(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(_translated(pattern.rstrip("/")) for pattern in patterns))
 
 
+def found_by_glob(pattern: str, name: str) -> bool:
+    """Return whether a glob finds a file, or a directory above it, by their names."""
+    head = name if "/" in pattern else name.partition("/")[0]
+    return bool(_wanted((pattern,)).fullmatch(head))
+
+
+def match_all(patterns: Sequence[str], name: str) -> bool:
+    """Return whether all that a glob such as `post/*/U` stands for matches some patterns."""
+    # two names for what `*` may be: patterns that fit both do not depend on it
+    examples = (name.replace("*", word).replace("?", word[0]) for word in ("ab", "c"))
+    return all(_wanted(tuple(patterns)).fullmatch(os.path.normpath(text)) for text in examples)
+
+
 def _translated(pattern: str) -> str:
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, plan_batches
-from ensnare.batchfile import parsers_text, record_width
+from ensnare.batchfile import journal_note, record_width
 from ensnare.config import LoadedStudy
 from ensnare.directories import enter_empty
 from ensnare.errors import ArchiveError, ConfigError, OutputError
@@ -225,7 +225,7 @@ def _collect_batch(
 ) -> None:
     batch, samples = what
     known, columns = _known(study, batch, paths), column_order(study)
-    journal = Journal(paths.journal(batch.key), record_width(study), parsers_text(study))
+    journal = Journal(paths.journal(batch.key), record_width(study), journal_note(study))
     try:
         for i, (place, prepared_key) in mine.items():
             if samples.ids[i] in known:

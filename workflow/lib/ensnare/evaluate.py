@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, plan_batches
-from ensnare.batchfile import parsers_text, record_width, write_batch
+from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError
@@ -90,7 +90,7 @@ def evaluate_batch(
         samples = read_samples(study, batch.segments, paths.design)
         model = load_callable(study) if study.config.model.python else compile_model(study)
         outputs = record_width(study)
-        journal = Journal(paths.journal(batch.key), outputs, parsers_text(study))
+        journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
         try:
             work = BatchWork(study, batch.key, samples, model, journal, paths)
             todo, known = _unfinished(work, outputs, say)
@@ -121,12 +121,16 @@ def _unfinished(
     todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
     if len(todo) < len(ids):
         say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
-    rows, messages = OlderBatches(work.study, work.paths).finished(todo, work)
+    found = OlderBatches(work.study, work.paths).find(todo, work)
+    rows, messages = found.rows()
     if len(rows):
         work.journal.append_rows(rows, messages)
-        todo = todo[~members(ids[todo], rows["sample_id"])]
         say(f"batch {key}: {len(rows)} of {len(ids)} samples are known from older batches")
+    if found.again:
+        work.again = found.again
+        say(f"batch {key}: {len(found.again)} of {len(ids)} kept directories are read again")
     known = Tally(len(ids), count_statuses(own.rows["status"]))
+    todo = np.sort(np.concatenate([found.rest, np.array([*found.again], np.int64)]))
     return todo, known + Tally(0, count_statuses(rows["status"]))
 
 
@@ -134,13 +138,15 @@ def _own(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
     """Return what the journal of the batch holds, after noting in it which samples to skip."""
     ids, path = work.samples.ids, work.paths.journal(work.key)
     own = read_journal(path, outputs)
+    # it may be damaged, without which no other batch could take over what is recorded; or what is
+    # kept may have changed since
+    if own.about != journal_note(work.study):
+        work.journal.note(journal_note(work.study))
     if own.damaged:
         say(
             f"batch {work.key}: {own.damaged} bytes of the journal are damaged; "
             "the samples they recorded run again"
         )
-        if not own.about:  # without it no other batch could take over what is recorded
-            work.journal.describe(parsers_text(work.study))
     reasons = read_amendments(work.paths).skipped
     if not reasons:
         return own

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.adoption import adoptions
 from ensnare.amendments import Amendments, read_amendments
 from ensnare.batches import Batch, case_table
 from ensnare.batchfile import parsers_of, read_batch, record_width, widths_of, with_outputs
@@ -54,6 +55,8 @@ class StudyArrays:
         Position to message.
     redone : ndarray of int, shape (n,), or None
         How often each sample was to be run again; None if none was.
+    adopted : list of dict
+        Who declared samples of an older version valid; see `adoption.adoptions`.
     """
 
     input_names: tuple[str, ...]
@@ -75,6 +78,7 @@ class StudyArrays:
     messages: dict[int, str] = field(default_factory=dict)
     axes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     redone: NDArray[np.uint16] | None = None
+    adopted: list[dict[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -153,6 +157,7 @@ def gather(
         group=None if design.group is None else np.tile(design.group, repeat),
         messages=messages,
         redone=_redone(table["sample_id"], amendments),
+        adopted=adoptions(table, paths),
         **{k: np.ascontiguousarray(table[k]) for k in _COPIED},
     )
 

@@ -98,10 +98,10 @@ class Journal:
         if not os.fstat(self._file).st_size:
             _sync_directory(path.parent)
             for _ in range(2 if about else 0):  # damage to one must not cost what all others say
-                self.describe(about)
+                self.note(about)
 
-    def describe(self, about: str) -> None:
-        """Note what the rows mean; for a journal whose note was damaged, too."""
+    def note(self, about: str) -> None:
+        """Add a note on what the rows mean from here on."""
         self._write(0, b"", {"": about})
 
     def append(self, sample_id: bytes, keys: tuple[str, str], attempts: int, end: Outcome) -> None:
@@ -221,14 +221,18 @@ def without_result(rows: Rows, status: Status) -> Rows:
 
 def journal_about(path: Path) -> str:
     """Return what a journal says of itself; empty if it does not, or cannot be read."""
+    return next(journal_notes(path), "")
+
+
+def journal_notes(path: Path) -> Iterator[str]:
+    """Yield what a journal says of itself, the first note first; nothing if it cannot be read."""
     try:
         data = path.read_bytes()
     except OSError:
-        return ""
+        return
     for payload in _payloads(data):
         if not _COUNT.unpack_from(payload)[0]:
-            return str(json.loads(bytes(payload[_COUNT.size :]))[""])
-    return ""
+            yield str(json.loads(bytes(payload[_COUNT.size :]))[""])
 
 
 def latest(rows: Rows) -> Rows:

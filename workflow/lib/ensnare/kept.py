@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
+import sys
 import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ensnare.config import LoadedStudy
 from ensnare.config.model import Kept, kept_files
-from ensnare.directories import copy_files, open_tree, prune_tree, remove_tree
+from ensnare.directories import (
+    copy_files,
+    found_by_glob,
+    make_parents,
+    open_tree,
+    prune_tree,
+    remove_tree,
+)
 from ensnare.errors import BatchError
 from ensnare.identity import digest
 from ensnare.paths import StudyPaths, write_whole
@@ -172,3 +183,85 @@ def kept_directories(paths: StudyPaths) -> dict[tuple[str, str], Path]:
             if batch.is_dir():
                 found |= {(batch.name, path.name): path for path in batch.iterdir()}
     return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the directory of a sample was kept.
+
+    Attributes
+    ----------
+    path : str
+        The directory, or the tar file that holds it.
+    offset : int or None
+        Where the directory begins in the tar file.
+    names : tuple of str
+        The files that the tar file holds of it.
+    """
+
+    path: str
+    offset: int | None = None
+    names: tuple[str, ...] = ()
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a file of that name, or one that matches that glob."""
+        if self.offset is None:
+            if os.path.exists(os.path.join(self.path, name)):
+                return True
+            return glob.has_magic(name) and bool(
+                glob.glob(name, root_dir=self.path, recursive=True)
+            )
+        if os.path.normpath(name) in self.names:
+            return True
+        return glob.has_magic(name) and any(found_by_glob(name, n) for n in self.names)
+
+
+def index_pack(pack: str) -> dict[str, Place]:
+    """Return for each sample in a tar file where its directory begins, and its files."""
+    starts: dict[str, int] = {}
+    names: dict[str, list[str]] = {}
+    with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(pack) as file:
+        for member in file:
+            sample, _, name = member.name.partition("/")
+            starts.setdefault(sample, member.offset)
+            if member.isreg() or member.islnk():
+                # the same names for every sample
+                names.setdefault(sample, []).append(sys.intern(name))
+            file.members = []  # type: ignore[attr-defined]  # or they pile up
+    return {s: Place(pack, start, tuple(names.get(s, ()))) for s, start in starts.items()}
+
+
+@contextlib.contextmanager
+def opened_place(place: Place, directory: str) -> Iterator[str]:
+    """Give the directory of a sample, and make it the current one.
+
+    Parameters
+    ----------
+    place : Place
+        Where it was kept.
+    directory : str
+        Where to put it for as long, if it is in a tar file.
+    """
+    if place.offset is None:
+        os.chdir(place.path)
+        yield place.path
+        return
+    remove_tree(directory)
+    make_parents(directory)
+    try:
+        _unpack(place, directory)
+        os.chdir(directory)
+        yield directory
+    finally:
+        remove_tree(directory)
+
+
+def _unpack(place: Place, directory: str) -> None:
+    root, sample = os.path.split(directory)
+    with open(place.path, "rb") as raw:
+        raw.seek(place.offset or 0)
+        with tarfile.open(fileobj=raw, mode="r:") as file:
+            for member in file:
+                if member.name.partition("/")[0] != sample:
+                    break
+                file.extract(member, root, filter="tar")

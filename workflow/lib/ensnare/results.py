@@ -46,7 +46,7 @@ class StudyResults:
         sample_id, design_row, exit_code, elapsed_s, attempts; redone where samples were to be run
         again; block and group for pick-freeze.
     attributes : dict
-        Versions, git state and host.
+        Versions, git state, host, and who adopted samples of an older version of the study.
     """
 
     paths: StudyPaths
@@ -151,6 +151,7 @@ def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
             "git": str(file.attrs["git"]),
             "versions": json.loads(file.attrs["versions"]),
             "host": json.loads(file.attrs["host"]),
+            "adopted": json.loads(file.attrs.get("adopted", "[]")),
         },
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.batches import plan_batches
-from ensnare.batchfile import parsers_of, read_batch, read_live_journal, widths_of, with_outputs
+from ensnare.batchfile import parsers_of, widths_of, with_known_outputs
 from ensnare.config import LoadedStudy
-from ensnare.errors import ArchiveError
-from ensnare.journal import Finished, row_type
+from ensnare.older import UNREAD, Found, Match, Older, read_older
 from ensnare.paths import StudyPaths
+from ensnare.reread import Again, KeptRuns, Reading
 from ensnare.samples import Samples
 from ensnare.status import Status
 
@@ -45,22 +46,28 @@ class OlderBatches:
     """
 
     def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
-        self._wanted, self._files = parsers_of(study), paths
+        self._files = paths
+        self._wanted = parsers_of(study)
+        self._is_command = study.config.model.python is None
+        self._kept = KeptRuns(study, paths)
         files = {path.stem: path for path in paths.batches.glob("*.journal")}
         files |= {path.stem: path for path in paths.batches.glob("*.h5")}
         # the batches of the study as it is now have no sample in common
         current = {batch.key for batch in plan_batches(study)} if files else set()
-        self._paths = [files[key] for key in sorted(files.keys() - current)]
-        self._read: dict[Path, Finished | None] = {}
+        older = [files[key] for key in sorted(files.keys() - current)]
+        self._paths = sorted(older, key=_time, reverse=True)
 
     def __bool__(self) -> bool:
         return bool(self._paths)
 
-    def finished(self, todo: NDArray[np.int64], work: KnowsRuns) -> tuple[Any, dict[str, str]]:
-        """Return the samples that an older batch already holds.
+    def find(
+        self, todo: NDArray[np.int64], work: KnowsRuns, *, whatever_ran: bool = False
+    ) -> Found:
+        """Find the samples that older batches hold, those of the latest one first.
 
         A sample is taken over when it has the same id (case, values, occurrence), ran the same
-        thing (rendered files, command), and its outputs were read in the same way.
+        thing (rendered files, command), and its outputs were read in the same way; or else when
+        its directory was kept with all that is to be read again.
 
         Parameters
         ----------
@@ -68,63 +75,105 @@ class OlderBatches:
             Positions of the samples wanted.
         work : KnowsRuns
             Tells what each would run.
+        whatever_ran : bool
+            Do not compare what ran.
+        """
+        found = Found(self._wanted, todo)
+        keys: dict[int, str] | None = None if whatever_ran else {}
+        for older in self._older if len(todo) else ():
+            match = _common(older, work, found.rest, older.usable(self._wanted))
+            match = _same_runs(match, work, keys)
+            if len(match.here):
+                found.taken.append(match)
+                found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
+        for older in self._older if self._is_command and len(found.rest) else ():
+            match = _common(older, work, found.rest, ~older.usable(self._wanted))
+            for status in (Status.OK, *UNREAD):
+                reading = older.reading(status, self._wanted)
+                self._add_reread(found, match.of(status), reading, work, keys)
+        return found
+
+    def _add_reread(
+        self,
+        found: Found,
+        match: Match,
+        reading: Reading,
+        work: KnowsRuns,
+        keys: dict[int, str] | None,
+    ) -> None:
+        """Add those of some samples of which all that is to be read again was kept."""
+        # before what they run, which costs more to know
+        found_at = self._kept.find(match.rows, reading)
+        places = {i: place for i, place in zip(match.here.tolist(), found_at, strict=True) if place}
+        match = match.only(np.array([place is not None for place in found_at], bool))
+        match = _same_runs(match, work, keys)
+        if not len(match.here):
+            return
+        known = [name for name in self._wanted if name not in reading.outputs]
+        have, want = widths_of(match.older.parsers), widths_of(self._wanted)
+        rows = with_known_outputs(match.rows, have, known, want)
+        for i, row in zip(match.here.tolist(), rows, strict=True):
+            found.again[i] = Again(row, places[i], reading)
+        found.reread.append(match)
+        found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
+
+    def elapsed_s(self, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
+        """Return how long samples took, whatever they ran; NaN where no older batch has them.
+
+        Parameters
+        ----------
+        ids : ndarray of S20, shape (k,)
+            Sample ids.
 
         Returns
         -------
-        rows : structured ndarray
-            Rows for the journal (`journal.row_type`).
-        messages : dict
-            Sample id to message.
+        ndarray of float, shape (k,)
+            Times [s], those of the latest batch.
         """
-        found: list[Any] = [np.empty(0, row_type(sum(widths_of(self._wanted).values())))]
-        messages: dict[str, str] = {}
-        keys: dict[int, str] = {}
-        for path in self._paths:
-            finished = self._load(path) if len(todo) else None
-            if finished is None:
-                continue
-            rows, taken = _matching(finished, work, todo, keys)
-            found.append(rows)
-            ids = {i.decode() for i in rows["sample_id"]} if finished.messages else set()
-            messages |= {i: text for i, text in finished.messages.items() if i in ids}
-            todo = np.setdiff1d(todo, taken, assume_unique=True)
-        return np.concatenate(found), messages
+        elapsed_s = np.full(len(ids), np.nan)
+        for older in self._older:
+            rows = _finished_rows(older.finished.rows)
+            _, here, there = np.intersect1d(ids, rows["sample_id"], return_indices=True)
+            new = np.isnan(elapsed_s[here])
+            elapsed_s[here[new]] = np.nan_to_num(rows["elapsed_s"][there[new]])
+        return elapsed_s
 
-    def _load(self, path: Path) -> Finished | None:
-        """Return the samples of a batch file with the outputs wanted; None if it has others."""
-        if path not in self._read:
-            self._read[path] = None
-            found = read_any(self._files, path.stem)
-            if found is None:
-                return None
-            finished, parsers = found
-            if all(parsers.get(name) == text for name, text in self._wanted.items()):
-                rows = with_outputs(finished.rows, widths_of(parsers), list(self._wanted))
-                self._read[path] = Finished(rows, finished.messages)
-        return self._read[path]
+    @cached_property
+    def _older(self) -> Sequence[Older]:
+        return list(read_older(self._files, [path.stem for path in self._paths]))
 
 
-def read_any(paths: StudyPaths, key: str) -> tuple[Finished, dict[str, str]] | None:
-    """Read a batch file, or else its journal; None if neither can be: its samples run again."""
-    if paths.batch(key).exists():
-        with contextlib.suppress(ArchiveError):
-            return read_batch(paths.batch(key))
-    with contextlib.suppress(ArchiveError):
-        return read_live_journal(paths.journal(key))
-    return None
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # a journal may be replaced by its batch file now
+        return 0.0
 
 
-def _matching(
-    finished: Finished, work: KnowsRuns, todo: NDArray[np.int64], keys: dict[int, str]
-) -> tuple[Any, NDArray[np.int64]]:
-    """Return the rows of a batch that answer samples of `todo`, and which these are."""
-    rows = finished.rows[~np.isin(finished.rows["status"], _NOT_FINISHED)]
+def _finished_rows(rows: Any) -> Any:  # noqa: ANN401
+    return rows[~np.isin(rows["status"], _NOT_FINISHED)]
+
+
+def _common(
+    older: Older, work: KnowsRuns, todo: NDArray[np.int64], usable: NDArray[np.bool_]
+) -> Match:
+    """Return which of the usable samples of an older batch are among `todo`."""
+    rows = older.finished.rows
+    at = np.flatnonzero(usable & ~np.isin(rows["status"], _NOT_FINISHED))
     _, here, there = np.intersect1d(
-        work.samples.ids[todo], rows["sample_id"], assume_unique=True, return_indices=True
+        work.samples.ids[todo], rows["sample_id"][at], assume_unique=True, return_indices=True
     )
-    same = np.zeros(len(here), bool)
-    for n, i in enumerate(todo[here].tolist()):
+    return Match(older, todo[here], at[there])
+
+
+def _same_runs(match: Match, work: KnowsRuns, keys: dict[int, str] | None) -> Match:
+    """Return those that ran what they would run now; all of them if there are no keys."""
+    if keys is None:
+        return match
+    same = np.zeros(len(match.here), bool)
+    ran = match.rows["run_key"].tolist()
+    for n, (i, key) in enumerate(zip(match.here.tolist(), ran, strict=True)):
         if i not in keys:
             keys[i] = work.run_key(i)
-        same[n] = bool(keys[i]) and keys[i].encode() == rows["run_key"][there[n]]
-    return rows[there[same]], todo[here[same]]
+        same[n] = bool(keys[i]) and keys[i].encode() == key
+    return match.only(same)

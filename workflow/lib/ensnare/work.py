@@ -22,6 +22,7 @@ from ensnare.kept import Keeper
 from ensnare.model import CommandModel
 from ensnare.paths import StudyPaths
 from ensnare.process import MACHINE_TROUBLE
+from ensnare.reread import Again, Rereader
 from ensnare.samples import Samples
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.worker import Death
@@ -43,6 +44,8 @@ class BatchWork:
         Status of each sample that ended in this job, in shared memory; PENDING before.
     before : ndarray of int, shape (n,)
         How often each sample was run before it was to be run again.
+    again : dict of int to Again
+        Samples whose kept directories are to be read again.
     """
 
     study: LoadedStudy
@@ -63,6 +66,8 @@ class BatchWork:
         self.before = np.zeros(n, np.int64)
         self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
         self.keeper = Keeper(self.study, self.key, self.paths)
+        self.again: dict[int, Again] = {}
+        self._rereader: Rereader | None = None
         self._columns = column_order(self.study)
         self._nothing = [float("nan")] * len(self._columns)
         self._is_ordered = self._columns == sorted(self._columns)
@@ -95,7 +100,8 @@ class BatchWork:
         if not isinstance(self.model, PythonModel):
             (i,) = chosen.tolist()
             self._alone[i] = 1
-            self._do_command(self.model, i)
+            if i not in self.again or not self._read_again(self.model, i):
+                self._do_command(self.model, i)
             return
         pending = chosen[self.ended[chosen] == PENDING]
         # after a death one by one, to find the sample to blame
@@ -221,6 +227,19 @@ class BatchWork:
         }
         self.journal.append_rows(rows, messages)
         self.ended[chosen] = rows["status"]
+
+    def _read_again(self, model: CommandModel, i: int) -> bool:
+        """Read and record a kept directory; return False if it is not there any more."""
+        if self._rereader is None:
+            self._rereader = Rereader(self.study, model)
+        row, directory = self.again[i].row, self.keeper.directory(self.samples.ids[i])
+        end = self._rereader.read(self.again[i], directory)
+        if end is None:
+            return False
+        keys = row["run_key"].decode(), row["origin"].decode()
+        self.journal.append(self.samples.ids[i], keys, int(row["attempts"]), end)
+        self.ended[i] = end.status
+        return True
 
     def _do_command(self, model: CommandModel, i: int) -> None:
         """Run and record one sample of an external code."""

@@ -12,10 +12,19 @@ from pydantic import ValidationError
 from ensnare.config.base import one_line
 from ensnare.config.messages import first_line
 from ensnare.config.study import Study
-from ensnare.config.yaml12 import read_yaml, retype
+from ensnare.config.yaml12 import read_yaml, retype, typed
 from ensnare.errors import ConfigError
 
-__all__ = ["LoadedStudy", "Study", "load_study", "parse_study", "study_from_snakemake"]
+__all__ = [
+    "LoadedStudy",
+    "Study",
+    "accepts_rerun",
+    "load_study",
+    "parse_study",
+    "study_from_snakemake",
+]
+
+_ACCEPT = "accept_rerun"  # an answer for one run, on the command line, and not part of a study
 
 
 @dataclass(frozen=True)
@@ -86,9 +95,28 @@ def study_from_snakemake(
     ConfigError
         If it is not a valid study.
     """
+    if _ACCEPT in overrides:
+        config, overrides = (
+            {key: value for key, value in tree.items() if key != _ACCEPT}
+            for tree in (config, overrides)
+        )
     tree, source = retype(config, overrides, files)
     name = str(source) if source else "config"
     if source and source.is_relative_to(Path.cwd()):
         name = str(source.relative_to(Path.cwd()))
     directory = source.parent if source else Path()
     return LoadedStudy(parse_study(tree, source=name), directory, name)
+
+
+def accepts_rerun(overrides: Mapping[str, Any]) -> bool:
+    """Return whether `--config accept_rerun=true` was given: finished samples may run again.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither true nor false.
+    """
+    value = typed(overrides.get(_ACCEPT, False))
+    if not isinstance(value, bool):
+        raise ConfigError(f"--config {_ACCEPT}: got {value}; expected true or false")
+    return value

@@ -105,6 +105,12 @@ class OutputBase(Strict):
         return self
 
     @property
+    def file(self) -> str:
+        """The file that it is read from, or a glob; empty for standard output and functions."""
+        keys = ("json_", "xml", "table", "in_", "hdf5", "netcdf")
+        return next((str(name) for key in keys if (name := getattr(self, key, None))), "")
+
+    @property
     def size(self) -> int:
         """How many numbers it has."""
         return self.shape[0] if self.shape else 1

@@ -121,7 +121,8 @@ class Study(Strict):
     keep: KeepPolicy = Field(
         "failed",
         description="Which working directories stay: all, those of failed samples, none; or a "
-        "mapping such as `{failed: all, ok: ['log.*']}`.",
+        "mapping such as `{failed: all, ok: ['log.*']}`. What stays is parsed again when outputs "
+        "change, instead of run.",
     )
     pack: bool = Field(
         False, description="Put what stays into one file per batch; `ensnare path` unpacks."
