@@ -240,7 +240,7 @@ def test_damage_to_the_note_does_not_cost_what_it_is_about(tmp_path):
     path.write_bytes(data)
     assert journal_about(path) == ""
     journal = Journal(path, 2)
-    journal.describe("two outputs")
+    journal.note("two outputs")
     journal.close()
     assert journal_about(path) == "two outputs"
     assert assert_right(read_journal(path, 2)) == [1]
