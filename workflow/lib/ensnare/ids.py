@@ -18,6 +18,7 @@ from ensnare.sweep import Level
 ID_BYTES = 10  # 80 bits: a clash among ten million samples has a chance of 4e-11
 ID_LENGTH = 2 * ID_BYTES
 
+_CHUNK = 65536  # rows of which copies are made
 Words = NDArray[np.uint64]
 
 
@@ -48,13 +49,15 @@ def row_words(x: NDArray[np.float64], names: Sequence[str]) -> Words:
     ndarray of uint64, shape (n, 2)
         The same for equal rows; equal rows are told apart by `occurrences`.
     """
-    bits = (np.ascontiguousarray(x, np.float64) + 0.0).view(np.uint64)  # + 0.0: -0.0 is 0.0
     words = np.zeros((len(x), 2), np.uint64)
-    for lane in range(2):
-        for column, name in enumerate(names):
-            words[:, lane] += _mix(_mix(bits[:, column] ^ _salt(name)[lane]) + _salt(name)[lane])
-        words[:, lane] = _mix(words[:, lane])
-    return words
+    for start in range(0, len(x), _CHUNK):
+        at = slice(start, start + _CHUNK)
+        bits = (np.ascontiguousarray(x[at], np.float64) + 0.0).view(np.uint64)  # -0.0 is 0.0
+        for lane in range(2):
+            for column, name in enumerate(names):
+                salt = _salt(name)[lane]
+                words[at, lane] += _mix(_mix(bits[:, column] ^ salt) + salt)
+    return _mix(words)
 
 
 def occurrences(words: Words) -> NDArray[np.uint64]:
