@@ -12,7 +12,8 @@ errors status machine paths hdf5file runlock signals directories provenance expr
 config
 sweep identity picklefile tables batches
 ids copulas inputs points design functions
-templates jinjatemplates outputs environment process inputfiles kept model samples callables
+templates jinjatemplates outputs environment process launcher inputfiles kept
+model samples callables
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
 resolved designfile planned adoption gather archive samplestable results selection amend standing
 announce check single locate elsewhere

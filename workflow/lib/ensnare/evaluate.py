@@ -23,7 +23,8 @@ from ensnare.journal import (
     rows_of,
     without_result,
 )
-from ensnare.model import compile_model
+from ensnare.launcher import job_cores
+from ensnare.model import CommandModel, compile_model
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths
 from ensnare.pool import Pool
@@ -192,14 +193,26 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) 
     if not len(todo):
         return
     work.cut(todo)
-    threads = work.study.config.resources.threads
-    python = isinstance(work.model, PythonModel)
-    limit_s = work.study.config.timeout if python else None
+    limit_s = work.study.config.timeout if isinstance(work.model, PythonModel) else None
+    pool = _side_by_side(work, todo, workers)
     watch.publish(watch.progress.tally())
     try:
-        Pool(work, len(work.tasks), workers // threads, limit_s, watch.tick).run()
+        Pool(work, len(work.tasks), pool, limit_s, watch.tick).run()
         watch.publish(watch.progress.tally())  # of two that end at once, one sees the other
         watch.limit.check(watch.progress.tally(), final=True)
     finally:
         watch.progress.show(final=True)
         watch.publish(replace(watch.progress.tally(), rate=0.0))
+
+
+def _side_by_side(work: BatchWork, todo: NDArray[np.int64], cores: int) -> int:
+    """Return how many samples to run at a time, after loading what they need of the machine."""
+    resources, samples = work.study.config.resources, work.samples
+    cases = sorted(set(samples.case[todo].tolist()))
+    if isinstance(work.model, CommandModel):
+        work.model.make_ready(samples.shared(case) for case in cases)
+    if resources.ranks is None:
+        return cores // resources.threads
+    # a batch of cases with different ranks leaves room for the largest
+    ranks = max(resources.ranks_of(samples.cases[case]) for case in cases)
+    return job_cores(cores).side_by_side(ranks * resources.threads)

@@ -6,27 +6,27 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy
 from ensnare.config.outputs import Output
-from ensnare.directories import refuse_special
-from ensnare.environment import base_environment, find_program
+from ensnare.directories import last_words, refuse_special
+from ensnare.environment import Surroundings, compile_surroundings, find_program
 from ensnare.errors import ConfigError, OutputError
 from ensnare.inputfiles import InputFile, compile_files, make_files
+from ensnare.launcher import Launcher, compile_launcher
 from ensnare.outputs import Parser, RunFiles, compile_parser, compile_success
 from ensnare.process import MACHINE_TROUBLE, Ended, run_step
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.templates import Template, Value, parse_template
 
 Values = Mapping[str, Value]
-_TAIL = 2000  # characters of the error stream that a message keeps
 _NOT_FOUND = 127  # what a shell returns
 # values that say how a run is made, not what it computes
-_HOW: dict[str, Value] = {"study_dir": ".", "threads": 1}
+_HOW: dict[str, Value] = {"study_dir": ".", "threads": 1, "ranks": 1}
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class CommandModel:
     files: tuple[InputFile, ...]
     directories: tuple[str, ...]
     steps: tuple[tuple[Template, ...], ...]
-    variables: Mapping[str, Template]
-    environment: Mapping[str, str]
+    launcher: Launcher | None
+    surroundings: Surroundings
     streams: tuple[str, str]
     parsers: tuple[Parser, ...]
     width: int
@@ -93,7 +93,26 @@ class CommandModel:
             If there is no such program.
         """
         words = [[word.render(values) for word in step] for step in self.steps]
-        return [[self._program(step[0], search), *step[1:]] for step in words]
+        found = [[self._program(step[0], search), *step[1:]] for step in words]
+        if self.launcher is None:
+            return found
+        start = self.launcher.command(values)
+        start[0] = self._program(start[0], search)
+        pairs = zip(self.launcher.steps, found, strict=True)
+        return [[*start, *step] if launched else step for launched, step in pairs]
+
+    def make_ready(self, cases: Iterable[Values]) -> None:
+        """Load what cases need of the machine, once for all workers to come.
+
+        Raises
+        ------
+        ConfigError
+            If a module, the file to source or the launcher is not there.
+        """
+        for values in cases:
+            search = self.surroundings.search_path(values)
+            if self.launcher:
+                self.launcher.check(search)
 
     def run(self, values: Values, directory: str) -> Outcome:
         """Run the prepared sample in the current directory, and read its outputs.
@@ -127,6 +146,8 @@ class CommandModel:
                 ended = run_step(argv, environment, self.streams, number > 0, left, self.most)
             except OSError as error:
                 return self._not_started(directory, argv[0], error, start)
+            if self.launcher:
+                ended = self.launcher.ended(number, ended)
             code = ended.exit_code
             if ended.flooded or ended.timed_out or code:
                 return self._ended_badly(ended, number + 1, start)
@@ -134,9 +155,8 @@ class CommandModel:
 
     def environment_of(self, values: Values) -> Mapping[str, str]:
         """Return the environment of a sample's command."""
-        if not self.variables:
-            return self.environment
-        return {**self.environment, **{k: t.render(values) for k, t in self.variables.items()}}
+        given = self.surroundings.of(values)
+        return self.launcher.environment(given, values) if self.launcher else given
 
     def parse(self, directory: str) -> list[float]:
         """Read the outputs of a finished run.
@@ -162,11 +182,15 @@ class CommandModel:
         nothing = [float("nan")] * self.width
         missing = next((text for check in self.success if (text := check(files))), "")
         if missing:
-            return Outcome(Status.UNSUCCESSFUL, code, elapsed_s, nothing, missing + self._tail())
+            return Outcome(
+                Status.UNSUCCESSFUL, code, elapsed_s, nothing, missing + last_words(self.streams)
+            )
         try:
             return Outcome(Status.OK, code, elapsed_s, self.parse(directory))
         except OutputError as error:
-            return Outcome(Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + self._tail())
+            return Outcome(
+                Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + last_words(self.streams)
+            )
 
     def _ended_badly(self, ended: Ended, step: int, start: float) -> Outcome:
         status, code = Status.FAILED, ended.exit_code
@@ -180,7 +204,7 @@ class CommandModel:
         elif ended.timed_out:
             status = Status.TIMEOUT
             message = f"step {step} passed the time limit of {self.limit_s:g} s"
-        return self._bad(status, code, start, message + self._tail())
+        return self._bad(status, code, start, message + last_words(self.streams))
 
     def _not_started(self, directory: str, program: str, error: OSError, start: float) -> Outcome:
         if error.errno in MACHINE_TROUBLE:
@@ -193,21 +217,6 @@ class CommandModel:
     def _bad(self, status: Status, code: int, start: float, message: str) -> Outcome:
         nothing = [float("nan")] * self.width
         return Outcome(status, code, time.perf_counter() - start, nothing, message)
-
-    def _tail(self) -> str:
-        """Return the end of the error stream, on lines of its own."""
-        for name in (self.streams[1], self.streams[0]):
-            try:
-                # not to wait for ever where a code left a pipe
-                handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
-                with open(handle, "rb") as file:
-                    file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-                    text = file.read().decode(errors="replace").strip()
-            except OSError:
-                continue
-            if text:
-                return f"\n{text}"
-        return ""
 
     def _program(self, word: str, search: str | None) -> str:
         """Find the program of a step: relative to the study, to the sample, or on PATH."""
@@ -233,14 +242,12 @@ def compile_model(study: LoadedStudy) -> CommandModel:
         tuple(_compile_text(word, f"{study.source}: model.command") for word in step)
         for step in model.steps
     ]
-    environment = base_environment(study)
-    where = f"{study.source}: model.environment"
     return CommandModel(
         files=files,
         directories=_directories(files, (model.stdout, model.stderr)),
         steps=tuple(steps),
-        variables={k: _compile_text(str(v), where) for k, v in model.environment.set.items()},
-        environment=environment,
+        launcher=compile_launcher(study),
+        surroundings=compile_surroundings(study),
         streams=(model.stdout, model.stderr),
         parsers=tuple(
             _compile_output(o, study, f"{study.source}: model.outputs[{i}]")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ensnare.batches import Segment, case_table, design_identity
 from ensnare.config import LoadedStudy
+from ensnare.config.model import Resources
 from ensnare.design import DesignTable
 from ensnare.errors import ArchiveError, DesignError
 from ensnare.expressions import Expression
@@ -49,10 +50,16 @@ class Samples:
     row: NDArray[np.int64]
     common: Mapping[str, Any]
     expressions: Mapping[str, Expression]
+    resources: Resources
     seed: int
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def shared(self, case: int) -> dict[str, Any]:
+        """Return the values that all samples of a case have."""
+        levels = self.cases[case]
+        return {**self.common, **levels, "ranks": self.resources.ranks_of(levels)}
 
     def values(self, i: int) -> dict[str, Any]:
         """Return all values of a sample by name.
@@ -64,8 +71,7 @@ class Samples:
         """
         sample = self.ids[i].decode()
         values = {
-            **self.common,
-            **self.cases[self.case[i]],
+            **self.shared(self.case[i]),
             **dict(zip(self.names, self.x[i].tolist(), strict=True)),
             "sample": sample,
             "seed": sample_seed(sample, self.seed),
@@ -92,8 +98,7 @@ class Samples:
         # a copy: a function that works in place must not change the design
         columns = np.array(self.x[start:stop].T, order="C")
         values: dict[str, Any] = {
-            **self.common,
-            **self.cases[self.case[start]],
+            **self.shared(self.case[start]),
             **dict(zip(self.names, columns, strict=True)),
         }
         if {"sample", "seed"} & set(names):
@@ -182,5 +187,6 @@ def _samples(
         row=np.concatenate([np.arange(s.start, s.stop) for s in segments]),
         common=known_values(study),
         expressions=study.config.expressions,
+        resources=study.config.resources,
         seed=study.config.seed,
     )

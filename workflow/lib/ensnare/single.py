@@ -153,6 +153,7 @@ def complete_values(study: LoadedStudy, point: Point) -> Values:
     """
     config = study.config
     full: Values = {**known_values(study), **point.values}
+    full["ranks"] = config.resources.ranks_of(point.values)
     full["sample"] = sample_id_of(study, point)
     full["seed"] = sample_seed(full["sample"], config.seed)
     for name, expression in config.expressions.items():

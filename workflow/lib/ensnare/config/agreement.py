@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ensnare.config.study import Study
 
 # placeholders that every sample has
-BUILT_IN = frozenset({"sample", "seed", "threads", "study_dir"})
+BUILT_IN = frozenset({"sample", "seed", "threads", "ranks", "study_dir"})
 
 # columns of samples.csv and of data frames, where inputs, factors and outputs stand too
 _SAMPLE_COLUMNS = frozenset(
@@ -192,6 +192,37 @@ def check_exclude(study: Study) -> None:
             raise ValueError(f"{where}: no case has all of these levels; remove it or change it")
     if not expand_cases(study.sweep, study.exclude):
         raise ValueError("exclude: found no case that is left; remove an exclusion")
+
+
+def check_ranks(study: Study) -> None:
+    """Check that the factor that says the ranks does, and that serial steps are steps."""
+    ranks, factors = study.resources.ranks, study.factors
+    if study.model.serial and ranks is None:
+        raise ValueError("model.serial: no launcher starts the steps; add resources.ranks")
+    if ranks is not None and study.model.python:
+        raise ValueError("resources.ranks: a Python function is not started as MPI ranks")
+    programs = [step[0] for step in study.model.steps]
+    for name in () if study.model.serial == "all" else study.model.serial:
+        if name not in programs:
+            raise ValueError(
+                f"model.serial: '{name}' is not the program of a step"
+                + did_you_mean(name, programs)
+            )
+    if not isinstance(ranks, str):
+        return
+    if ranks not in factors:
+        raise ValueError(
+            f"resources.ranks: '{ranks}' is not a factor of the sweep"
+            + did_you_mean(ranks, factors)
+        )
+    for level in factors[ranks]:
+        if not isinstance(level, int) or level < 1:
+            raise ValueError(
+                f"resources.ranks: '{ranks}' has the level {show(level)}; "
+                "expected whole numbers above 0"
+            )
+    if lack := missing_in(ranks, expand_cases(study.sweep, study.exclude)):
+        raise ValueError(f"resources.ranks: factor '{ranks}' does not exist in {lack}")
 
 
 def check_derived(study: Study) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ensnare.config.base import FileName, Size, Strict, Variable, Word
 from ensnare.config.outputs import OUTPUT_KINDS, Output, PlainOutput, check_call
+from ensnare.config.ranks import Ranks
 
 FILE_KINDS = ("template", "copy", "link", "tree")
 
@@ -122,7 +124,12 @@ class Environment(Strict):
     set: dict[Variable, Word] = Field(
         {}, description="Environment variables; `${name}` in a value takes inputs and factors."
     )
-    source: FileName | None = Field(None, description="A bash file to source first.")
+    modules: list[Word] = Field(
+        [], description="Environment modules to load first, `Python/${version}` for a factor."
+    )
+    source: FileName | None = Field(
+        None, description="A bash file to source then; `${name}` takes factors and constants."
+    )
 
 
 class Success(Strict):
@@ -163,6 +170,11 @@ class Model(Strict):
         [], description="One step `[program, argument, ...]` or a list of steps; no shell."
     )
     python: Callable | None = Field(None, description="A Python function instead of a command.")
+    serial: Literal["all"] | list[Word] = Field(
+        [],
+        description="Steps that the MPI launcher does not start, by their program: `[blockMesh]`; "
+        "`all` for a run script that takes the launcher from `$ENSNARE_MPI`.",
+    )
     environment: Environment = Field(Environment(), description="What surrounds the command.")
     stdout: FileName = Field("stdout.txt", description="File that receives standard output.")
     stderr: FileName = Field("stderr.txt", description="File that receives standard error.")
@@ -204,7 +216,18 @@ class Model(Strict):
 class Resources(Strict):
     """What one sample needs."""
 
-    threads: Size = Field(1, description="Threads (cores) of one sample.")
+    threads: Size = Field(1, description="Threads (cores) of one sample, or of each of its ranks.")
+    ranks: Ranks | None = Field(
+        None,
+        description="MPI ranks of one sample: a number, or the factor that says it. With it, also "
+        "with 1, `srun` or `mpiexec` starts the command.",
+    )
+
+    def ranks_of(self, case: Mapping[str, str | int | float]) -> int:
+        """Return the ranks of a sample, given its levels."""
+        if isinstance(self.ranks, str):
+            return int(case[self.ranks])
+        return self.ranks or 1
 
 
 Kept = Annotated[

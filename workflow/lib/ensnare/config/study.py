@@ -21,6 +21,7 @@ from ensnare.config.agreement import (
     check_design,
     check_exclude,
     check_names,
+    check_ranks,
     sorted_expressions,
 )
 from ensnare.config.analyses import Analyses, check_analyses, default_analyses, named
@@ -175,6 +176,7 @@ class Study(Strict):
         check_derived(self)
         check_defaults(self)
         check_exclude(self)
+        check_ranks(self)
         return self
 
     @property
