@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 try:
-    from ensnare.batches import design_content, plan_batches
+    from ensnare.batches import case_table, design_content, plan_batches
     from ensnare.config import accepts_rerun, study_from_snakemake
     from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
@@ -63,6 +63,17 @@ def evaluate_threads():
         return workflow.cores
     except WorkflowError:  # a cluster has no total; profiles set threads there
         return 1
+
+
+def mpi_resources():
+    """Return what tells SLURM that samples have ranks; nothing for the others."""
+    needs = study.config.resources
+    if needs.ranks is None:
+        return {}
+    ranks = max(needs.ranks_of(case) for case in case_table(study))
+    # the plugin starts MPI jobs outside of any step, where steps of their own find free cores,
+    # and wants more than one task; --set-resources evaluate:tasks=N for others
+    return {"mpi": "srun", "tasks": max(2, ranks)}
 
 
 def amendments():
