@@ -120,7 +120,7 @@ def run_script(study: LoadedStudy, model: CommandModel, values: Values) -> str:
     lines += ['cd "$(dirname "$0")" || exit 1', f"rm -f {DONE}"]
     if config.environment.source is not None:
         lines.append(f"source {shlex.quote(str(study.path(config.environment.source).absolute()))}")
-    threads = study.config.resources.threads
+    threads = values["threads"]
     lines += [f'export {name}="${{{name}:-{threads}}}"' for name in _THREADS]
     for name, template in model.variables.items():
         lines.append(f"export {name}={shlex.quote(template.render(values))}")

@@ -15,13 +15,15 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 _WHERE = ("PWD", "OLDPWD")
 
 
-def base_environment(study: LoadedStudy) -> Mapping[str, str]:
-    """Return the environment that all samples of a study share.
+def base_environment(study: LoadedStudy, threads: int) -> Mapping[str, str]:
+    """Return the environment that all samples of a batch share.
 
     Parameters
     ----------
     study : LoadedStudy
         The study; `model.environment.source` is sourced by bash once.
+    threads : int
+        Threads of a sample.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def base_environment(study: LoadedStudy) -> Mapping[str, str]:
     for name in _WHERE:  # a sample runs elsewhere
         environment.pop(name, None)
     for name in _THREAD_VARIABLES:
-        environment.setdefault(name, str(study.config.resources.threads))
+        environment.setdefault(name, str(threads))
     source = study.config.model.environment.source
     if source is None:
         return environment
