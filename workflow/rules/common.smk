@@ -67,10 +67,10 @@ def evaluate_threads():
 
 def mpi_resources():
     """Return what tells SLURM that samples have ranks; nothing for the others."""
-    needs = study.config.resources
-    if needs.ranks is None:
+    if study.config.resources.ranks is None:
         return {}
-    ranks = max(needs.ranks_of(case) for case in case_table(study))
+    cases = case_table(study)
+    ranks = max(study.config.resources_of(case).rank_count for case in cases)
     # the plugin starts MPI jobs outside of any step, where steps of their own find free cores,
     # and wants more than one task; --set-resources evaluate:tasks=N for others
     return {"mpi": "srun", "tasks": max(2, ranks)}

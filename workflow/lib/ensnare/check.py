@@ -22,9 +22,9 @@ from ensnare.environment import Surroundings, compile_surroundings, find_program
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.identity import digest, file_target, model_identity
 from ensnare.jinjatemplates import JinjaTemplate
-from ensnare.model import CommandModel, compile_model, known_values
+from ensnare.model import CommandModel, compile_model
 from ensnare.provenance import package_versions
-from ensnare.samples import varying_names
+from ensnare.samples import known_values, varying_names
 from ensnare.templates import Placeholder, Template, parse_template
 
 
@@ -134,6 +134,7 @@ def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
     places: list[tuple[str, Iterable[Template | JinjaTemplate]]] = [
         *((f"model.files: {f.target}", [f.template]) for f in model.files if f.template),
         ("model.command", [word for step in model.steps for word in step]),
+        ("model.resume", [word for step in model.resume for word in step]),
         *((f"model.environment.set.{name}", [t]) for name, t in around.variables.items()),
         *_shared_places(study, around),
     ]
@@ -239,10 +240,14 @@ def _refuse_directory(name: str, where: str) -> None:
 
 def _check_programs(study: LoadedStudy) -> None:
     """Check that the programs exist and can be run."""
-    around, known, searched = compile_surroundings(study), known_values(study), set()
-    for case in case_table(study):
-        ranks = study.config.resources.ranks_of(case)
-        searched.add(around.search_path(known | case | {"ranks": ranks}))
+    known = known_values(study)
+    around = compile_surroundings(study, study.config.resources.threads)
+    searched = {around.search_path(known_values(study, c) | c) for c in case_table(study)}
+    for step in study.config.model.resume:
+        program = parse_template(step[0])
+        if program.names <= set(known) and not program.render(known).startswith("./"):
+            for search in searched:
+                _check_program(study, program.render(known), search, "model.resume")
     for number, step in enumerate(study.config.model.steps):
         program = parse_template(step[0])
         if not program.names <= set(known):  # another one for every sample
@@ -255,18 +260,18 @@ def _check_programs(study: LoadedStudy) -> None:
             _check_own_program(study, word)
 
 
-def _check_program(study: LoadedStudy, word: str, search: str | None) -> None:
+def _check_program(
+    study: LoadedStudy, word: str, search: str | None, where: str = "model.command"
+) -> None:
     """Check a program that all samples share."""
     try:
         path = find_program(word, os.fspath(study.directory.absolute()), search)
     except FileNotFoundError:
-        raise ConfigError(
-            f"model.command: no program '{word}' on PATH; {_beside(study, word)}"
-        ) from None
+        raise ConfigError(f"{where}: no program '{word}' on PATH; {_beside(study, word)}") from None
     if not os.path.isfile(path):
-        raise ConfigError(f"model.command: no program {path}")
+        raise ConfigError(f"{where}: no program {path}")
     if not os.access(path, os.X_OK):
-        raise ConfigError(f"model.command: {path} is not executable; run chmod +x on it")
+        raise ConfigError(f"{where}: {path} is not executable; run chmod +x on it")
 
 
 def _check_own_program(study: LoadedStudy, word: str) -> None:

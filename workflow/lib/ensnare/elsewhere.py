@@ -126,7 +126,7 @@ def run_script(study: LoadedStudy, model: CommandModel, values: Values) -> str:
     if around.source is not None:
         path = study.path(around.source.render(values)).absolute()
         lines.append(f"source {shlex.quote(str(path))}")
-    threads = study.config.resources.threads
+    threads = values["threads"]
     lines += [f'export {name}="${{{name}:-{threads}}}"' for name in THREAD_VARIABLES]
     if model.launcher:  # another machine may start ranks in another way
         start = shlex.quote(shlex.join(model.launcher.command(values)))

@@ -45,6 +45,8 @@ class Surroundings:
 
     Attributes
     ----------
+    threads : int
+        Threads of a sample, which the environment tells the code.
     modules : tuple of Template
         Environment modules to load.
     source : Template, optional
@@ -54,6 +56,7 @@ class Surroundings:
     """
 
     study: LoadedStudy
+    threads: int
     modules: tuple[Template, ...]
     source: Template | None
     variables: Mapping[str, Template]
@@ -109,7 +112,7 @@ class Surroundings:
         for name in _WHERE:  # a sample runs elsewhere
             environment.pop(name, None)
         for name in THREAD_VARIABLES:
-            environment.setdefault(name, str(self.study.config.resources.threads))
+            environment.setdefault(name, str(self.threads))
         if not (source or modules):
             return environment
         where = f"{self.study.source}: model.environment"
@@ -141,8 +144,15 @@ def _parsed(text: bytes) -> Mapping[str, str]:
     return {name: value for name, equals, value in pairs if equals and name not in _WHERE}
 
 
-def compile_surroundings(study: LoadedStudy) -> Surroundings:
+def compile_surroundings(study: LoadedStudy, threads: int) -> Surroundings:
     """Return the environment of a study's command.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    threads : int
+        Threads of a sample.
 
     Raises
     ------
@@ -153,6 +163,7 @@ def compile_surroundings(study: LoadedStudy) -> Surroundings:
     try:
         around = Surroundings(
             study,
+            threads,
             tuple(parse_template(str(name)) for name in environment.modules),
             None if environment.source is None else parse_template(environment.source),
             {name: parse_template(str(text)) for name, text in environment.set.items()},

@@ -50,7 +50,8 @@ class Keeper:
         self._final = os.path.abspath(paths.samples / key)
         self._pack = paths.pack(key) if config.pack else None
         self.root = self._final
-        if config.scratch is not None and config.model.python is None:
+        # what is to go on in another job must not be where that job cannot see it
+        if config.scratch is not None and not (config.model.python or config.model.resume):
             self.root = _scratch(study.path(os.path.expandvars(config.scratch)), self._final)
 
     def directory(self, sample_id: bytes) -> str:

@@ -8,11 +8,12 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ensnare.config import LoadedStudy
+from ensnare.config.model import Model
 from ensnare.errors import BatchError, ConfigError
 from ensnare.process import Ended
 from ensnare.templates import Template, Value, parse_template
@@ -71,14 +72,15 @@ class Launcher:
     ----------
     words : tuple of Template
         Its command.
-    steps : tuple of bool
-        Whether it starts a step of the model.
+    steps, resume : tuple of bool
+        Whether it starts a step of the command, and of what goes on with a run.
     by_slurm : bool
         Whether it is srun, in a job of SLURM.
     """
 
     words: tuple[Template, ...]
     steps: tuple[bool, ...]
+    resume: tuple[bool, ...]
     by_slurm: bool
 
     def command(self, values: Mapping[str, Value]) -> list[str]:
@@ -95,10 +97,9 @@ class Launcher:
             given = {k: v for k, v in given.items() if not _OF_THE_JOB.match(k)}
         return {**_POLICIES, **given, EXPORTED: shlex.join(self.command(values))}
 
-    def ended(self, step: int, how: Ended) -> Ended:
-        """Return how a step ended: what a launcher says of a signal, as the system says it."""
-        by_signal = self.steps[step] and how.exit_code > _BY_SIGNAL
-        return replace(how, exit_code=_BY_SIGNAL - how.exit_code) if by_signal else how
+    def launched(self, goes_on: bool) -> tuple[bool, ...]:
+        """Return which steps it starts, of the command or of what goes on with a run."""
+        return self.resume if goes_on else self.steps
 
     def check(self, search: str | None) -> None:
         """Check that the launcher exists on a search path.
@@ -144,9 +145,19 @@ def compile_launcher(study: LoadedStudy) -> Launcher | None:
             f"{VARIABLE}: got '{text}'; expected a command such as '{_MPIEXEC}', with "
             "${ranks} and perhaps ${threads}, ${nodes} and ${sample}"
         )
-    serial = study.config.model.serial
-    steps = tuple(serial != "all" and step[0] not in serial for step in study.config.model.steps)
-    return Launcher(words, steps, by_slurm)
+    model = study.config.model
+    return Launcher(words, _launched(model.steps, model), _launched(model.resume, model), by_slurm)
+
+
+def _launched(steps: Sequence[Sequence[str]], model: Model) -> tuple[bool, ...]:
+    return tuple(model.serial != "all" and str(step[0]) not in model.serial for step in steps)
+
+
+def said_by_system(how: Ended) -> Ended:
+    """Return how a rank ended that a signal ended: its launcher says it as a shell does."""
+    if how.exit_code <= _BY_SIGNAL:
+        return how
+    return replace(how, exit_code=_BY_SIGNAL - how.exit_code)
 
 
 def in_slurm_job() -> bool:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ensnare.config import LoadedStudy
 from ensnare.config.outputs import Output
@@ -17,7 +16,7 @@ from ensnare.directories import last_words, refuse_special
 from ensnare.environment import Surroundings, compile_surroundings, find_program
 from ensnare.errors import ConfigError, OutputError
 from ensnare.inputfiles import InputFile, compile_files, make_files
-from ensnare.launcher import Launcher, compile_launcher
+from ensnare.launcher import Launcher, compile_launcher, said_by_system
 from ensnare.outputs import Parser, RunFiles, compile_parser, compile_success
 from ensnare.process import MACHINE_TROUBLE, Ended, run_step
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
@@ -39,8 +38,8 @@ class CommandModel:
         What to make, in order; later ones overlay earlier ones.
     directories : tuple of str
         Subdirectories that the files need, parents first.
-    steps : tuple of tuple of Template
-        The words of each step.
+    steps, resume : tuple of tuple of Template
+        The words of each step, and of those that go on with a run that was interrupted.
     width : int
         How many numbers the outputs of a sample are; an array of m numbers counts m times, and
         its axis too if that is read.
@@ -49,6 +48,7 @@ class CommandModel:
     files: tuple[InputFile, ...]
     directories: tuple[str, ...]
     steps: tuple[tuple[Template, ...], ...]
+    resume: tuple[tuple[Template, ...], ...]
     launcher: Launcher | None
     surroundings: Surroundings
     streams: tuple[str, str]
@@ -84,7 +84,7 @@ class CommandModel:
             os.makedirs(directory, exist_ok=True)
         make_files(self.files, values)
 
-    def commands(self, values: Values, search: str | None) -> list[list[str]]:
+    def commands(self, values: Values, search: str | None, goes_on: bool) -> list[list[str]]:
         """Return the words of each step; the program as a path, found on the path `search`.
 
         Raises
@@ -92,13 +92,14 @@ class CommandModel:
         FileNotFoundError
             If there is no such program.
         """
-        words = [[word.render(values) for word in step] for step in self.steps]
+        steps = self.resume if goes_on else self.steps
+        words = [[word.render(values) for word in step] for step in steps]
         found = [[self._program(step[0], search), *step[1:]] for step in words]
         if self.launcher is None:
             return found
         start = self.launcher.command(values)
         start[0] = self._program(start[0], search)
-        pairs = zip(self.launcher.steps, found, strict=True)
+        pairs = zip(self.launcher.launched(goes_on), found, strict=True)
         return [[*start, *step] if launched else step for launched, step in pairs]
 
     def make_ready(self, cases: Iterable[Values]) -> None:
@@ -114,7 +115,9 @@ class CommandModel:
             if self.launcher:
                 self.launcher.check(search)
 
-    def run(self, values: Values, directory: str) -> Outcome:
+    def run(
+        self, values: Values, directory: str, spent_s: float = 0.0, *, goes_on: bool = False
+    ) -> Outcome:
         """Run the prepared sample in the current directory, and read its outputs.
 
         Parameters
@@ -123,6 +126,10 @@ class CommandModel:
             Values of the sample.
         directory : str
             The current directory, for messages and parsers.
+        spent_s : float
+            Time that the sample ran before, which counts together with this one [s].
+        goes_on : bool
+            Run the steps that go on with a run that was interrupted.
 
         Raises
         ------
@@ -131,23 +138,24 @@ class CommandModel:
         ValueError
             If a value cannot be an argument.
         """
-        start = time.perf_counter()
+        start = time.perf_counter() - spent_s
         code = NO_EXIT_CODE
         environment = self.environment_of(values)
         try:
-            commands = self.commands(values, environment.get("PATH"))
+            commands = self.commands(values, environment.get("PATH"), goes_on)
         except FileNotFoundError as error:
             return self._not_started(directory, error.filename, error, start)
         for number, argv in enumerate(commands):
             left = None if self.limit_s is None else self.limit_s - (time.perf_counter() - start)
             try:
-                if number:
+                append = goes_on or number > 0
+                if append:
                     refuse_special(self.streams)
-                ended = run_step(argv, environment, self.streams, number > 0, left, self.most)
+                ended = run_step(argv, environment, self.streams, append, left, self.most)
             except OSError as error:
                 return self._not_started(directory, argv[0], error, start)
-            if self.launcher:
-                ended = self.launcher.ended(number, ended)
+            if self.launcher and self.launcher.launched(goes_on)[number]:
+                ended = said_by_system(ended)
             code = ended.exit_code
             if ended.flooded or ended.timed_out or code:
                 return self._ended_badly(ended, number + 1, start)
@@ -227,8 +235,15 @@ class CommandModel:
         return path
 
 
-def compile_model(study: LoadedStudy) -> CommandModel:
+def compile_model(study: LoadedStudy, threads: int | None = None) -> CommandModel:
     """Compile the command model of a study.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    threads : int, optional
+        Threads of a sample, which the environment tells the code; default: those of most samples.
 
     Raises
     ------
@@ -238,16 +253,13 @@ def compile_model(study: LoadedStudy) -> CommandModel:
     config, model = study.config, study.config.model
     base = str(Path(study.directory).absolute())
     files = compile_files(study)
-    steps = [
-        tuple(_compile_text(word, f"{study.source}: model.command") for word in step)
-        for step in model.steps
-    ]
     return CommandModel(
         files=files,
         directories=_directories(files, (model.stdout, model.stderr)),
-        steps=tuple(steps),
+        steps=_compile_steps(model.steps, f"{study.source}: model.command"),
+        resume=_compile_steps(model.resume, f"{study.source}: model.resume"),
         launcher=compile_launcher(study),
-        surroundings=compile_surroundings(study),
+        surroundings=compile_surroundings(study, threads or config.resources.threads),
         streams=(model.stdout, model.stderr),
         parsers=tuple(
             _compile_output(o, study, f"{study.source}: model.outputs[{i}]")
@@ -259,6 +271,10 @@ def compile_model(study: LoadedStudy) -> CommandModel:
         most=config.stream_limit,
         base=base,
     )
+
+
+def _compile_steps(steps: list[list[str]], where: str) -> tuple[tuple[Template, ...], ...]:
+    return tuple(tuple(_compile_text(word, where) for word in step) for step in steps)
 
 
 def _compile_text(text: str, where: str) -> Template:
@@ -286,12 +302,3 @@ def _directories(files: Sequence[InputFile], others: Sequence[str]) -> tuple[str
     """Return the subdirectories to make before the files."""
     names = {os.path.dirname(os.path.normpath(f)) for f in [*(f.target for f in files), *others]}
     return tuple(sorted(names - {""}))
-
-
-def known_values(study: LoadedStudy) -> dict[str, Any]:
-    """Return the values that every sample of a study shares."""
-    return {
-        **study.config.constants,
-        "threads": study.config.resources.threads,
-        "study_dir": str(Path(study.directory).absolute()),
-    }

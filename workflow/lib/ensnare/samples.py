@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from ensnare.batches import Segment, case_table, design_identity
 from ensnare.config import LoadedStudy
-from ensnare.config.model import Resources
 from ensnare.design import DesignTable
 from ensnare.errors import ArchiveError, DesignError
 from ensnare.expressions import Expression
 from ensnare.identity import digest
 from ensnare.ids import sample_ids, sample_seed
-from ensnare.model import known_values
 from ensnare.sweep import Case, case_identity
 
 
@@ -48,9 +46,8 @@ class Samples:
     case: NDArray[np.int64]
     cases: Sequence[Case]
     row: NDArray[np.int64]
-    common: Mapping[str, Any]
+    common: Sequence[Mapping[str, Any]]
     expressions: Mapping[str, Expression]
-    resources: Resources
     seed: int
 
     def __len__(self) -> int:
@@ -58,8 +55,7 @@ class Samples:
 
     def shared(self, case: int) -> dict[str, Any]:
         """Return the values that all samples of a case have."""
-        levels = self.cases[case]
-        return {**self.common, **levels, "ranks": self.resources.ranks_of(levels)}
+        return {**self.common[case], **self.cases[case]}
 
     def values(self, i: int) -> dict[str, Any]:
         """Return all values of a sample by name.
@@ -107,6 +103,17 @@ class Samples:
         for name, expression in self.expressions.items():
             values[name] = expression.evaluate(values)
         return values
+
+
+def known_values(study: LoadedStudy, case: Case | None = None) -> dict[str, Any]:
+    """Return the values that every sample of a case shares, but for its levels."""
+    needs = study.config.resources_of(case or {})
+    return {
+        **study.config.constants,
+        "threads": needs.threads,
+        "ranks": needs.rank_count,
+        "study_dir": str(Path(study.directory).absolute()),
+    }
 
 
 def varying_names(study: LoadedStudy) -> frozenset[str]:
@@ -185,8 +192,7 @@ def _samples(
         case=np.concatenate([np.full(len(s), s.case) for s in segments]),
         cases=cases,
         row=np.concatenate([np.arange(s.start, s.stop) for s in segments]),
-        common=known_values(study),
+        common=[known_values(study, case) for case in cases],
         expressions=study.config.expressions,
-        resources=study.config.resources,
         seed=study.config.seed,
     )

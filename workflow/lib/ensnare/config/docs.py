@@ -51,7 +51,6 @@ from ensnare.config.model import (
     Keep,
     LinkFile,
     Model,
-    Resources,
     Success,
     TemplateFile,
     TreeFile,
@@ -67,6 +66,7 @@ from ensnare.config.outputs import (
     XmlOutput,
 )
 from ensnare.config.quantity import Axis, OutputBase
+from ensnare.config.resources import Override, ResourceChanges, Resources
 from ensnare.config.study import Batch, Study
 
 _ROOT = Path(__file__).parents[4]
@@ -115,6 +115,8 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`on_failure`", OnFailure),
     ("`keep`, as a mapping", Keep),
     ("`resources`", Resources),
+    ("`overrides`: a list of", Override),
+    ("`overrides`: `resources`", ResourceChanges),
     ("`batch`", Batch),
     ("`analyses`", Analyses),
     ("`analyses`: statistics", StatisticsAnalysis),

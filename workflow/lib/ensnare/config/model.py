@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ensnare.config.base import FileName, Size, Strict, Variable, Word
 from ensnare.config.outputs import OUTPUT_KINDS, Output, PlainOutput, check_call
-from ensnare.config.ranks import Ranks
 
 FILE_KINDS = ("template", "copy", "link", "tree")
 
@@ -169,6 +167,12 @@ class Model(Strict):
     command: list[Part] = Field(
         [], description="One step `[program, argument, ...]` or a list of steps; no shell."
     )
+    resume: list[list[Word]] = Field(
+        [],
+        description="Steps that go on with a sample in its directory after its job ended under "
+        "way (time-out of the job, requeue, loss of a machine), in place of the command; with a "
+        "restart file of the code, and from the beginning if there is none.",
+    )
     python: Callable | None = Field(None, description="A Python function instead of a command.")
     serial: Literal["all"] | list[Word] = Field(
         [],
@@ -191,6 +195,8 @@ class Model(Strict):
             raise ValueError("command mixes words and steps; expected [word, ...] or [[word, ...]]")
         if any(step == [] for step in self.command):
             raise ValueError("command: found an empty step; expected [program, argument, ...]")
+        if any(step == [] for step in self.resume):
+            raise ValueError("resume: found an empty step; expected [program, argument, ...]")
         plain = [o.name for o in self.outputs if isinstance(o, PlainOutput)]
         if self.command and plain:
             raise ValueError(
@@ -201,8 +207,10 @@ class Model(Strict):
             raise ValueError("a Python function returns its outputs; give only their names")
         if self.python and any(o.axis and o.axis.is_read for o in self.outputs):
             raise ValueError("a Python function returns values only; give the values of the axis")
-        if self.python and (self.files or self.success):
-            raise ValueError("files and success belong to a command, not to a Python function")
+        if self.python and (self.files or self.success or self.resume):
+            raise ValueError(
+                "files, success and resume belong to a command, not to a Python function"
+            )
         return self
 
     @property
@@ -211,23 +219,6 @@ class Model(Strict):
         if self.command and not isinstance(self.command[0], list):
             return [list(map(str, self.command))]
         return [list(step) for step in self.command]
-
-
-class Resources(Strict):
-    """What one sample needs."""
-
-    threads: Size = Field(1, description="Threads (cores) of one sample, or of each of its ranks.")
-    ranks: Ranks | None = Field(
-        None,
-        description="MPI ranks of one sample: a number, or the factor that says it. With it, also "
-        "with 1, `srun` or `mpiexec` starts the command.",
-    )
-
-    def ranks_of(self, case: Mapping[str, str | int | float]) -> int:
-        """Return the ranks of a sample, given its levels."""
-        if isinstance(self.ranks, str):
-            return int(case[self.ranks])
-        return self.ranks or 1
 
 
 Kept = Annotated[
