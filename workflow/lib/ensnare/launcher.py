@@ -14,6 +14,7 @@ from itertools import accumulate
 
 from ensnare.config import LoadedStudy
 from ensnare.config.model import Model
+from ensnare.environment import find_program
 from ensnare.errors import BatchError, ConfigError
 from ensnare.process import Ended
 from ensnare.templates import Template, Value, parse_template
@@ -88,6 +89,25 @@ class Launcher:
         cores = int(values["ranks"]) * int(values["threads"])
         nodes = job_cores(1).nodes_for(cores) if self.by_slurm else 1
         return [word.render({**values, "nodes": nodes}) for word in self.words]
+
+    def start(
+        self,
+        steps: Sequence[list[str]],
+        values: Mapping[str, Value],
+        search: str | None,
+        goes_on: bool,
+    ) -> list[list[str]]:
+        """Return the words of each step with those that start its ranks.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the launcher is not on the path `search`.
+        """
+        program, *options = self.command(values)
+        start = [find_program(program, "", search), *options]
+        pairs = zip(self.launched(goes_on), steps, strict=True)
+        return [[*start, *step] if launched else step for launched, step in pairs]
 
     def environment(
         self, given: Mapping[str, str], values: Mapping[str, Value]

@@ -95,12 +95,7 @@ class CommandModel:
         steps = self.resume if goes_on else self.steps
         words = [[word.render(values) for word in step] for step in steps]
         found = [[self._program(step[0], search), *step[1:]] for step in words]
-        if self.launcher is None:
-            return found
-        start = self.launcher.command(values)
-        start[0] = self._program(start[0], search)
-        pairs = zip(self.launcher.launched(goes_on), found, strict=True)
-        return [[*start, *step] if launched else step for launched, step in pairs]
+        return self.launcher.start(found, values, search, goes_on) if self.launcher else found
 
     def make_ready(self, cases: Iterable[Values]) -> None:
         """Load what cases need of the machine, once for all workers to come.
