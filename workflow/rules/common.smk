@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 try:
-    from ensnare.batches import case_table, design_content, plan_batches
+    from ensnare.batches import design_content, plan_batches
     from ensnare.config import accepts_rerun, study_from_snakemake
     from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
@@ -65,15 +65,9 @@ def evaluate_threads():
         return 1
 
 
-def mpi_resources():
-    """Return what tells SLURM that samples have ranks; nothing for the others."""
-    if study.config.resources.ranks is None:
-        return {}
-    cases = case_table(study)
-    ranks = max(study.config.resources_of(case).rank_count for case in cases)
-    # the plugin starts MPI jobs outside of any step, where steps of their own find free cores,
-    # and wants more than one task; --set-resources evaluate:tasks=N for others
-    return {"mpi": "srun", "tasks": max(2, ranks)}
+def stays_here(rule):
+    """Return whether a rule runs where Snakemake runs: a profile makes it a job by `set-resources`."""
+    return rule not in workflow.resource_settings.overwrite_resources
 
 
 def amendments():

@@ -12,8 +12,6 @@ rule evaluate:
         "../envs/ensnare.yaml"
     # a local run uses all its cores for one batch after the other; --set-threads for others
     threads: evaluate_threads()
-    resources:
-        **mpi_resources(),
     shell:
         '"$ENSNARE_PYTHON" -m ensnare evaluate-batch {input.study:q} {wildcards.key}'
         " --threads {threads} --log {log:q}"
