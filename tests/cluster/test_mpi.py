@@ -11,9 +11,11 @@ from workflow_helpers import ROOT, awk_study, environment
 
 
 @pytest.fixture
-def mpi_study(tmp_path):
+def mpi_study(tmp_path, monkeypatch):
     """Return a function that makes a study of the MPI program."""
     program = write_program(tmp_path)
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
 
     def make(*words, size=2, ranks=2, **rest):
         command = [*program, str(tmp_path / "log"), "${sample}", *words, "x${a}x${b}"]
@@ -38,7 +40,7 @@ def test_ranks_are_steps_side_by_side_on_cores_of_their_own(tmp_path, slurm, on_
     # all four meet: 8 ranks in a job of 8 cores on two nodes, and each sample is on one node
     study = mpi_study("meet", "4", size=4)
     wanted = ["evaluate:tasks=8", "evaluate:cpus_per_task=1", "evaluate:nodes=2"]
-    done = on_cluster(slurm, "--set-resources", *wanted, "--", study=study, variables=VARIABLES)
+    done = on_cluster(slurm, "--set-resources", *wanted, "--", study=study)
     assert done.code == 0, done.text
     ranks = lines_by_sample(tmp_path / "log")
     assert len(ranks) == 4
@@ -52,7 +54,7 @@ def test_ranks_are_steps_side_by_side_on_cores_of_their_own(tmp_path, slurm, on_
 
 
 def test_a_sample_can_have_ranks_on_several_nodes(tmp_path, slurm, on_cluster, mpi_study):
-    done = on_cluster(slurm, study=mpi_study(size=2, ranks=6), variables=VARIABLES)
+    done = on_cluster(slurm, study=mpi_study(size=2, ranks=6))
     assert done.code == 0, done.text
     status, y = statuses(tmp_path)
     assert (status, y) == ([0, 0], [[6, 2], [6, 2]])
@@ -62,7 +64,7 @@ def test_a_factor_says_the_ranks_and_the_launcher_is_no_part_of_the_study(
     tmp_path, slurm, on_cluster, mpi_study
 ):
     study = mpi_study(size=1, ranks="cores", sweep={"cores": [1, 2, 4]})
-    done = on_cluster(slurm, study=study, variables=VARIABLES)
+    done = on_cluster(slurm, study=study)
     assert done.code == 0, done.text
     sizes = sorted(len(ranks) for ranks in lines_by_sample(tmp_path / "log").values())
     assert sizes == [1, 2, 4]
@@ -72,7 +74,7 @@ def test_a_factor_says_the_ranks_and_the_launcher_is_no_part_of_the_study(
     here = subprocess.run(
         [*map(str, command)],
         cwd=tmp_path,
-        env=environment(tmp_path) | VARIABLES,
+        env=environment(tmp_path),
         capture_output=True,
         text=True,
     )
@@ -85,7 +87,7 @@ def test_a_sample_that_is_late_ends_with_its_step(tmp_path, slurm, on_cluster, m
     # the second one needs the cores of the first
     study = mpi_study("hang", size=2, ranks=4, timeout="4 s")
     wanted = ["evaluate:tasks=4", "evaluate:cpus_per_task=1"]
-    done = on_cluster(slurm, "--set-resources", *wanted, "--", study=study, variables=VARIABLES)
+    done = on_cluster(slurm, "--set-resources", *wanted, "--", study=study)
     assert done.code == 0, done.text
     assert "2 timeout" in done.text or statuses(tmp_path)[0] == [2, 2], done.text
     assert running(slurm) == []
@@ -96,12 +98,13 @@ def test_a_study_inside_one_allocation_has_steps_on_all_of_its_nodes(tmp_path, s
 
     with (tmp_path / "study.yaml").open("w") as file:
         YAML(typ="safe").dump(mpi_study("meet", "4", size=4), file)
-    command = f"{sys.executable} -m snakemake --snakefile {ROOT}/Snakefile --profile {ROOT}/profiles/local"
+    command = f"{sys.executable} -m snakemake --snakefile {ROOT}/Snakefile"
+    command += f" --profile {ROOT}/profiles/local"
     job = ["sbatch", "--wait", "--nodes=2", "--ntasks=8", "--output=job.txt", "--wrap"]
     done = subprocess.run(
         [*job, f"{command} --configfile study.yaml"],
         cwd=tmp_path,
-        env=slurm.environment(environment(tmp_path)) | VARIABLES,
+        env=slurm.environment(environment(tmp_path)),
     )
     assert done.returncode == 0, (tmp_path / "job.txt").read_text()
     places = lines_by_sample(tmp_path / "log").values()
@@ -115,6 +118,6 @@ def test_a_worker_that_dies_takes_its_step_along(tmp_path, slurm, on_cluster, mp
     script = "$ENSNARE_MPI sleep 1000 & sleep 3; kill -9 $PPID; sleep 1000"
     study["model"] |= {"command": [["sh", "-c", script], program], "serial": ["sh"]}
     wanted = ["evaluate:tasks=4", "evaluate:cpus_per_task=1"]
-    done = on_cluster(slurm, "--set-resources", *wanted, "--", study=study, variables=VARIABLES)
+    done = on_cluster(slurm, "--set-resources", *wanted, "--", study=study)
     assert done.code == 0, done.text
     wait_until(lambda: running(slurm) == [], "the end of all steps")

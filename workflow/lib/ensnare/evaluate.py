@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -97,11 +96,12 @@ def evaluate_batch(
         if paths.batch(batch.key).exists():  # another job evaluated it while we waited
             say(f"batch {batch.key}: taken over from the job that evaluated it")
             return
-        recorded = len(read_journal(paths.journal(batch.key), record_width(study)).rows)
+        known = read_journal(paths.journal(batch.key), record_width(study)).rows
         goes_on = bool(Legs(paths.under_way(batch.key)).all())
-        begin_job(paths.jobs(batch.key), attempt, recorded, goes_on=goes_on)
+        begin_job(paths.jobs(batch.key), attempt, len(known), goes_on=goes_on)
+        walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
         try:
-            _evaluate(study, batch, paths, _Job(workers, owner, say))
+            _evaluate(study, batch, paths, _Job(workers, owner, walltime, say))
         except EnsnareError as error:
             end_job(paths.jobs(batch.key), handed_back=isinstance(error, HandedBackError))
             raise
@@ -111,10 +111,11 @@ def evaluate_batch(
 
 @dataclass(frozen=True)
 class _Job:
-    """The job that evaluates a batch: its cores, its claim, and its log."""
+    """The job that evaluates a batch: its cores, its claim, its time, and its log."""
 
-    workers: int
+    cores: int
     owner: Owner
+    walltime: Walltime
     say: Callable[[str], None]
 
 
@@ -127,18 +128,15 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     outputs = record_width(study)
     journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
     try:
-        known_s = read_journal(paths.journal(batch.key), outputs).rows["elapsed_s"]
-        walltime = Walltime(job_end(), len(samples), known_s)
-        work = BatchWork(study, batch.key, samples, model, journal, paths, walltime)
+        work = BatchWork(study, batch.key, samples, model, journal, paths, job.walltime)
         todo, known = _unfinished(work, outputs, job.say)
         limit = FailureLimit(study, batch, paths)
         progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
         limit.begin(known)
         watch = _Watch(work, job.owner, limit, progress)
-        _run(work, todo, _side_by_side(work, todo, needs, job.workers), watch)
+        _run(work, todo, _side_by_side(work, todo, needs, job.cores), watch)
+        journal.sync()
     finally:
-        with contextlib.suppress(OSError):  # who hands back, or is told to end, has recorded too
-            journal.sync()
         journal.close()
     work.keeper.finish()
     work.legs.clear()
@@ -246,6 +244,7 @@ class _Watch:
         if work.study.config.model.resume:
             work.legs.beat(work.under_way())
             if work.walltime.is_over() and (running := work.under_way()):
+                work.journal.sync()
                 raise HandedBackError(
                     f"batch {work.key}: the time of the job is up; {len(running)} samples that "
                     "are under way go on in the next one, which the retries of the profile start, "
@@ -279,6 +278,7 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) 
         watch.progress.show(final=True)
         watch.publish(replace(watch.progress.tally(), rate=0.0))
     if left := int((work.ended[todo] == PENDING).sum()):
+        work.journal.sync()
         raise HandedBackError(
             f"batch {work.key}: {left} of {len(work.samples)} samples are handed back: the job "
             f"ends in {work.walltime.left_s():.0f} s, and samples may need "

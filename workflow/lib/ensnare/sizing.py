@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import h5py
 import numpy as np
 
 from ensnare.batches import MOST_SAMPLES, case_table, first_size, plan_batches, size_for
 from ensnare.config import LoadedStudy
-from ensnare.config.study import Batch as BatchConfig
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths
-from ensnare.resolved import read_resolved
+from ensnare.resolved import read_resolved, with_batch_size
 from ensnare.status import Status
 
 _LOOKED_AT = 4096  # rows of a batch file that tell how long its samples took
@@ -36,22 +33,12 @@ def with_measured_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
     if config.batch.size != "auto" or all(item.runtime is not None for item in needs):
         return study
     try:
-        kept = _with_size(study, read_resolved(paths.study).config.batch.size)
+        kept = with_batch_size(study, read_resolved(paths.study).config.batch.size)
     except ArchiveError:  # nothing has run
         return study
     if any(_exists(paths, batch.key) for batch in plan_batches(kept)):
         return kept
-    return _with_size(study, _measured_size(study, paths))
-
-
-def settled_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
-    """Return a study with the size of batches that its run settled on, for the jobs of the run."""
-    if study.config.batch.size != "auto":
-        return study
-    try:
-        return _with_size(study, read_resolved(paths.study).config.batch.size)
-    except ArchiveError:
-        return study
+    return with_batch_size(study, _measured_size(study, paths))
 
 
 def mean_elapsed_s(paths: StudyPaths) -> float:
@@ -77,11 +64,6 @@ def _measured_size(study: LoadedStudy, paths: StudyPaths) -> int | str:
     size = size_for(mean_s, study.config.resources.cores)
     # short samples: batches that double are soon long enough, and the first results come early
     return "auto" if size >= min(MOST_SAMPLES, first_size(study)) else size
-
-
-def _with_size(study: LoadedStudy, size: int | str) -> LoadedStudy:
-    batch = BatchConfig.model_validate({"size": size})
-    return replace(study, config=study.config.model_copy(update={"batch": batch}))
 
 
 def _exists(paths: StudyPaths, key: str) -> bool:
