@@ -544,6 +544,8 @@ def test_samples_run_on_scratch_and_nothing_stays_there(tmp_path, monkeypatch):
         evaluate(study_tree(shell("echo y = 2"), scratch="$NODE_DIR"), tmp_path)
     with pytest.raises(BatchError, match=r"scratch: no directory"):
         evaluate(study_tree(shell("echo y = 2"), scratch="none"), tmp_path)
+    with pytest.raises(BatchError, match=r"scratch: cannot make /proc/ensnare-\S+ on \S+: "):
+        evaluate(study_tree(shell("echo y = 2"), scratch="/proc"), tmp_path)
 
 
 def test_a_sample_that_kills_its_worker_on_scratch_is_copied_back(tmp_path):
