@@ -364,14 +364,14 @@ def test_a_full_machine_stops_the_batch_and_is_no_outcome(tmp_path, log, monkeyp
     tree = study_tree(logged(log, f"[ -e {tmp_path}/space ] || exit 1;"), size=6)
     with monkeypatch.context() as patch:
         if full == "files cannot be made":
-            patch.setattr("ensnare.work.enter_empty", lambda _: os.open("/dev/full/x", 0))
-            patch.setattr("ensnare.work.MACHINE_TROUBLE", {errno.ENOTDIR})
+            patch.setattr("ensnare.runs.enter_empty", lambda _: os.open("/dev/full/x", 0))
+            patch.setattr("ensnare.runs.MACHINE_TROUBLE", {errno.ENOTDIR})
         elif full == "the code fails":
             patch.setattr("ensnare.directories._LEAST_SPACE", 2**70)
         else:
             patch.setattr("os.posix_spawn", lambda *_, **__: os.open("/dev/full/x", 0))
             patch.setattr("ensnare.model.MACHINE_TROUBLE", {errno.ENOTDIR})
-            patch.setattr("ensnare.work.MACHINE_TROUBLE", {errno.ENOTDIR})
+            patch.setattr("ensnare.runs.MACHINE_TROUBLE", {errno.ENOTDIR})
         with pytest.raises(BatchError, match="a sample cannot be run or recorded"):
             evaluate(tree, tmp_path)
     (tmp_path / "space").touch()
@@ -544,6 +544,8 @@ def test_samples_run_on_scratch_and_nothing_stays_there(tmp_path, monkeypatch):
         evaluate(study_tree(shell("echo y = 2"), scratch="$NODE_DIR"), tmp_path)
     with pytest.raises(BatchError, match=r"scratch: no directory"):
         evaluate(study_tree(shell("echo y = 2"), scratch="none"), tmp_path)
+    with pytest.raises(BatchError, match=r"scratch: cannot make /proc/ensnare-\S+ on \S+: "):
+        evaluate(study_tree(shell("echo y = 2"), scratch="/proc"), tmp_path)
 
 
 def test_a_sample_that_kills_its_worker_on_scratch_is_copied_back(tmp_path):

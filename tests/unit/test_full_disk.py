@@ -115,6 +115,18 @@ def test_a_journal_that_fills_the_disk(tmp_path, disk):
     assert_nothing_is_lost(tree, tmp_path, disk, log, most_again=2)
 
 
+def test_a_scratch_directory_that_is_full_before_anything_runs(tmp_path, disk):
+    log = tmp_path / "log"
+    tree = study_tree(logged(log), size=4, scratch=str(disk.root))
+    tree["study"] = "elsewhere"
+    prepared = prepare(tree, tmp_path / "apart")
+    disk.fill(leave=8192)
+    done = run_batch(prepared, tmp_path)
+    assert (done.returncode, lines_of(log)) == (1, [])
+    (line,) = done.stderr.splitlines()
+    assert f"scratch: no space left in {disk.root} on " in line
+
+
 def whole_study(tmp_path, log):
     """Return a study that was evaluated and gathered."""
     tree = study_tree(logged(log), size=300, keep="none")

@@ -322,7 +322,7 @@ def test_what_nobody_runs_again_costs_nothing_to_count(tmp_path, log, monkeypatc
     def refuse(*_):
         raise AssertionError("a file was read although nothing changed")
 
-    for name in ("OlderBatches", "planned_runs", "_mean_elapsed_s"):
+    for name in ("OlderBatches", "planned_runs", "mean_elapsed_s"):
         monkeypatch.setattr(announce, name, refuse)
     assert account_of(tree, tmp_path) == Account(0, 0, 4)
 

@@ -6,7 +6,8 @@ import pytest
 from small_studies import load, shell, study_tree
 
 from ensnare.errors import ConfigError
-from ensnare.model import compile_model, known_values
+from ensnare.model import compile_model
+from ensnare.samples import known_values
 from ensnare.status import Status
 
 

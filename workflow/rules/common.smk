@@ -3,13 +3,15 @@ import sys
 from pathlib import Path
 
 try:
-    from ensnare.batches import design_content, plan_batches
+    from ensnare.batches import batch_resources, design_content, plan_batches
     from ensnare.config import accepts_rerun, study_from_snakemake
     from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.figurenames import figure_names
+    from ensnare.jobends import growth
+    from ensnare.jobs import JobNeeds, stated_names
     from ensnare.paths import StudyPaths
-    from ensnare.resolved import resolved_tree
+    from ensnare.resolved import resolved_tree, with_settled_size
     from ensnare.runlock import wait_for_turn
 except ImportError as error:
     sys.exit(f"{error}; in the clone run: make install, and use the Python of .venv")
@@ -65,6 +67,35 @@ def evaluate_threads():
         return 1
 
 
+def stays_here(rule):
+    """Return whether a rule runs where Snakemake runs: a profile makes it a job by `set-resources`."""
+    return rule not in workflow.resource_settings.overwrite_resources
+
+
+def batch_threads(wildcards):
+    """Return the cores of the job of a batch: no more than its samples can use."""
+    return job_needs[wildcards.key].threads(evaluate_threads())
+
+
+def batch_resource(name):
+    """Return how much the job of a batch needs: what the study states, or else the profile."""
+
+    def amount(wildcards, input, threads, attempt):
+        grown = growth(paths.jobs(wildcards.key), attempt)
+        stated = job_needs[wildcards.key].resources(threads, grown)
+        if name in stated:
+            return stated[name]
+        # of what only some cases state, the others take what the profile says
+        defaults = dict(workflow.resource_settings.default_resources or {})
+        if name not in defaults:
+            # Snakemake takes no None for memory; its plugin for SLURM takes 0 as not stated
+            return 0 if name == "mem_mb" else None
+        known = {"input": input, "threads": threads, "attempt": attempt}
+        return defaults[name].evaluate(wildcards, **known).value
+
+    return amount
+
+
 def amendments():
     """Return the list of samples that were amended by hand, if there is one."""
     return [paths.amendments] if paths.amendments.exists() else []
@@ -89,9 +120,21 @@ def targets():
     ]
 
 
+def cut(study):
+    """Return the study with the size of its batches, which may depend on what has run."""
+    if not workflow.is_main_process:  # does not judge again: results come meanwhile
+        return in_one_line(with_settled_size, study, paths)
+    from ensnare.sizing import with_measured_size
+
+    return in_one_line(with_measured_size, study, paths)
+
+
 study = load()
 paths = StudyPaths.of(study.config.study)
+study = cut(study)
 batches = in_one_line(plan_batches, study)
+needs = batch_resources(study, batches)
+job_needs = {batch.key: JobNeeds(needs[batch.key], len(batch)) for batch in batches}
 batch_files = [paths.batch(batch.key) for batch in batches]
 tables = wanted_tables(study.config.analyses, study.config.design)
 analysis_tables = [paths.table(name) for name in tables]

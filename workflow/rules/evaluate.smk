@@ -11,7 +11,10 @@ rule evaluate:
     conda:
         "../envs/ensnare.yaml"
     # a local run uses all its cores for one batch after the other; --set-threads for others
-    threads: evaluate_threads()
+    threads: batch_threads
+    resources:
+        **{name: batch_resource(name) for name in stated_names(study)},
+        attempt=lambda wildcards, attempt: attempt,
     shell:
         '"$ENSNARE_PYTHON" -m ensnare evaluate-batch {input.study:q} {wildcards.key}'
-        " --threads {threads} --log {log:q}"
+        " --threads {threads} --attempt {resources.attempt} --log {log:q}"

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import h5py
 import numpy as np
 
 from ensnare.amendments import read_amendments
-from ensnare.batches import Batch, design_rows
+from ensnare.batches import Batch, batch_resources, case_table, design_rows
 from ensnare.config import LoadedStudy
 from ensnare.config.designs import (
     Composite,
@@ -25,7 +24,7 @@ from ensnare.paths import StudyPaths
 from ensnare.planned import planned_runs
 from ensnare.resolved import read_resolved
 from ensnare.reuse import OlderBatches
-from ensnare.status import Status
+from ensnare.sizing import mean_elapsed_s
 
 # finished samples worth more than this are not run again without a word [core-hours]
 RERUN_LIMIT_H = 100.0
@@ -37,7 +36,6 @@ _CANNOT_GROW: dict[type[Any], str] = {
     OneAtATime: "one_at_a_time with other levels",
     Composite: "composite with another tail",
 }
-_LOOKED_AT = 4096  # rows of a batch file that tell how long its samples took
 
 
 @dataclass(frozen=True)
@@ -87,38 +85,26 @@ def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPath
     if not missing:
         return Account(0, 0, total)
     older = OlderBatches(study, paths)
-    hour = 3600 / study.config.resources.threads
-    mean_s = _mean_elapsed_s(paths)
+    mean_s = mean_elapsed_s(paths)
     journals = any(paths.journal(batch.key).exists() for batch in missing)
     if not (older or journals or read_amendments(paths).skipped):
         run = sum(map(len, missing))
-        return Account(run, 0, total - run, run * mean_s / hour)
+        needs = batch_resources(study, missing)
+        cores = sum(len(batch) * needs[batch.key].cores for batch in missing)
+        return Account(run, 0, total - run, cores * mean_s / 3600)
     run = again = 0
-    times = [np.empty(0)]
+    times, cores_of = [np.empty(0)], [np.empty(0)]
+    cores_by_case = np.array([study.config.resources_of(c).cores for c in case_table(study)])
     for runs in planned_runs(study, missing, paths):
         found = older.find(runs.todo, runs)
         run, again = run + len(found.rest), again + len(found.again)
         times.append(older.elapsed_s(runs.samples.ids[found.rest]))
-    elapsed_s = np.concatenate(times)
+        cores_of.append(cores_by_case[runs.samples.case[found.rest]])
+    elapsed_s, core_h = np.concatenate(times), np.concatenate(cores_of) / 3600
     lost = ~np.isnan(elapsed_s)
-    lost_h, cost_s = elapsed_s[lost].sum() / hour, np.where(lost, elapsed_s, mean_s).sum()
-    return Account(run, again, total - run - again, cost_s / hour, int(lost.sum()), lost_h)
-
-
-def _mean_elapsed_s(paths: StudyPaths) -> float:
-    """Return how long a sample took, from the first of each batch [s]; NaN if none is known."""
-    sums = np.zeros(2)
-    for path in paths.batches.glob("*.h5"):
-        try:
-            with h5py.File(path, "r", locking=False) as file:
-                rows, size = file["rows"][:_LOOKED_AT], len(file["rows"])
-        except (OSError, KeyError):  # a damaged file; its journal has the samples
-            continue
-        good = ~np.isin(rows["status"], (Status.KILLED, Status.NOT_RUN, Status.SKIPPED))
-        elapsed_s = rows["elapsed_s"][good & np.isfinite(rows["elapsed_s"])]
-        if len(elapsed_s):
-            sums += np.array([elapsed_s.mean(), 1]) * size
-    return float(sums[0] / sums[1]) if sums[1] else float("nan")
+    lost_h = float((elapsed_s * core_h)[lost].sum())
+    cost_h = float((np.where(lost, elapsed_s, mean_s) * core_h).sum())
+    return Account(run, again, total - run - again, cost_h, int(lost.sum()), lost_h)
 
 
 def refuse_loss(study: LoadedStudy, account: Account, accepted: bool) -> None:

@@ -8,7 +8,7 @@ batches it has; a study that changes gets others, which then take over the sampl
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from ensnare.config import LoadedStudy
 from ensnare.config.designs import Lhs, MonteCarlo, Morris, Table, count_rows, design_options
 from ensnare.config.inputs import Input, input_identity
+from ensnare.config.resources import Resources
 from ensnare.errors import ConfigError
 from ensnare.identity import digest, file_digest, model_identity
 from ensnare.sweep import Case, case_identity, expand_cases
@@ -27,6 +28,11 @@ LAYOUT = 1
 _FIRST_SIZE = 512
 _FIRST_SIZE_VECTORIZED = 65536
 _PER_DOUBLING = 2
+# Where the time of a sample is known: how long a job should take [s], and on how many cores. The
+# number of cores is no profile's, since boundaries must not depend on where a study runs.
+_TARGET_S = 1200.0
+_TARGET_CORES = 4
+MOST_SAMPLES = 65536
 
 
 @dataclass(frozen=True)
@@ -215,32 +221,73 @@ def plan_batches(study: LoadedStudy) -> list[Batch]:
     identities = [case_identity(case, config.defaults) for case in cases]
     rows = design_rows(study)
     common = digest([LAYOUT, config.seed, design_identity(study), model_identity(study)], size=16)
-    return [_named(segments, identities, common) for segments in _cut(study, identities, rows)]
+    cut = _cut(study, cases, identities, rows)
+    return [_named(segments, identities, common) for segments in cut]
 
 
 def _cut(
-    study: LoadedStudy, identities: list[dict[str, Any]], rows: int
+    study: LoadedStudy, cases: list[Case], identities: list[dict[str, Any]], rows: int
 ) -> Iterator[tuple[Segment, ...]]:
-    """Cut every case by rows, or group cases of few rows."""
-    config = study.config
-    size = None if config.batch.size == "auto" else int(config.batch.size)
-    vectorized = config.model.python is not None and config.model.python.vectorized
-    first = _FIRST_SIZE_VECTORIZED if vectorized else _FIRST_SIZE
+    """Cut every case by rows, or group cases of few rows that need the same of a machine."""
     # sorted by content: the order of levels and factors in the file does not move a boundary
     order = sorted(range(len(identities)), key=lambda i: digest(identities[i]))
-    if rows >= (size or first):
-        for case in order:
-            for start, stop in boundaries(rows, size, first):
-                yield (Segment(case, start, stop),)
-        return
-    per_batch = max(1, (size or first) // rows)
-    for low, high in boundaries(len(order), per_batch if size else None, per_batch):
-        yield tuple(Segment(case, 0, rows) for case in order[low:high])
+    classes: dict[Resources, list[int]] = {}
+    for case in order:
+        classes.setdefault(study.config.resources_of(cases[case]), []).append(case)
+    first = first_size(study)
+    for needs, members in classes.items():
+        size = _stated_size(study, needs)
+        if rows >= (size or first):
+            for case in members:
+                for start, stop in boundaries(rows, size, first):
+                    yield (Segment(case, start, stop),)
+            continue
+        per_batch = max(1, (size or first) // rows)
+        for low, high in boundaries(len(members), per_batch if size else None, per_batch):
+            yield tuple(Segment(case, 0, rows) for case in members[low:high])
+
+
+def first_size(study: LoadedStudy) -> int:
+    """Return the size of the first batches where nothing says how long a sample takes."""
+    python = study.config.model.python
+    return _FIRST_SIZE_VECTORIZED if python is not None and python.vectorized else _FIRST_SIZE
+
+
+def _stated_size(study: LoadedStudy, needs: Resources) -> int | None:
+    """Return the size of batches that the study states, or that follows from what it states."""
+    if study.config.batch.size != "auto":
+        return int(study.config.batch.size)
+    return None if needs.runtime is None else size_for(needs.runtime, needs.cores)
+
+
+def size_for(elapsed_s: float, cores: int) -> int:
+    """Return how many samples make a job of the length that jobs should have.
+
+    Parameters
+    ----------
+    elapsed_s : float
+        Time of one sample [s].
+    cores : int
+        Cores of one sample.
+
+    Returns
+    -------
+    int
+        A power of two, so that few changes of the time move a boundary; 1 for long samples.
+    """
+    samples = max(1, _TARGET_CORES // cores) * _TARGET_S / elapsed_s
+    return 1 << max(0, int(min(samples, MOST_SAMPLES)).bit_length() - 1)
 
 
 def _named(segments: tuple[Segment, ...], identities: list[dict[str, Any]], common: str) -> Batch:
     content = [[identities[s.case], s.start, s.stop] for s in segments]
     return Batch(digest([common, content]), segments)
+
+
+def batch_resources(study: LoadedStudy, batches: Iterable[Batch]) -> dict[str, Resources]:
+    """Return what each sample of a batch needs, by its key; all of a batch need the same."""
+    cases = case_table(study)
+    return {b.key: study.config.resources_of(cases[b.segments[0].case]) for b in batches}
 
 
 def case_table(study: LoadedStudy) -> list[Case]:

@@ -18,12 +18,13 @@ from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
 from ensnare.config.designs import Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
-from ensnare.environment import base_environment, find_program
+from ensnare.environment import Surroundings, compile_surroundings, find_program
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.identity import digest, file_target, model_identity
 from ensnare.jinjatemplates import JinjaTemplate
-from ensnare.model import CommandModel, compile_model, known_values
+from ensnare.model import CommandModel, compile_model
 from ensnare.provenance import package_versions
+from ensnare.samples import known_values, varying_names
 from ensnare.templates import Placeholder, Template, parse_template
 
 
@@ -122,17 +123,20 @@ def _check_callable(study: LoadedStudy) -> None:
 def _check_command(study: LoadedStudy, model: CommandModel) -> None:
     """Check that placeholders name values, values are used, and programs exist."""
     used = _placeholders(study, model)
-    used |= _derived_needs(study, used)
+    used |= _derived_needs(study, used) | {str(study.config.resources.ranks)}
     _refuse_unused(study, used, "is in no template, command or environment variable")
     _check_programs(study)
 
 
 def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
     """Return the names that placeholders take, after checking that they can."""
+    around = model.surroundings
     places: list[tuple[str, Iterable[Template | JinjaTemplate]]] = [
         *((f"model.files: {f.target}", [f.template]) for f in model.files if f.template),
         ("model.command", [word for step in model.steps for word in step]),
-        *((f"model.environment.set.{name}", [t]) for name, t in model.variables.items()),
+        ("model.resume", [word for step in model.resume for word in step]),
+        *((f"model.environment.set.{name}", [t]) for name, t in around.variables.items()),
+        *_shared_places(study, around),
     ]
     known, factors, cases = study.config.value_names, study.config.factors, case_table(study)
     texts = {f for f, levels in factors.items() if isinstance(levels[0], str)}
@@ -160,6 +164,21 @@ def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
                 )
             used.add(place.name)
     return used
+
+
+def _shared_places(
+    study: LoadedStudy, around: Surroundings
+) -> Iterator[tuple[str, Iterable[Template]]]:
+    """Give what is loaded once for many samples, after checking that it is the same for them."""
+    own = varying_names(study) | set(study.config.derived)
+    sources = [around.source] if around.source else []
+    for key, templates in (("modules", around.modules), ("source", sources)):
+        where = f"model.environment.{key}"
+        for name in sorted(frozenset().union(*(t.names for t in templates)) & own):
+            raise ConfigError(
+                f"{where}: found '{name}'; expected only factors and constants, which samples share"
+            )
+        yield where, templates
 
 
 def _derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
@@ -222,30 +241,37 @@ def _refuse_directory(name: str, where: str) -> None:
 def _check_programs(study: LoadedStudy) -> None:
     """Check that the programs exist and can be run."""
     known = known_values(study)
-    environment = base_environment(study)
+    around = compile_surroundings(study, study.config.resources.threads)
+    searched = {around.search_path(known_values(study, c) | c) for c in case_table(study)}
+    for step in study.config.model.resume:
+        program = parse_template(step[0])
+        if program.names <= set(known) and not program.render(known).startswith("./"):
+            for search in searched:
+                _check_program(study, program.render(known), search, "model.resume")
     for number, step in enumerate(study.config.model.steps):
         program = parse_template(step[0])
         if not program.names <= set(known):  # another one for every sample
             continue
         word = program.render(known)
         if not word.startswith("./"):
-            _check_program(study, word, environment.get("PATH"))
+            for search in searched:
+                _check_program(study, word, search)
         elif number == 0:  # a later one can be made by the steps before
             _check_own_program(study, word)
 
 
-def _check_program(study: LoadedStudy, word: str, search: str | None) -> None:
+def _check_program(
+    study: LoadedStudy, word: str, search: str | None, where: str = "model.command"
+) -> None:
     """Check a program that all samples share."""
     try:
         path = find_program(word, os.fspath(study.directory.absolute()), search)
     except FileNotFoundError:
-        raise ConfigError(
-            f"model.command: no program '{word}' on PATH; {_beside(study, word)}"
-        ) from None
+        raise ConfigError(f"{where}: no program '{word}' on PATH; {_beside(study, word)}") from None
     if not os.path.isfile(path):
-        raise ConfigError(f"model.command: no program {path}")
+        raise ConfigError(f"{where}: no program {path}")
     if not os.access(path, os.X_OK):
-        raise ConfigError(f"model.command: {path} is not executable; run chmod +x on it")
+        raise ConfigError(f"{where}: {path} is not executable; run chmod +x on it")
 
 
 def _check_own_program(study: LoadedStudy, word: str) -> None:
@@ -265,6 +291,6 @@ def _beside(study: LoadedStudy, name: str) -> str:
     if name and os.path.isfile(study.path(name)):
         return f"for the one beside the study file write '${{study_dir}}/{name}'"
     return (
-        "give its path relative to the study file (with a /), or in model.environment.source a "
-        "file that sets PATH"
+        "give its path relative to the study file (with a /), or in model.environment a module or "
+        "a file to source that sets PATH"
     )

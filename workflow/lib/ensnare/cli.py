@@ -105,6 +105,7 @@ def _parser() -> _Parser:
     batch.add_argument("key", help="the batch")
     batch.add_argument("--log", type=Path, default="/dev/stdout", help="file for lines of progress")
     batch.add_argument("--threads", type=int, default=1, help="cores to use")
+    batch.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
     batch.set_defaults(run=_evaluate_batch)
     return parser
 
@@ -255,7 +256,7 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
         return code
     with line_log(options.log) as say:
         try:
-            evaluate_batch(study, batch, paths, options.threads, say)
+            evaluate_batch(study, batch, paths, options.threads, say, options.attempt)
         except EnsnareError as error:
             with contextlib.suppress(OSError):  # the disk may be full
                 say(str(error))

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Sequence
 
 _LEAST_SPACE = 1 << 20  # bytes; below it, codes fail for want of space
+_TAIL = 2000  # characters of a stream that a message keeps
 
 
 def enter_empty(directory: str) -> None:
@@ -111,6 +112,28 @@ def refuse_special(files: Sequence[str]) -> None:
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(os.stat(name).st_mode):
                 raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
+
+
+def last_words(streams: Sequence[str]) -> str:
+    """Return the end of the error stream, or of standard output, on lines of its own.
+
+    Parameters
+    ----------
+    streams : sequence of str
+        Files of standard output and standard error in the current directory.
+    """
+    for name in reversed(streams):
+        try:
+            # not to wait for ever where a code left a pipe
+            handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+            with open(handle, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+                text = file.read().decode(errors="replace").strip()
+        except OSError:
+            continue
+        if text:
+            return f"\n{text}"
+    return ""
 
 
 def prune_tree(directory: str, patterns: Sequence[str]) -> None:

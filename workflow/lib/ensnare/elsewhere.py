@@ -15,8 +15,10 @@ from ensnare.batches import Batch, plan_batches
 from ensnare.batchfile import journal_note, record_width
 from ensnare.config import LoadedStudy
 from ensnare.directories import enter_empty
+from ensnare.environment import FIND_MODULES, THREAD_VARIABLES
 from ensnare.errors import ArchiveError, ConfigError, OutputError
 from ensnare.journal import Journal, read_journal
+from ensnare.launcher import EXPORTED
 from ensnare.model import CommandModel, Values, compile_model
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths, write_whole
@@ -115,21 +117,26 @@ def run_script(study: LoadedStudy, model: CommandModel, values: Values) -> str:
 
     It leaves `run.done`: the exit code, and the times when it began and ended.
     """
-    config = study.config.model
     lines = ["#!/bin/bash", f"# sample {values['sample']} of the study {study.config.study}"]
     lines += ['cd "$(dirname "$0")" || exit 1', f"rm -f {DONE}"]
-    if config.environment.source is not None:
-        lines.append(f"source {shlex.quote(str(study.path(config.environment.source).absolute()))}")
-    threads = study.config.resources.threads
-    lines += [f'export {name}="${{{name}:-{threads}}}"' for name in _THREADS]
-    for name, template in model.variables.items():
+    around = model.surroundings
+    if around.modules:
+        lines.append(FIND_MODULES.rstrip())
+    lines += [f"module load {shlex.quote(m.render(values))} || exit 1" for m in around.modules]
+    if around.source is not None:
+        path = study.path(around.source.render(values)).absolute()
+        lines.append(f"source {shlex.quote(str(path))}")
+    threads = values["threads"]
+    lines += [f'export {name}="${{{name}:-{threads}}}"' for name in THREAD_VARIABLES]
+    if model.launcher:  # another machine may start ranks in another way
+        start = shlex.quote(shlex.join(model.launcher.command(values)))
+        lines.append(f'[ -n "${EXPORTED}" ] || {EXPORTED}={start}')
+        lines.append(f"export {EXPORTED}")
+    for name, template in around.variables.items():
         lines.append(f"export {name}={shlex.quote(template.render(values))}")
     lines += ["begin=$(date +%s.%N)", _commands(model, values), "code=$?"]
     lines += [f'echo "$code $begin $(date +%s.%N)" > {DONE}', "exit $code"]
     return "\n".join(lines) + "\n"
-
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def _commands(model: CommandModel, values: Values) -> str:
@@ -142,7 +149,8 @@ def _commands(model: CommandModel, values: Values) -> str:
             words[0] = os.path.join(model.base, words[0])
         more = ">>" if number else ">"
         streams = f"{more}{out} 2>&1" if out == error else f"{more}{out} 2{more}{error}"
-        steps.append(f"{shlex.join(words)} {streams} </dev/null")
+        start = f"${EXPORTED} " if model.launcher and model.launcher.steps[number] else ""
+        steps.append(f"{start}{shlex.join(words)} {streams} </dev/null")
     return " &&\n".join(steps)
 
 

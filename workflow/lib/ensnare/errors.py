@@ -5,6 +5,7 @@ EnsnareError                  one clear line for the user; a command ends with i
 ├── DesignError               the design cannot be made, or does not fit the batches
 ├── ArchiveError              a file of results is missing, damaged or of another layout
 └── BatchError                a batch cannot be evaluated (its samples may fail without this)
+    └── HandedBackError       the job of a batch has no time for the rest of it
 
 OutputError                   one sample's result cannot be read: becomes the status `unparsable`
 """
@@ -34,6 +35,10 @@ class ArchiveError(EnsnareError):
 
 class BatchError(EnsnareError):
     """A batch cannot be evaluated."""
+
+
+class HandedBackError(BatchError):
+    """The job of a batch leaves the rest of it to the next one: its time is up."""
 
 
 class OutputError(Exception):

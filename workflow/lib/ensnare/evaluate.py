@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.amendments import read_amendments
-from ensnare.batches import Batch, plan_batches
+from ensnare.batches import Batch, batch_resources, plan_batches
 from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
-from ensnare.errors import BatchError
+from ensnare.config.resources import Resources
+from ensnare.errors import BatchError, EnsnareError, HandedBackError
+from ensnare.jobends import begin_job, end_job
 from ensnare.journal import (
     Finished,
     Journal,
@@ -23,7 +25,9 @@ from ensnare.journal import (
     rows_of,
     without_result,
 )
-from ensnare.model import compile_model
+from ensnare.launcher import job_cores
+from ensnare.legs import Legs
+from ensnare.model import CommandModel, compile_model
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths
 from ensnare.pool import Pool
@@ -33,7 +37,8 @@ from ensnare.samples import read_samples
 from ensnare.status import Status
 from ensnare.stop import FailureLimit
 from ensnare.tally import Tally, count_statuses, publish
-from ensnare.work import BatchWork
+from ensnare.walltime import Walltime, job_end
+from ensnare.work import PENDING, BatchWork
 
 # the pool ticks twice a second: no record waits longer than a second to be on the disk
 _SYNC_S = 0.5
@@ -62,6 +67,7 @@ def evaluate_batch(
     paths: StudyPaths,
     workers: int,
     say: Callable[[str], None],
+    attempt: int = 1,
 ) -> None:
     """Evaluate the samples of a batch that are not known yet, and write the batch file.
 
@@ -77,34 +83,76 @@ def evaluate_batch(
         Number of cores to use.
     say : callable
         Receives lines of progress.
+    attempt : int
+        Which job of this batch it is in this call of Snakemake.
 
     Raises
     ------
     EnsnareError
-        If the batch cannot be evaluated. Failing samples are results, not errors.
+        If the batch cannot be evaluated, or not within the time of the job. Failing samples are
+        results, not errors.
     """
     with Owner(paths.owner(batch.key), say) as owner:
         if paths.batch(batch.key).exists():  # another job evaluated it while we waited
             say(f"batch {batch.key}: taken over from the job that evaluated it")
             return
-        samples = read_samples(study, batch.segments, paths.design)
-        model = load_callable(study) if study.config.model.python else compile_model(study)
-        outputs = record_width(study)
-        journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
+        known = read_journal(paths.journal(batch.key), record_width(study)).rows
+        goes_on = bool(Legs(paths.under_way(batch.key)).all())
+        begin_job(paths.jobs(batch.key), attempt, len(known), goes_on=goes_on)
+        walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
         try:
-            work = BatchWork(study, batch.key, samples, model, journal, paths)
-            todo, known = _unfinished(work, outputs, say)
-            limit = FailureLimit(study, batch, paths)
-            progress = Progress(f"batch {batch.key}", known, work.ended, say)
-            limit.begin(known)
-            _run(work, todo, workers, _Watch(work, owner, limit, progress))
-            journal.sync()
-        finally:
-            journal.close()
-        work.keeper.finish()
-        finished = read_journal(paths.journal(batch.key), outputs)
-        write_batch(paths.batch(batch.key), study, samples, finished)
-        paths.counts(batch.key).unlink(missing_ok=True)
+            _evaluate(study, batch, paths, _Job(workers, owner, walltime, say))
+        except EnsnareError as error:
+            end_job(paths.jobs(batch.key), handed_back=isinstance(error, HandedBackError))
+            raise
+        for done_with in (paths.counts(batch.key), paths.jobs(batch.key)):
+            done_with.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The job that evaluates a batch: its cores, its claim, its time, and its log."""
+
+    cores: int
+    owner: Owner
+    walltime: Walltime
+    say: Callable[[str], None]
+
+
+def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) -> None:
+    """Evaluate what is not known of a batch that is ours, and write its file."""
+    samples = read_samples(study, batch.segments, paths.design)
+    needs = batch_resources(study, [batch])[batch.key]
+    python = study.config.model.python
+    model = load_callable(study) if python else compile_model(study, needs.threads)
+    outputs = record_width(study)
+    journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
+    try:
+        work = BatchWork(study, batch.key, samples, model, journal, paths, job.walltime)
+        todo, known = _unfinished(work, outputs, job.say)
+        limit = FailureLimit(study, batch, paths)
+        progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
+        limit.begin(known)
+        watch = _Watch(work, job.owner, limit, progress)
+        _run(work, todo, _side_by_side(work, todo, needs, job.cores), watch)
+        journal.sync()
+    finally:
+        journal.close()
+    work.keeper.finish()
+    work.legs.clear()
+    finished = read_journal(paths.journal(batch.key), outputs)
+    write_batch(paths.batch(batch.key), study, samples, finished)
+
+
+def _side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, cores: int) -> int:
+    """Return how many samples to run at a time, after loading what they need of the machine."""
+    samples = work.samples
+    cases = sorted(set(samples.case[todo].tolist()))
+    if isinstance(work.model, CommandModel):
+        work.model.make_ready(samples.shared(case) for case in cases)
+    if not cases or needs.ranks is None:
+        return cores // needs.cores
+    return job_cores(cores).side_by_side(needs.cores)
 
 
 def _unfinished(
@@ -118,6 +166,7 @@ def _unfinished(
         attempts = dict(zip(names, times, strict=True))
         for i in np.flatnonzero(members(ids, own.withdrawn["sample_id"])).tolist():
             work.before[i] = attempts[ids[i]]
+    _count_legs(work, say)
     todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
     if len(todo) < len(ids):
         say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
@@ -132,6 +181,17 @@ def _unfinished(
     known = Tally(len(ids), count_statuses(own.rows["status"]))
     todo = np.sort(np.concatenate([found.rest, np.array([*found.again], np.int64)]))
     return todo, known + Tally(0, count_statuses(rows["status"]))
+
+
+def _count_legs(work: BatchWork, say: Callable[[str], None]) -> None:
+    """Count how often samples were started that were under way when the last job ended."""
+    legs = work.legs.all()
+    if not legs:
+        return
+    for i, sample_id in enumerate(work.samples.ids.tolist()):
+        if (leg := legs.get(sample_id.decode())) is not None:
+            work.before[i] = leg.attempts
+    say(f"batch {work.key}: {len(legs)} samples were under way; they go on in their directories")
 
 
 def _own(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
@@ -172,15 +232,24 @@ class _Watch:
 
     def tick(self) -> None:
         """Do what is due; called about twice a second."""
+        work = self.work
         if time.monotonic() - self._done >= _SYNC_S:
-            self.work.journal.sync()
+            work.journal.sync()
             self.publish(self.progress.tally())
             self._done = time.monotonic()
         if not self.owner.beat():
-            key = self.work.key
-            raise BatchError(f"batch {key}: another job took it over; this one stops")
+            raise BatchError(f"batch {work.key}: another job took it over; this one stops")
         self.limit.check(self.progress.tally())
         self.progress.show()
+        if work.study.config.model.resume:
+            work.legs.beat(work.under_way())
+            if work.walltime.is_over() and (running := work.under_way()):
+                work.journal.sync()
+                raise HandedBackError(
+                    f"batch {work.key}: the time of the job is up; {len(running)} samples that "
+                    "are under way go on in the next one, which the retries of the profile start, "
+                    "or snakemake when it is run again"
+                )
 
     def publish(self, tally: Tally) -> None:
         """Let others know how far the batch is."""
@@ -188,18 +257,31 @@ class _Watch:
 
 
 def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) -> None:
-    """Run samples in a pool of workers."""
+    """Run samples in a pool of workers.
+
+    Raises
+    ------
+    HandedBackError
+        If samples are left because the time of the job would not do for them.
+    """
     if not len(todo):
         return
     work.cut(todo)
-    threads = work.study.config.resources.threads
     python = isinstance(work.model, PythonModel)
     limit_s = work.study.config.timeout if python else None
     watch.publish(watch.progress.tally())
     try:
-        Pool(work, len(work.tasks), workers // threads, limit_s, watch.tick).run()
+        Pool(work, len(work.tasks), workers, limit_s, watch.tick).run()
         watch.publish(watch.progress.tally())  # of two that end at once, one sees the other
         watch.limit.check(watch.progress.tally(), final=True)
     finally:
         watch.progress.show(final=True)
         watch.publish(replace(watch.progress.tally(), rate=0.0))
+    if left := int((work.ended[todo] == PENDING).sum()):
+        work.journal.sync()
+        raise HandedBackError(
+            f"batch {work.key}: {left} of {len(work.samples)} samples are handed back: the job "
+            f"ends in {work.walltime.left_s():.0f} s, and samples may need "
+            f"{work.walltime.needed_s():.0f} s; the next job takes them, which the retries of the "
+            "profile start, or snakemake when it is run again"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import socket
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ensnare.config.model import Kept, kept_files
 from ensnare.directories import (
     copy_files,
     found_by_glob,
+    is_full,
     make_parents,
     open_tree,
     prune_tree,
@@ -23,6 +25,7 @@ from ensnare.directories import (
 )
 from ensnare.errors import BatchError
 from ensnare.identity import digest
+from ensnare.launcher import job_cores
 from ensnare.paths import StudyPaths, write_whole
 
 
@@ -50,8 +53,10 @@ class Keeper:
         self._final = os.path.abspath(paths.samples / key)
         self._pack = paths.pack(key) if config.pack else None
         self.root = self._final
-        if config.scratch is not None and config.model.python is None:
-            self.root = _scratch(study.path(os.path.expandvars(config.scratch)), self._final)
+        # what is to go on in another job must not be where that job cannot see it
+        if config.scratch is not None and not (config.model.python or config.model.resume):
+            nodes = 1 if config.resources.ranks is None else len(job_cores(1).per_node)
+            self.root = _scratch(study.path(os.path.expandvars(config.scratch)), self._final, nodes)
 
     def directory(self, sample_id: bytes) -> str:
         """Return where a sample runs."""
@@ -96,17 +101,28 @@ def _reduce(directory: str, kept: Kept) -> None:
         prune_tree(directory, kept)
 
 
-def _scratch(parent: Path, final: str) -> str:
+def _scratch(parent: Path, final: str, nodes: int) -> str:
     """Return a directory of our own below a scratch directory; the same for the same batch.
 
     So what a job that was killed left there is removed when the batch runs there again.
     """
+    here = f"on {os.environ.get('SLURMD_NODENAME') or socket.gethostname()}"
     if "$" in str(parent):
-        raise BatchError(f"scratch: the variable in '{parent}' is not set on this machine")
+        raise BatchError(f"scratch: the variable in '{parent}' is not set {here}")
     if not parent.is_dir():
-        raise BatchError(f"scratch: no directory {parent} on this machine")
+        raise BatchError(f"scratch: no directory {parent} {here}")
+    if nodes > 1:
+        raise BatchError(
+            f"scratch: {parent} {here} is not there for the ranks on the other nodes of this job "
+            f"of {nodes}; leave scratch out, or let the job have one node"
+        )
     root = parent.absolute() / f"ensnare-{os.getuid()}-{digest(final)}"
-    root.mkdir(mode=0o700, exist_ok=True)
+    try:
+        root.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise BatchError(f"scratch: cannot make {root} {here}: {error.strerror}") from None
+    if is_full(str(root)):
+        raise BatchError(f"scratch: no space left in {parent} {here}; make room and run again")
     if root.is_symlink() or root.stat().st_uid != os.getuid():
         raise BatchError(f"scratch: {root} belongs to another user; remove it")
     return str(root)

@@ -6,27 +6,26 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ensnare.config import LoadedStudy
 from ensnare.config.outputs import Output
-from ensnare.directories import refuse_special
-from ensnare.environment import base_environment, find_program
+from ensnare.directories import last_words, refuse_special
+from ensnare.environment import Surroundings, compile_surroundings, find_program
 from ensnare.errors import ConfigError, OutputError
 from ensnare.inputfiles import InputFile, compile_files, make_files
+from ensnare.launcher import Launcher, compile_launcher, said_by_system
 from ensnare.outputs import Parser, RunFiles, compile_parser, compile_success
 from ensnare.process import MACHINE_TROUBLE, Ended, run_step
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.templates import Template, Value, parse_template
 
 Values = Mapping[str, Value]
-_TAIL = 2000  # characters of the error stream that a message keeps
 _NOT_FOUND = 127  # what a shell returns
 # values that say how a run is made, not what it computes
-_HOW: dict[str, Value] = {"study_dir": ".", "threads": 1}
+_HOW: dict[str, Value] = {"study_dir": ".", "threads": 1, "ranks": 1}
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class CommandModel:
         What to make, in order; later ones overlay earlier ones.
     directories : tuple of str
         Subdirectories that the files need, parents first.
-    steps : tuple of tuple of Template
-        The words of each step.
+    steps, resume : tuple of tuple of Template
+        The words of each step, and of those that go on with a run that was interrupted.
     width : int
         How many numbers the outputs of a sample are; an array of m numbers counts m times, and
         its axis too if that is read.
@@ -49,8 +48,9 @@ class CommandModel:
     files: tuple[InputFile, ...]
     directories: tuple[str, ...]
     steps: tuple[tuple[Template, ...], ...]
-    variables: Mapping[str, Template]
-    environment: Mapping[str, str]
+    resume: tuple[tuple[Template, ...], ...]
+    launcher: Launcher | None
+    surroundings: Surroundings
     streams: tuple[str, str]
     parsers: tuple[Parser, ...]
     width: int
@@ -84,7 +84,7 @@ class CommandModel:
             os.makedirs(directory, exist_ok=True)
         make_files(self.files, values)
 
-    def commands(self, values: Values, search: str | None) -> list[list[str]]:
+    def commands(self, values: Values, search: str | None, goes_on: bool) -> list[list[str]]:
         """Return the words of each step; the program as a path, found on the path `search`.
 
         Raises
@@ -92,10 +92,27 @@ class CommandModel:
         FileNotFoundError
             If there is no such program.
         """
-        words = [[word.render(values) for word in step] for step in self.steps]
-        return [[self._program(step[0], search), *step[1:]] for step in words]
+        steps = self.resume if goes_on else self.steps
+        words = [[word.render(values) for word in step] for step in steps]
+        found = [[self._program(step[0], search), *step[1:]] for step in words]
+        return self.launcher.start(found, values, search, goes_on) if self.launcher else found
 
-    def run(self, values: Values, directory: str) -> Outcome:
+    def make_ready(self, cases: Iterable[Values]) -> None:
+        """Load what cases need of the machine, once for all workers to come.
+
+        Raises
+        ------
+        ConfigError
+            If a module, the file to source or the launcher is not there.
+        """
+        for values in cases:
+            search = self.surroundings.search_path(values)
+            if self.launcher:
+                self.launcher.check(search)
+
+    def run(
+        self, values: Values, directory: str, spent_s: float = 0.0, *, goes_on: bool = False
+    ) -> Outcome:
         """Run the prepared sample in the current directory, and read its outputs.
 
         Parameters
@@ -104,6 +121,10 @@ class CommandModel:
             Values of the sample.
         directory : str
             The current directory, for messages and parsers.
+        spent_s : float
+            Time that the sample ran before, which counts together with this one [s].
+        goes_on : bool
+            Run the steps that go on with a run that was interrupted.
 
         Raises
         ------
@@ -112,21 +133,24 @@ class CommandModel:
         ValueError
             If a value cannot be an argument.
         """
-        start = time.perf_counter()
+        start = time.perf_counter() - spent_s
         code = NO_EXIT_CODE
         environment = self.environment_of(values)
         try:
-            commands = self.commands(values, environment.get("PATH"))
+            commands = self.commands(values, environment.get("PATH"), goes_on)
         except FileNotFoundError as error:
             return self._not_started(directory, error.filename, error, start)
         for number, argv in enumerate(commands):
             left = None if self.limit_s is None else self.limit_s - (time.perf_counter() - start)
             try:
-                if number:
+                append = goes_on or number > 0
+                if append:
                     refuse_special(self.streams)
-                ended = run_step(argv, environment, self.streams, number > 0, left, self.most)
+                ended = run_step(argv, environment, self.streams, append, left, self.most)
             except OSError as error:
                 return self._not_started(directory, argv[0], error, start)
+            if self.launcher and self.launcher.launched(goes_on)[number]:
+                ended = said_by_system(ended)
             code = ended.exit_code
             if ended.flooded or ended.timed_out or code:
                 return self._ended_badly(ended, number + 1, start)
@@ -134,9 +158,8 @@ class CommandModel:
 
     def environment_of(self, values: Values) -> Mapping[str, str]:
         """Return the environment of a sample's command."""
-        if not self.variables:
-            return self.environment
-        return {**self.environment, **{k: t.render(values) for k, t in self.variables.items()}}
+        given = self.surroundings.of(values)
+        return self.launcher.environment(given, values) if self.launcher else given
 
     def parse(self, directory: str) -> list[float]:
         """Read the outputs of a finished run.
@@ -162,11 +185,15 @@ class CommandModel:
         nothing = [float("nan")] * self.width
         missing = next((text for check in self.success if (text := check(files))), "")
         if missing:
-            return Outcome(Status.UNSUCCESSFUL, code, elapsed_s, nothing, missing + self._tail())
+            return Outcome(
+                Status.UNSUCCESSFUL, code, elapsed_s, nothing, missing + last_words(self.streams)
+            )
         try:
             return Outcome(Status.OK, code, elapsed_s, self.parse(directory))
         except OutputError as error:
-            return Outcome(Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + self._tail())
+            return Outcome(
+                Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + last_words(self.streams)
+            )
 
     def _ended_badly(self, ended: Ended, step: int, start: float) -> Outcome:
         status, code = Status.FAILED, ended.exit_code
@@ -180,7 +207,7 @@ class CommandModel:
         elif ended.timed_out:
             status = Status.TIMEOUT
             message = f"step {step} passed the time limit of {self.limit_s:g} s"
-        return self._bad(status, code, start, message + self._tail())
+        return self._bad(status, code, start, message + last_words(self.streams))
 
     def _not_started(self, directory: str, program: str, error: OSError, start: float) -> Outcome:
         if error.errno in MACHINE_TROUBLE:
@@ -194,21 +221,6 @@ class CommandModel:
         nothing = [float("nan")] * self.width
         return Outcome(status, code, time.perf_counter() - start, nothing, message)
 
-    def _tail(self) -> str:
-        """Return the end of the error stream, on lines of its own."""
-        for name in (self.streams[1], self.streams[0]):
-            try:
-                # not to wait for ever where a code left a pipe
-                handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
-                with open(handle, "rb") as file:
-                    file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-                    text = file.read().decode(errors="replace").strip()
-            except OSError:
-                continue
-            if text:
-                return f"\n{text}"
-        return ""
-
     def _program(self, word: str, search: str | None) -> str:
         """Find the program of a step: relative to the study, to the sample, or on PATH."""
         path = self._programs.get((word, search))
@@ -218,8 +230,15 @@ class CommandModel:
         return path
 
 
-def compile_model(study: LoadedStudy) -> CommandModel:
+def compile_model(study: LoadedStudy, threads: int | None = None) -> CommandModel:
     """Compile the command model of a study.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    threads : int, optional
+        Threads of a sample, which the environment tells the code; default: those of most samples.
 
     Raises
     ------
@@ -229,18 +248,13 @@ def compile_model(study: LoadedStudy) -> CommandModel:
     config, model = study.config, study.config.model
     base = str(Path(study.directory).absolute())
     files = compile_files(study)
-    steps = [
-        tuple(_compile_text(word, f"{study.source}: model.command") for word in step)
-        for step in model.steps
-    ]
-    environment = base_environment(study)
-    where = f"{study.source}: model.environment"
     return CommandModel(
         files=files,
         directories=_directories(files, (model.stdout, model.stderr)),
-        steps=tuple(steps),
-        variables={k: _compile_text(str(v), where) for k, v in model.environment.set.items()},
-        environment=environment,
+        steps=_compile_steps(model.steps, f"{study.source}: model.command"),
+        resume=_compile_steps(model.resume, f"{study.source}: model.resume"),
+        launcher=compile_launcher(study),
+        surroundings=compile_surroundings(study, threads or config.resources.threads),
         streams=(model.stdout, model.stderr),
         parsers=tuple(
             _compile_output(o, study, f"{study.source}: model.outputs[{i}]")
@@ -252,6 +266,10 @@ def compile_model(study: LoadedStudy) -> CommandModel:
         most=config.stream_limit,
         base=base,
     )
+
+
+def _compile_steps(steps: list[list[str]], where: str) -> tuple[tuple[Template, ...], ...]:
+    return tuple(tuple(_compile_text(word, where) for word in step) for step in steps)
 
 
 def _compile_text(text: str, where: str) -> Template:
@@ -279,12 +297,3 @@ def _directories(files: Sequence[InputFile], others: Sequence[str]) -> tuple[str
     """Return the subdirectories to make before the files."""
     names = {os.path.dirname(os.path.normpath(f)) for f in [*(f.target for f in files), *others]}
     return tuple(sorted(names - {""}))
-
-
-def known_values(study: LoadedStudy) -> dict[str, Any]:
-    """Return the values that every sample of a study shares."""
-    return {
-        **study.config.constants,
-        "threads": study.config.resources.threads,
-        "study_dir": str(Path(study.directory).absolute()),
-    }

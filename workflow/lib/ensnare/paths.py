@@ -63,6 +63,14 @@ class StudyPaths:
         """Return the file in which the job of a batch publishes how far it is."""
         return self.batches / f"{key}.counts"
 
+    def jobs(self, key: str) -> Path:
+        """Return the file that says how the jobs of a batch ended so far."""
+        return self.batches / f"{key}.jobs"
+
+    def under_way(self, key: str) -> Path:
+        """Return the directory that says which samples of a batch another job can go on with."""
+        return self.root / "under_way" / key
+
     @property
     def stop(self) -> Path:
         """The file that says that too many samples failed."""

@@ -141,7 +141,7 @@ def _run(
         if cause is _Cause.ENDED:
             return _reap(child), False
         # no grace for one that writes too much: it could write gigabytes while it tidies up
-        grace_s = _GRACE_S if cause is _Cause.LATE else 0.0
+        grace_s = _GRACE_S if cause is _Cause.LATE or _has_a_step(child) else 0.0
         return _end(child, grace_s), cause is _Cause.LATE
     finally:
         if _adopter == os.getpid():
@@ -218,13 +218,26 @@ def end_descendants(spare: Collection[int] = ()) -> None:
     spare : collection of int
         Children to leave alone, with their descendants.
     """
-    pause_s = 0.001
+    pause_s, deadline = 0.001, time.monotonic() + _GRACE_S
+    asked: set[int] = set()
     while (others := _others(spare)) is not None:
         for process in others:
+            if _has_a_step(process) and time.monotonic() < deadline:
+                number = signal.SIGTERM if process not in asked else 0
+                asked.add(process)
+            else:
+                number = signal.SIGKILL
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+                os.kill(process, number)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, 0.1)
+
+
+def _has_a_step(process: int) -> bool:
+    """Return whether it is srun: what that started is elsewhere, and only a live one ends it."""
+    with contextlib.suppress(OSError), open(f"/proc/{process}/comm") as file:
+        return file.read() == "srun\n"
+    return False
 
 
 def _others(spare: Collection[int]) -> list[int] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy, load_study, parse_study
+from ensnare.config.study import Batch
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths, write_whole
 
@@ -46,6 +47,22 @@ def read_resolved(path: Path) -> LoadedStudy:
         reason = getattr(error, "strerror", None) or "not a resolved study"
         raise ArchiveError(f"{path}: {reason}; run snakemake first") from None
     return LoadedStudy(parse_study(study, source=source), directory, source)
+
+
+def with_batch_size(study: LoadedStudy, size: int | str) -> LoadedStudy:
+    """Return a study with another size of its batches."""
+    batch = Batch.model_validate({"size": size})
+    return replace(study, config=study.config.model_copy(update={"batch": batch}))
+
+
+def with_settled_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
+    """Return a study with the size of batches that its run settled on, for the jobs of the run."""
+    if study.config.batch.size != "auto":
+        return study
+    try:
+        return with_batch_size(study, read_resolved(paths.study).config.batch.size)
+    except ArchiveError:  # the job makes it
+        return study
 
 
 def results_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:

@@ -17,7 +17,6 @@ from ensnare.errors import ArchiveError, DesignError
 from ensnare.expressions import Expression
 from ensnare.identity import digest
 from ensnare.ids import sample_ids, sample_seed
-from ensnare.model import known_values
 from ensnare.sweep import Case, case_identity
 
 
@@ -47,12 +46,16 @@ class Samples:
     case: NDArray[np.int64]
     cases: Sequence[Case]
     row: NDArray[np.int64]
-    common: Mapping[str, Any]
+    common: Sequence[Mapping[str, Any]]
     expressions: Mapping[str, Expression]
     seed: int
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def shared(self, case: int) -> dict[str, Any]:
+        """Return the values that all samples of a case have."""
+        return {**self.common[case], **self.cases[case]}
 
     def values(self, i: int) -> dict[str, Any]:
         """Return all values of a sample by name.
@@ -64,8 +67,7 @@ class Samples:
         """
         sample = self.ids[i].decode()
         values = {
-            **self.common,
-            **self.cases[self.case[i]],
+            **self.shared(self.case[i]),
             **dict(zip(self.names, self.x[i].tolist(), strict=True)),
             "sample": sample,
             "seed": sample_seed(sample, self.seed),
@@ -92,8 +94,7 @@ class Samples:
         # a copy: a function that works in place must not change the design
         columns = np.array(self.x[start:stop].T, order="C")
         values: dict[str, Any] = {
-            **self.common,
-            **self.cases[self.case[start]],
+            **self.shared(self.case[start]),
             **dict(zip(self.names, columns, strict=True)),
         }
         if {"sample", "seed"} & set(names):
@@ -102,6 +103,17 @@ class Samples:
         for name, expression in self.expressions.items():
             values[name] = expression.evaluate(values)
         return values
+
+
+def known_values(study: LoadedStudy, case: Case | None = None) -> dict[str, Any]:
+    """Return the values that every sample of a case shares, but for its levels."""
+    needs = study.config.resources_of(case or {})
+    return {
+        **study.config.constants,
+        "threads": needs.threads,
+        "ranks": needs.rank_count,
+        "study_dir": str(Path(study.directory).absolute()),
+    }
 
 
 def varying_names(study: LoadedStudy) -> frozenset[str]:
@@ -180,7 +192,7 @@ def _samples(
         case=np.concatenate([np.full(len(s), s.case) for s in segments]),
         cases=cases,
         row=np.concatenate([np.arange(s.start, s.stop) for s in segments]),
-        common=known_values(study),
+        common=[known_values(study, case) for case in cases],
         expressions=study.config.expressions,
         seed=study.config.seed,
     )

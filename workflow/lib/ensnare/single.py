@@ -20,8 +20,9 @@ from ensnare.directories import enter_empty
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.gather import outside, range_message
 from ensnare.ids import row_words, sample_ids, sample_seed
-from ensnare.model import CommandModel, compile_model, known_values
+from ensnare.model import CommandModel, compile_model
 from ensnare.paths import StudyPaths
+from ensnare.samples import known_values
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.sweep import Case, case_identity, case_label
 
@@ -152,7 +153,7 @@ def complete_values(study: LoadedStudy, point: Point) -> Values:
         If a derived value is not a number.
     """
     config = study.config
-    full: Values = {**known_values(study), **point.values}
+    full: Values = {**known_values(study, point.values), **point.values}
     full["sample"] = sample_id_of(study, point)
     full["seed"] = sample_seed(full["sample"], config.seed)
     for name, expression in config.expressions.items():
@@ -198,7 +199,7 @@ def evaluate_one(study: LoadedStudy, point: Point, *, prepare_only: bool) -> dic
         if prepare_only:
             raise ConfigError("--prepare-only: a Python function has no files to prepare")
         return _report(study, _call_apart(study, load_callable(study), full), "")
-    model = compile_model(study)
+    model = compile_model(study, full["threads"])
     paths = StudyPaths.of(study.config.study)
     directory = (paths.samples / "by-hand" / str(full["sample"])).absolute()
     here = Path.cwd()

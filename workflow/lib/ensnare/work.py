@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import mmap
-import os
 import signal
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,15 +13,16 @@ from numpy.typing import NDArray
 
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
-from ensnare.directories import enter_empty, is_full
 from ensnare.journal import Journal, read_journal, rows_of
 from ensnare.kept import Keeper
+from ensnare.legs import Legs
 from ensnare.model import CommandModel
 from ensnare.paths import StudyPaths
-from ensnare.process import MACHINE_TROUBLE
 from ensnare.reread import Again, Rereader
+from ensnare.runs import SampleRuns
 from ensnare.samples import Samples
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
+from ensnare.walltime import Walltime
 from ensnare.worker import Death
 
 PENDING = 255
@@ -54,6 +52,7 @@ class BatchWork:
     model: CommandModel | PythonModel
     journal: Journal
     paths: StudyPaths
+    walltime: Walltime
 
     def __post_init__(self) -> None:
         n = len(self.samples)
@@ -66,6 +65,8 @@ class BatchWork:
         self.before = np.zeros(n, np.int64)
         self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
         self.keeper = Keeper(self.study, self.key, self.paths)
+        self.legs = Legs(self.paths.under_way(self.key))
+        self._runs = SampleRuns(self.samples, self.keeper, self.legs)
         self.again: dict[int, Again] = {}
         self._rereader: Rereader | None = None
         self._columns = column_order(self.study)
@@ -85,6 +86,11 @@ class BatchWork:
             for start in range(0, len(run), _CHUNK)
         ]
 
+    def under_way(self) -> list[str]:
+        """Return the samples that run now, of an external code."""
+        running = np.flatnonzero((self._alone == 1) & (self.ended == PENDING))
+        return [sample_id.decode() for sample_id in self.samples.ids[running].tolist()]
+
     def run_key(self, i: int) -> str:
         """Return the identity of what a sample runs; empty if it cannot even be prepared."""
         if isinstance(self.model, PythonModel):
@@ -97,6 +103,8 @@ class BatchWork:
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Evaluate the samples of a task that have not ended; see `worker.Work`."""
         chosen = self.tasks[task]
+        if not self.walltime.fits(len(chosen)):  # left to the next job
+            return
         if not isinstance(self.model, PythonModel):
             (i,) = chosen.tolist()
             self._alone[i] = 1
@@ -161,12 +169,14 @@ class BatchWork:
         end = Outcome(status, death.exit_code, death.elapsed_s, self._nothing, why)
         self._record(i, end, self.run_key(i))
         if isinstance(self.model, CommandModel):
+            self.legs.end(self.samples.ids[i].decode())
             self.keeper.settle(self.samples.ids[i], ok=False)
 
     def _record(self, i: int, end: Outcome, run_key: str) -> None:
         if not self._is_ordered:
             end = replace(end, outputs=[end.outputs[j] for j in self._columns])
         self.journal.append(self.samples.ids[i], (run_key, self.key), self._attempts(i), end)
+        self.walltime.note(i, end.elapsed_s)
         self.ended[i] = end.status
 
     def _do_alone(self, model: PythonModel, i: int, restart_clock: Callable[[], None]) -> None:
@@ -226,6 +236,7 @@ class BatchWork:
             ids[k].decode(): model.not_finite(outputs[k]) for k in np.flatnonzero(~good).tolist()
         }
         self.journal.append_rows(rows, messages)
+        self.walltime.note(chosen, elapsed_s)
         self.ended[chosen] = rows["status"]
 
     def _read_again(self, model: CommandModel, i: int) -> bool:
@@ -245,37 +256,14 @@ class BatchWork:
         """Run and record one sample of an external code."""
         again = True
         while again:
-            end, run_key = self._command(model, i)
+            end, run_key = self._runs.run(model, i, self._attempts(i))
+            self.legs.end(self.samples.ids[i].decode())
+            self.keeper.settle(self.samples.ids[i], ok=end.status is Status.OK)
             if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
                 # by the kernel for want of memory, or by hand
                 end = replace(end, status=Status.KILLED)
             again = self._tries_again(i, end.status)
         self._record(i, end, run_key)
-
-    def _command(self, model: CommandModel, i: int) -> tuple[Outcome, str]:
-        """Run one sample of an external code in a directory of its own."""
-        directory = self.keeper.directory(self.samples.ids[i])
-        run_key = ""
-        try:
-            values = self.samples.values(i)
-            run_key = model.identity(values)
-            enter_empty(directory)
-            model.prepare(values)
-            end = model.run(values, directory)
-        except OSError as error:
-            if error.errno in MACHINE_TROUBLE:
-                raise OSError(error.errno, error.strerror, directory) from None
-            text = f"{error.strerror}: {error.filename}"
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, text)
-        except ValueError as error:
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, str(error))
-        except Exception:  # a bug of ours in one sample must not end the batch
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._nothing, traceback.format_exc())
-        # whatever the status: a code may not notice that its output was cut short
-        if is_full(self.keeper.root):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
-        self.keeper.settle(self.samples.ids[i], ok=end.status is Status.OK)
-        return end, run_key
 
 
 def column_order(study: LoadedStudy) -> list[int]:

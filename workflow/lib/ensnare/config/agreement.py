@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ensnare.config.base import show
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ensnare.config.study import Study
 
 # placeholders that every sample has
-BUILT_IN = frozenset({"sample", "seed", "threads", "study_dir"})
+BUILT_IN = frozenset({"sample", "seed", "threads", "ranks", "study_dir"})
 
 # columns of samples.csv and of data frames, where inputs, factors and outputs stand too
 _SAMPLE_COLUMNS = frozenset(
@@ -173,9 +173,27 @@ def check_exclude(study: Study) -> None:
     """Check that every exclusion leaves out some case, and that some case is left."""
     if not study.exclude:
         return
+    _check_cases(study, {f"exclude[{i}]": levels for i, levels in enumerate(study.exclude)})
+    if not expand_cases(study.sweep, study.exclude):
+        raise ValueError("exclude: found no case that is left; remove an exclusion")
+
+
+def check_overrides(study: Study) -> None:
+    """Check that every override is about some case, and says something."""
+    if not study.overrides:
+        return
+    for i, override in enumerate(study.overrides):
+        if not override.resources.model_dump(exclude_none=True):
+            raise ValueError(
+                f"overrides[{i}].resources: found nothing; expected some, such as {{runtime: 6 h}}"
+            )
+    _check_cases(study, {f"overrides[{i}].when": o.when for i, o in enumerate(study.overrides)})
+
+
+def _check_cases(study: Study, selections: Mapping[str, Mapping[str, str | int | float]]) -> None:
+    """Check that selections name factors and levels, and that each has some case."""
     factors, cases = study.factors, expand_cases(study.sweep)
-    for i, levels in enumerate(study.exclude):
-        where = f"exclude[{i}]"
+    for where, levels in selections.items():
         if not levels:
             raise ValueError(f"{where}: found no factor; expected some, such as {{mesh: fine}}")
         for name, level in levels.items():
@@ -190,8 +208,6 @@ def check_exclude(study: Study) -> None:
                 )
         if not any(matches(case, levels) for case in cases):
             raise ValueError(f"{where}: no case has all of these levels; remove it or change it")
-    if not expand_cases(study.sweep, study.exclude):
-        raise ValueError("exclude: found no case that is left; remove an exclusion")
 
 
 def check_derived(study: Study) -> None:

@@ -51,7 +51,6 @@ from ensnare.config.model import (
     Keep,
     LinkFile,
     Model,
-    Resources,
     Success,
     TemplateFile,
     TreeFile,
@@ -67,6 +66,7 @@ from ensnare.config.outputs import (
     XmlOutput,
 )
 from ensnare.config.quantity import Axis, OutputBase
+from ensnare.config.resources import Override, ResourceChanges, Resources
 from ensnare.config.study import Batch, Study
 
 _ROOT = Path(__file__).parents[4]
@@ -115,6 +115,8 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`on_failure`", OnFailure),
     ("`keep`, as a mapping", Keep),
     ("`resources`", Resources),
+    ("`overrides`: a list of", Override),
+    ("`overrides`: `resources`", ResourceChanges),
     ("`batch`", Batch),
     ("`analyses`", Analyses),
     ("`analyses`: statistics", StatisticsAnalysis),
@@ -143,8 +145,8 @@ A study is one YAML file. `config.yaml` here is the default study; others are in
   directory.
 - `${name}` in templates, in words of the command and in environment variables takes inputs,
   derived values, factors, and `sample` (the sample's id), `seed` (its own seed, below 2^31),
-  `threads`, `study_dir` (the directory of the study file). `${name:.3e}` gives a format of its own.
-  Numbers are written as `.14g` unless told otherwise: 20 characters at most.
+  `threads`, `ranks`, `study_dir` (the directory of the study file). `${name:.3e}` gives a format of
+  its own. Numbers are written as `.14g` unless told otherwise: 20 characters at most.
 - A derived value is arithmetic (`b * h**3 / 12`): + - * / **, parentheses, `pi`, and
   sqrt exp log log10 log2 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh floor ceil
   minimum maximum abs.

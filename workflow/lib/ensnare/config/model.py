@@ -122,7 +122,12 @@ class Environment(Strict):
     set: dict[Variable, Word] = Field(
         {}, description="Environment variables; `${name}` in a value takes inputs and factors."
     )
-    source: FileName | None = Field(None, description="A bash file to source first.")
+    modules: list[Word] = Field(
+        [], description="Environment modules to load first, `Python/${version}` for a factor."
+    )
+    source: FileName | None = Field(
+        None, description="A bash file to source then; `${name}` takes factors and constants."
+    )
 
 
 class Success(Strict):
@@ -162,7 +167,18 @@ class Model(Strict):
     command: list[Part] = Field(
         [], description="One step `[program, argument, ...]` or a list of steps; no shell."
     )
+    resume: list[list[Word]] = Field(
+        [],
+        description="Steps that go on with a sample in its directory after its job ended under "
+        "way (time-out of the job, requeue, loss of a machine), in place of the command; with a "
+        "restart file of the code, and from the beginning if there is none.",
+    )
     python: Callable | None = Field(None, description="A Python function instead of a command.")
+    serial: Literal["all"] | list[Word] = Field(
+        [],
+        description="Steps that the MPI launcher does not start, by their program: `[blockMesh]`; "
+        "`all` for a run script that takes the launcher from `$ENSNARE_MPI`.",
+    )
     environment: Environment = Field(Environment(), description="What surrounds the command.")
     stdout: FileName = Field("stdout.txt", description="File that receives standard output.")
     stderr: FileName = Field("stderr.txt", description="File that receives standard error.")
@@ -179,6 +195,8 @@ class Model(Strict):
             raise ValueError("command mixes words and steps; expected [word, ...] or [[word, ...]]")
         if any(step == [] for step in self.command):
             raise ValueError("command: found an empty step; expected [program, argument, ...]")
+        if any(step == [] for step in self.resume):
+            raise ValueError("resume: found an empty step; expected [program, argument, ...]")
         plain = [o.name for o in self.outputs if isinstance(o, PlainOutput)]
         if self.command and plain:
             raise ValueError(
@@ -189,8 +207,10 @@ class Model(Strict):
             raise ValueError("a Python function returns its outputs; give only their names")
         if self.python and any(o.axis and o.axis.is_read for o in self.outputs):
             raise ValueError("a Python function returns values only; give the values of the axis")
-        if self.python and (self.files or self.success):
-            raise ValueError("files and success belong to a command, not to a Python function")
+        if self.python and (self.files or self.success or self.resume):
+            raise ValueError(
+                "files, success and resume belong to a command, not to a Python function"
+            )
         return self
 
     @property
@@ -199,12 +219,6 @@ class Model(Strict):
         if self.command and not isinstance(self.command[0], list):
             return [list(map(str, self.command))]
         return [list(step) for step in self.command]
-
-
-class Resources(Strict):
-    """What one sample needs."""
-
-    threads: Size = Field(1, description="Threads (cores) of one sample.")
 
 
 Kept = Annotated[

@@ -21,6 +21,7 @@ from ensnare.config.agreement import (
     check_design,
     check_exclude,
     check_names,
+    check_overrides,
     sorted_expressions,
 )
 from ensnare.config.analyses import Analyses, check_analyses, default_analyses, named
@@ -39,9 +40,12 @@ from ensnare.config.copulas import Copula, Copulas
 from ensnare.config.designs import Design
 from ensnare.config.failure import OnFailure
 from ensnare.config.inputs import Input
-from ensnare.config.model import KeepPolicy, Model, Resources
+from ensnare.config.model import KeepPolicy, Model
+from ensnare.config.ranks import check_ranks
+from ensnare.config.resources import Override, Resources, resources_of
 from ensnare.config.sweep import (
     MOST_CASES,
+    Case,
     Sweep,
     all_factors,
     check_sweep,
@@ -74,7 +78,10 @@ class Batch(Strict):
     """How samples are cut into jobs."""
 
     size: BatchSize = Field(
-        "auto", description="Samples per job; auto: 512, doubling after every second job."
+        "auto",
+        description="Samples per job. auto: so many that a job takes about 20 minutes on 4 cores, "
+        "by `resources.runtime`, or else by what samples took before; where neither is known, "
+        "512, doubling after every second job.",
     )
 
 
@@ -107,6 +114,11 @@ class Study(Strict):
     )
     model: Model = Field(description="The wrapped code.")
     resources: Resources = Field(Resources(), description="What one sample needs.")
+    overrides: list[Override] = Field(
+        [],
+        description="What the samples of some cases need instead: "
+        "`[{when: {mesh: fine}, resources: {runtime: 6 h}}]`; later entries win.",
+    )
     timeout: Seconds | None = Field(
         None, description="Longest time of one sample: `30 s`, `5 min`, `2 h`."
     )
@@ -175,6 +187,8 @@ class Study(Strict):
         check_derived(self)
         check_defaults(self)
         check_exclude(self)
+        check_overrides(self)
+        check_ranks(self)
         return self
 
     @property
@@ -198,6 +212,10 @@ class Study(Strict):
     def factors(self) -> dict[str, list[str | int | float]]:
         """Every factor with all of its levels; also those that only some level opens."""
         return all_factors(self.sweep)
+
+    def resources_of(self, case: Case) -> Resources:
+        """Return what the samples of a case need."""
+        return resources_of(self.resources, self.overrides, case)
 
     @property
     def expressions(self) -> dict[str, Expression]:

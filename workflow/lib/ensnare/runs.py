@@ -1,0 +1,96 @@
+"""Running the samples of an external code: each in a directory of its own, or on where it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import traceback
+
+from ensnare.directories import enter_empty, is_full
+from ensnare.kept import Keeper
+from ensnare.legs import Leg, Legs
+from ensnare.model import CommandModel, Values
+from ensnare.process import MACHINE_TROUBLE
+from ensnare.samples import Samples
+from ensnare.status import NO_EXIT_CODE, Outcome, Status
+
+
+class SampleRuns:
+    """The runs of an external code.
+
+    Parameters
+    ----------
+    samples : Samples
+        The samples of a batch.
+    keeper : Keeper
+        Their working directories.
+    legs : Legs
+        Those that are under way, if the model can go on with them.
+    """
+
+    def __init__(self, samples: Samples, keeper: Keeper, legs: Legs) -> None:
+        self._samples, self._keeper, self._legs = samples, keeper, legs
+
+    def run(self, model: CommandModel, i: int, attempts: int) -> tuple[Outcome, str]:
+        """Run a sample; return how it ended, and the identity of what it ran.
+
+        Parameters
+        ----------
+        model : CommandModel
+            The code.
+        i : int
+            The sample.
+        attempts : int
+            How often it was started, this time included.
+
+        Raises
+        ------
+        OSError
+            If the machine is exhausted; all that is the sample's own affair is an outcome.
+        """
+        name = self._samples.ids[i].decode()
+        directory = self._keeper.directory(self._samples.ids[i])
+        nothing = [float("nan")] * model.width
+        run_key = ""
+        try:
+            values = self._samples.values(i)
+            run_key = model.identity(values)
+            if model.resume:
+                end = self._go_on(model, values, name, Leg(run_key, attempts, 0.0))
+            else:
+                enter_empty(directory)
+                model.prepare(values)
+                end = model.run(values, directory)
+        except OSError as error:
+            if error.errno in MACHINE_TROUBLE:
+                raise OSError(error.errno, error.strerror, directory) from None
+            text = f"{error.strerror}: {error.filename}"
+            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, text)
+        except ValueError as error:
+            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, str(error))
+        except Exception:  # a bug of ours in one sample must not end the batch
+            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, traceback.format_exc())
+        # whatever the status: a code may not notice that its output was cut short
+        if is_full(self._keeper.root):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
+        return end, run_key
+
+    def _go_on(self, model: CommandModel, values: Values, name: str, leg: Leg) -> Outcome:
+        """Run a sample, or the rest of one that was under way when its job or worker ended."""
+        directory = f"{self._keeper.root}/{name}"
+        before = self._legs.find(name)
+        goes_on = (
+            before is not None
+            and before.run_key == leg.run_key
+            and os.path.isdir(directory)
+            and not os.path.islink(directory)
+        )
+        if before is not None and goes_on:
+            os.chdir(directory)
+            leg = Leg(leg.run_key, leg.attempts, before.spent_s)
+        else:
+            self._legs.end(name)  # before the directory it is about
+            enter_empty(directory)
+            model.prepare(values)
+        self._legs.begin(name, leg)
+        return model.run(values, directory, leg.spent_s, goes_on=goes_on)

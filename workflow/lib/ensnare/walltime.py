@@ -1,0 +1,135 @@
+"""When the job of a batch ends, and whether another sample fits into what is left of it."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import mmap
+import os
+import re
+import subprocess
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.errors import ConfigError
+
+UNTIL = "ENSNARE_UNTIL"
+# before the end of the job: to write what is on record, and for a code that tidies up
+MARGIN_S = 30.0
+_SLACK = 1.1  # times the time that nearly all samples needed
+_NEARLY_ALL = 0.95
+_LEFT = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
+_PATIENCE_S = 30.0
+
+
+def job_end() -> float | None:
+    """Return when the job that we run in ends [s since 1970]; None if nothing says so.
+
+    `ENSNARE_UNTIL` says it for any scheduler. In a SLURM job its environment does, or else the
+    controller, which is asked once.
+
+    Raises
+    ------
+    ConfigError
+        If `ENSNARE_UNTIL` is no time.
+    """
+    if text := os.environ.get(UNTIL, "").strip():
+        return _time(text)
+    if text := os.environ.get("SLURM_JOB_END_TIME", ""):
+        return float(text) if text.isdigit() else None
+    job = os.environ.get("SLURM_JOB_ID")
+    return _ask_slurm(job) if job else None
+
+
+def _time(text: str) -> float:
+    try:
+        end = float(text)
+    except ValueError:
+        try:
+            end = datetime.datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            end = math.nan
+    if not math.isfinite(end):
+        raise ConfigError(
+            f"{UNTIL}: got '{text}'; expected seconds since 1970, as of date +%s, or a time such "
+            "as 2026-01-31T18:00"
+        )
+    return end
+
+
+def _ask_slurm(job: str) -> float | None:
+    """Return when a SLURM job ends; None if it has no limit, or no one answers."""
+    try:
+        done = subprocess.run(
+            ["squeue", "-h", "-j", job, "-o", "%L"],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE_S,
+            check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    left_s = time_left_s(done.stdout)
+    return None if left_s is None else time.time() + left_s
+
+
+def time_left_s(text: str) -> float | None:
+    """Return the time left that `squeue -o %L` prints [s]: `1-02:03:04`, `5:00`; None if none."""
+    match = _LEFT.fullmatch(text.strip())
+    if not match:  # UNLIMITED, NOT_SET, INVALID
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return ((days * 24.0 + hours) * 60 + minutes) * 60 + seconds
+
+
+class Walltime:
+    """The time of a job, and what samples have taken so far, in memory shared by its workers.
+
+    Parameters
+    ----------
+    end : float or None
+        When the job ends [s since 1970]; None for never.
+    samples : int
+        How many samples there are.
+    known : ndarray of float
+        Times of samples that ended in earlier jobs [s].
+    """
+
+    def __init__(self, end: float | None, samples: int, known: NDArray[np.float64]) -> None:
+        self._end = math.inf if end is None else end
+        self._took = np.frombuffer(mmap.mmap(-1, max(1, 4 * samples)), np.float32, samples)
+        self._took[:] = np.nan
+        self._known = known[np.isfinite(known)].astype(np.float32)
+        self._begun = False
+
+    def note(self, i: int | NDArray[np.int64], elapsed_s: float) -> None:
+        """Note how long a sample took, or each of some samples."""
+        self._took[i] = elapsed_s
+
+    def left_s(self) -> float:
+        """Return how long the job still lasts [s]."""
+        return self._end - time.time()
+
+    def needed_s(self) -> float:
+        """Return how much time a sample should have; 0 if none has ended [s]."""
+        took = np.sort(np.concatenate([self._known, self._took[~np.isnan(self._took)]]))
+        if not len(took):
+            return 0.0
+        return _SLACK * float(took[math.ceil(_NEARLY_ALL * len(took)) - 1]) + MARGIN_S
+
+    def fits(self, samples: int = 1) -> bool:
+        """Return whether so many samples, one after the other, should end before the job.
+
+        The first ones of each worker always do: a new job has no less time than the next one.
+        """
+        if not math.isfinite(self._end):
+            return True
+        if not self._begun:
+            self._begun = True
+            return True
+        needed_s = self.needed_s()
+        return self.left_s() > (needed_s - MARGIN_S) * samples + MARGIN_S if needed_s else True
+
+    def is_over(self) -> bool:
+        """Return whether the time is up for samples that can go on in another job."""
+        return self.left_s() < MARGIN_S
