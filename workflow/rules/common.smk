@@ -75,7 +75,7 @@ def batch_threads(wildcards):
 def batch_resource(name):
     """Return how much the job of a batch needs: what the study states, or else the profile."""
 
-    def amount(wildcards, input, threads, attempt):
+    def amount(wildcards, input, threads, attempt, rulename, async_run):
         grown = growth(paths.jobs(wildcards.key), attempt)
         stated = job_needs[wildcards.key].resources(threads, grown)
         if name in stated:
@@ -85,7 +85,8 @@ def batch_resource(name):
         if name not in defaults:
             # Snakemake takes no None for memory; its plugin for SLURM takes 0 as not stated
             return 0 if name == "mem_mb" else None
-        known = {"input": input, "threads": threads, "attempt": attempt}
+        known = dict(input=input, threads=threads, attempt=attempt)
+        known |= dict(rulename=rulename, async_run=async_run)
         return defaults[name].evaluate(wildcards, **known).value
 
     return amount
