@@ -67,7 +67,8 @@ def evaluate_threads():
 
 def stays_here(rule):
     """Return whether a rule runs where Snakemake runs: a profile makes it a job by `set-resources`."""
-    return rule not in workflow.resource_settings.overwrite_resources
+    name = workflow.modifier.modify_rulename(rule)  # of a module, with its prefix
+    return name not in workflow.resource_settings.overwrite_resources
 
 
 def amendments():
