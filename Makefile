@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# short: it holds sockets
+CLUSTER ?= /tmp/ensnare-slurm-$(shell id -u)
 # the environment first: programs started by a study see its Python
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run install check test test-full docs clean
+.PHONY: run install check test test-full cluster-start cluster-stop docs clean
 
 ## run the default study on this machine; results/beam/report.html
 run: install
@@ -35,6 +37,13 @@ test: install
 ## all tests, also those that take long
 test-full: install
 	pytest
+
+## a real SLURM on this machine to try things on; prints what to export
+cluster-start: install
+	python tests/cluster/slurm_cluster.py start $(CLUSTER)
+
+cluster-stop: install
+	python tests/cluster/slurm_cluster.py stop $(CLUSTER)
 
 ## write the schema and config/README.md from the study model
 docs: install

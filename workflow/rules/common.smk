@@ -92,6 +92,12 @@ def batch_resource(name):
     return amount
 
 
+def stays_here(rule):
+    """Return whether a rule runs where Snakemake runs: a profile makes it a job by `set-resources`."""
+    name = workflow.modifier.modify_rulename(rule)  # of a module, with its prefix
+    return name not in workflow.resource_settings.overwrite_resources
+
+
 def amendments():
     """Return the list of samples that were amended by hand, if there is one."""
     return [paths.amendments] if paths.amendments.exists() else []
