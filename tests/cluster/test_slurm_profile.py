@@ -95,7 +95,7 @@ def test_a_study_runs_without_accounting(bare_slurm, on_cluster, tmp_path):
     assert (tmp_path / "results/small/report.html").exists()
 
 
-@pytest.mark.parametrize("daemon", ["recorder", "accounting"])
+@pytest.mark.parametrize("daemon", ["recorder", pytest.param("accounting", marks=pytest.mark.full)])
 def test_a_study_runs_while_accounting_lags(slurm, on_cluster, tmp_path, daemon):
     slurm.daemons.send(daemon, signal.SIGSTOP)
     done = on_cluster(slurm, study=awk_study(4))
@@ -109,6 +109,7 @@ def test_a_study_survives_an_accounting_that_is_stopped(slurm, on_cluster, tmp_p
     assert done.code == 0, done.text
 
 
+@pytest.mark.full
 def test_a_controller_that_is_away_for_a_while_costs_no_job(slurm, on_cluster, tmp_path):
     gate, log = tmp_path / "gate", tmp_path / "log"
     study = awk_study(4)
