@@ -5,7 +5,6 @@ import sys
 
 import pandas as pd
 import pytest
-from killing import wait_until
 from mpi_programs import OUTPUTS, VARIABLES, lines_by_sample, write_program
 from workflow_helpers import ROOT, awk_study, environment
 
@@ -112,12 +111,15 @@ def test_a_study_inside_one_allocation_has_steps_on_all_of_its_nodes(tmp_path, s
 
 
 def test_a_worker_that_dies_takes_its_step_along(tmp_path, slurm, on_cluster, mpi_study):
-    # the sample kills its worker, the parent of its srun: the next one needs the cores
-    study = mpi_study(size=2, ranks=4)
+    # a sample kills its worker, the parent of its srun; all others need the cores of that step
+    study = mpi_study(size=2, ranks=4, timeout="1 min")
     program = study["model"]["command"]
-    script = "$ENSNARE_MPI sleep 1000 & sleep 3; kill -9 $PPID; sleep 1000"
-    study["model"] |= {"command": [["sh", "-c", script], program], "serial": ["sh"]}
+    ends = "$ENSNARE_MPI sleep 1000 & sleep 3; kill -9 $PPID; sleep 1000"
+    script = ["sh", "-c", f"if mkdir {tmp_path}/once; then {ends}; fi"]
+    study["model"] |= {"command": [script, program], "serial": ["sh"]}
     wanted = ["evaluate:tasks=4", "evaluate:cpus_per_task=1"]
     done = on_cluster(slurm, "--set-resources", *wanted, "--", study=study)
     assert done.code == 0, done.text
-    wait_until(lambda: running(slurm) == [], "the end of all steps")
+    assert (tmp_path / "once").is_dir()
+    assert samples(tmp_path)["status"].tolist() == ["ok", "ok"]
+    assert samples(tmp_path)["attempts"].sum() == 3

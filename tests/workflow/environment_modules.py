@@ -4,19 +4,28 @@ from pathlib import Path
 
 import pytest
 
-_INIT = Path("/usr/share/modules/init/bash")
+INIT = Path("/usr/share/modules/init/bash")
 PACKAGES = "environment-modules"
 
 
-def write_modules(directory, versions=("1", "2")):
-    """Write modules `solver/<version>`, whose own Python breaks every other one.
+def write_modules(directory, versions=("1", "2"), poison=True):
+    """Write modules `solver/<version>`, whose own Python comes first on PATH and does nothing.
+
+    Parameters
+    ----------
+    directory : Path
+        Where.
+    versions : sequence of str
+        The versions.
+    poison : bool
+        Also set what breaks every other Python.
 
     Returns
     -------
     dict
         The variables that have them found.
     """
-    if not _INIT.exists():
+    if not INIT.exists():
         pytest.skip(f"environment-modules is not installed; apt-get install {PACKAGES}")
     for version in versions:
         root = directory / f"solver-{version}"
@@ -26,8 +35,8 @@ def write_modules(directory, versions=("1", "2")):
             (root / "bin" / name).chmod(0o755)
         path = directory / "modulefiles" / "solver" / version
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            f"#%Module1.0\nprepend-path PATH {root}/bin\nsetenv PYTHONHOME /nowhere\n"
-            f"setenv PYTHONPATH /nowhere\nsetenv SOLVER_VERSION {version}\n"
-        )
+        lines = ["#%Module1.0", f"prepend-path PATH {root}/bin", f"setenv SOLVER_VERSION {version}"]
+        if poison:
+            lines += ["setenv PYTHONHOME /nowhere", "setenv PYTHONPATH /nowhere"]
+        path.write_text("\n".join(lines) + "\n")
     return {"MODULEPATH": str(directory / "modulefiles")}
