@@ -109,8 +109,12 @@ def test_a_study_survives_an_accounting_that_is_stopped(slurm, on_cluster, tmp_p
     assert done.code == 0, done.text
 
 
+def queries(slurm):
+    return slurm.calls()["squeue"] + slurm.calls()["sacct"]
+
+
 @pytest.mark.full
-def test_a_controller_that_is_away_for_a_while_costs_no_job(slurm, on_cluster, tmp_path):
+def test_a_slurm_that_is_away_for_a_while_costs_no_job(slurm, on_cluster, tmp_path):
     gate, log = tmp_path / "gate", tmp_path / "log"
     study = awk_study(4)
     script = f"echo start >> {log}; while [ ! -e {gate} ]; do sleep 0.1; done; echo ${{a}} ${{b}}"
@@ -119,8 +123,11 @@ def test_a_controller_that_is_away_for_a_while_costs_no_job(slurm, on_cluster, t
     with on_cluster.started(slurm, on_cluster.command(study=study)) as snakemake:
         wait_until(log.exists, "the first sample", 120)
         slurm.daemons.end("slurmctld")
-        asked = slurm.calls()["squeue"]
-        wait_until(lambda: slurm.calls()["squeue"] > asked + 1, "queries without an answer", 300)
+        slurm.daemons.end("accounting")
+        asked = queries(slurm)
+        # the plugin by itself tries five times and then forgets its jobs
+        wait_until(lambda: queries(slurm) > asked + 6, "queries without an answer", 400)
+        slurm.start_daemon("accounting")
         slurm.start_daemon("slurmctld")
         gate.touch()
         wait_until(lambda: snakemake.poll() is not None, "the end of the study", 300)
