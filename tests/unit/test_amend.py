@@ -47,7 +47,7 @@ class Study:
     def run(self):
         """Evaluate; return the arrays and which samples ran, checked with what was announced."""
         config, paths, batches = prepare(self.tree, self.directory)
-        announced, _ = count_samples(config, batches, paths)
+        announced = count_samples(config, batches, paths).run
         before = len(started(self.log))
         _, arrays = evaluate(self.tree, self.directory)
         ran = started(self.log)[before:]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensnare.ids import ID_LENGTH, occurrences, row_words, sample_ids, sample_seed
+from ensnare.ids import ID_LENGTH, find_ids, occurrences, row_words, sample_ids, sample_seed
 from ensnare.sweep import case_identity
 
 
@@ -103,3 +103,25 @@ def test_seeds_differ_and_fit_31_bits(rng):
     assert max(seeds) > 2**30
     assert sample_seed(ids[0], 0) == seeds[0]
     assert sample_seed(ids[0], 1) != seeds[0]
+
+
+def test_ids_are_found_wherever_they_stand(rng):
+    known = hex_ids(rng, 5000)
+    wanted = np.concatenate([known[rng.permutation(5000)[:700]], hex_ids(rng, 300)])
+    place = find_ids(wanted, known)
+    np.testing.assert_array_equal(known[place[:700]], wanted[:700])
+    assert (place[700:] == -1).all()
+    assert (find_ids(wanted, known[:0]) == -1).all()
+    assert len(find_ids(known[:0], known)) == 0
+
+
+def test_two_ids_with_one_key_are_told_apart(rng, monkeypatch):
+    monkeypatch.setattr("ensnare.ids.id_keys", lambda ids: np.zeros(len(ids), np.uint64))
+    known = hex_ids(rng, 50)
+    order = rng.permutation(50)
+    np.testing.assert_array_equal(find_ids(known[order], known), order)
+    assert (find_ids(hex_ids(rng, 5), known) == -1).all()
+
+
+def hex_ids(rng, n):
+    return np.array([rng.bytes(10).hex().encode() for _ in range(n)], "S20")

@@ -240,7 +240,7 @@ def test_damage_to_the_note_does_not_cost_what_it_is_about(tmp_path):
     path.write_bytes(data)
     assert journal_about(path) == ""
     journal = Journal(path, 2)
-    journal.describe("two outputs")
+    journal.note("two outputs")
     journal.close()
     assert journal_about(path) == "two outputs"
     assert assert_right(read_journal(path, 2)) == [1]
@@ -275,12 +275,15 @@ def test_a_message_is_stored_as_every_file_can_hold_it(text):
         assert clean == text
 
 
-def test_the_latest_of_equal_ids_keeps_the_order_of_the_file():
+def test_the_latest_of_equal_ids_keeps_the_order_of_the_file(monkeypatch):
     rows = np.zeros(5, row_type(1))
     rows["sample_id"] = [b"b", b"a", b"b", b"c", b"a"]
     rows["exit_code"] = range(5)
     assert latest(rows)["exit_code"].tolist() == [2, 3, 4]
     assert len(latest(rows[:0])) == 0
+    # ids that all have the same word
+    monkeypatch.setattr("ensnare.journal.id_keys", lambda ids: np.zeros(len(ids), np.uint64))
+    assert latest(rows)["exit_code"].tolist() == [2, 3, 4]
 
 
 def test_members_is_isin():

@@ -18,9 +18,9 @@ from ensnare.picklefile import read_pickle
 
 SCRIPTS = {
     "make_design": 2,
-    "gather": 3,
-    "compute_statistics": 1,
-    "compute_sobol_indices": 1,
+    "gather": 2,
+    "write_samples": 1,
+    "compute_table": 1,  # of several: whichever comes first
     "plot_figures": 2,
     "write_report": 1,
 }

@@ -104,7 +104,7 @@ def test_a_hundred_thousand_runs_of_an_external_code(tmp_path):
     study["keep"] = "none"
     study["model"] = {
         "files": [{"template": "in.txt"}],
-        "command": ["./nothing", "in.txt"],
+        "command": ["${study_dir}/nothing", "in.txt"],
         "outputs": [{"name": "a", "table": "in.txt", "column": "x0"}],
     }
     names = [f"x{i}" for i in range(10)]

@@ -16,6 +16,7 @@ from ensnare.config.model import Kept, kept_files
 from ensnare.errors import ArchiveError, BatchError
 from ensnare.hdf5file import new_hdf5
 from ensnare.identity import parser_identity
+from ensnare.ids import find_ids
 from ensnare.journal import Finished, journal_about, journal_notes, read_journal, row_type
 from ensnare.paths import write_whole
 from ensnare.provenance import host, package_versions
@@ -94,13 +95,10 @@ def write_batch(path: Path, study: LoadedStudy, samples: Samples, finished: Fini
     BatchError
         If a sample is missing in the journal.
     """
-    order = np.argsort(finished.rows["sample_id"])
-    ids = finished.rows["sample_id"][order]
-    place = np.minimum(np.searchsorted(ids, samples.ids), max(len(ids) - 1, 0))
-    if not len(ids) or (ids[place] != samples.ids).any():
+    place = find_ids(samples.ids, finished.rows["sample_id"])
+    if (place < 0).any():
         raise BatchError(f"{path}: the journal lacks samples of the batch; run snakemake again")
-    rows = finished.rows[order[place]]
-    write_rows(path, Finished(rows, finished.messages), parsers_of(study))
+    write_rows(path, Finished(finished.rows[place], finished.messages), parsers_of(study))
 
 
 def write_rows(

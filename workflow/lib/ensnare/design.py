@@ -111,7 +111,9 @@ def _from_distributions(
     order = sorted(names)
     marginals, couplings = joint_distribution(study, order)
     u, place, group = unit_points(study.config.design, order, study.config.seed)
-    x = from_uniform(u, marginals, couplings)[:, [order.index(name) for name in names]]
+    x = from_uniform(u, marginals, couplings)
+    if order != names:
+        x = x[:, [order.index(name) for name in names]]
     return x, None if place is None else _blocks(place, order, names), group
 
 

@@ -168,7 +168,7 @@ class _Watch:
     owner: Owner
     limit: FailureLimit
     progress: Progress
-    _done: float = field(default_factory=time.monotonic)
+    _done: float = field(default_factory=lambda: time.monotonic())
 
     def tick(self) -> None:
         """Do what is due; called about twice a second."""

@@ -18,6 +18,7 @@ from ensnare.sweep import Level
 ID_BYTES = 10  # 80 bits: a clash among ten million samples has a chance of 4e-11
 ID_LENGTH = 2 * ID_BYTES
 
+_CHUNK = 65536  # rows of which copies are made
 Words = NDArray[np.uint64]
 
 
@@ -48,13 +49,15 @@ def row_words(x: NDArray[np.float64], names: Sequence[str]) -> Words:
     ndarray of uint64, shape (n, 2)
         The same for equal rows; equal rows are told apart by `occurrences`.
     """
-    bits = (np.ascontiguousarray(x, np.float64) + 0.0).view(np.uint64)  # + 0.0: -0.0 is 0.0
     words = np.zeros((len(x), 2), np.uint64)
-    for lane in range(2):
-        for column, name in enumerate(names):
-            words[:, lane] += _mix(_mix(bits[:, column] ^ _salt(name)[lane]) + _salt(name)[lane])
-        words[:, lane] = _mix(words[:, lane])
-    return words
+    for start in range(0, len(x), _CHUNK):
+        at = slice(start, start + _CHUNK)
+        bits = (np.ascontiguousarray(x[at], np.float64) + 0.0).view(np.uint64)  # -0.0 is 0.0
+        for lane in range(2):
+            for column, name in enumerate(names):
+                salt = _salt(name)[lane]
+                words[at, lane] += _mix(_mix(bits[:, column] ^ salt) + salt)
+    return _mix(words)
 
 
 def occurrences(words: Words) -> NDArray[np.uint64]:
@@ -92,6 +95,46 @@ def sample_ids(rows: Words, occurrence: NDArray[np.uint64], case: dict[str, Leve
     words = _mix(rows + salt + _mix(occurrence * np.uint64(0x9E3779B97F4A7C15))[:, None])
     raw = np.ascontiguousarray(words).view(np.uint8).reshape(-1, 16)[:, :ID_BYTES]
     return np.frombuffer(raw.tobytes().hex().encode(), f"S{ID_LENGTH}")
+
+
+def find_ids(ids: NDArray[np.bytes_], known: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """Return where each id stands among known ones, which are all different.
+
+    Parameters
+    ----------
+    ids, known : ndarray of S20, shape (n,) and (k,)
+        Sample ids.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Positions in `known`; -1 for those that are not there.
+    """
+    if not len(known):
+        return np.full(len(ids), -1, np.int64)
+    keys = id_keys(known)
+    order = np.argsort(keys, kind="stable")
+    place = order[np.minimum(np.searchsorted(keys, id_keys(ids), sorter=order), len(known) - 1)]
+    missed = np.flatnonzero(known[place] != ids)
+    place[missed] = -1
+    if len(missed) and (np.diff(keys[order]) == 0).any():  # two ids with one key: one by one
+        at = {name: i for i, name in enumerate(known.tolist())}
+        place[missed] = [at.get(name, -1) for name in ids[missed].tolist()]
+    return place
+
+
+def id_keys(ids: NDArray[np.bytes_]) -> Words:
+    """Return a word for each id, by which to sort: comparing text takes ten times as long.
+
+    Words of different ids differ, but for one pair in 2^64.
+    """
+    padded = np.zeros((len(ids), -(-ID_LENGTH // 8) * 8), np.uint8)
+    text = np.ascontiguousarray(ids, f"S{ID_LENGTH}")
+    padded[:, :ID_LENGTH] = text.view(np.uint8).reshape(-1, ID_LENGTH)
+    keys = np.zeros(len(ids), np.uint64)
+    for lane in padded.view(np.uint64).T:
+        keys = _mix(keys ^ _mix(lane))
+    return keys
 
 
 def sample_seed(sample_id: str, study_seed: int) -> int:

@@ -11,7 +11,7 @@ import openturns as ot
 from numpy.typing import NDArray
 
 from ensnare.config.inputs import Input
-from ensnare.copulas import Coupling, openturns_reason
+from ensnare.copulas import Coupling, as_point, openturns_reason
 from ensnare.errors import ConfigError, did_you_mean
 
 ot.Log.Show(ot.Log.NONE)  # its warnings on stderr tell a user of a study file nothing
@@ -30,6 +30,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
 }
 
 
+_CHUNK = 65536  # rows of which OpenTURNS makes copies
 _KINDS = (ot.DistributionImplementation, ot.DistributionParametersImplementation)
 
 
@@ -226,15 +227,19 @@ def from_uniform(
     ndarray of float, shape (n, d)
         Values.
     """
-    u = u.copy()
-    for coupling in couplings:
-        u[:, coupling.columns] = coupling(u[:, coupling.columns])
-    columns = [np.asarray(_quantile(m)(c)) for m, c in zip(marginals, u.T, strict=True)]
-    return np.stack(columns, axis=1)
+    x = np.empty_like(u)
+    quantiles = [_quantile(marginal) for marginal in marginals]
+    for start in range(0, len(u), _CHUNK):
+        rows = u[start : start + _CHUNK].copy()
+        for coupling in couplings:
+            rows[:, coupling.columns] = coupling(rows[:, coupling.columns])
+        for j, quantile in enumerate(quantiles):
+            x[start : start + _CHUNK, j] = quantile(rows[:, j])
+    return x
 
 
 def _quantile(marginal: Any) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:  # noqa: ANN401
     def quantile(p: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(marginal.computeQuantile(ot.Point(p)))[:, 0]
+        return np.asarray(marginal.computeQuantile(as_point(p)))[:, 0]
 
     return quantile

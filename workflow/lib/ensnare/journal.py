@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.ids import ID_LENGTH
+from ensnare.ids import ID_LENGTH, find_ids, id_keys
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 
 _MARKER = b"\x93ENJ"
@@ -238,22 +238,22 @@ def journal_notes(path: Path) -> Iterator[str]:
 def latest(rows: Rows) -> Rows:
     """Return the last row of each sample, in order."""
     ids = rows["sample_id"]
-    order = np.argsort(ids, kind="stable")
-    last = np.ones(len(rows), bool)
-    last[:-1] = ids[order[1:]] != ids[order[:-1]]
-    return rows[np.sort(order[last])]
+    keys = id_keys(ids)
+    order = np.argsort(keys, kind="stable")
+    same = keys[order[1:]] == keys[order[:-1]]
+    if not same.any():
+        return rows
+    if (ids[order[1:]] != ids[order[:-1]])[same].any():  # two ids with one key
+        order = np.argsort(ids, kind="stable")
+        same = ids[order[1:]] == ids[order[:-1]]
+    last: Rows = rows[np.sort(order[np.append(~same, True)])]
+    return last
 
 
 def members(ids: NDArray[np.bytes_], known: NDArray[np.bytes_]) -> NDArray[np.bool_]:
-    """Return which ids are among the known ones, shape of `ids`.
-
-    As `numpy.isin`, which imports numpy.ma and with it a part of a job's start-up time.
-    """
-    if not len(known):
-        return np.zeros(len(ids), bool)
-    known = np.sort(known)
-    place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    found: NDArray[np.bool_] = known[place] == ids
+    """Return which ids are among the known ones, shape of `ids`."""
+    # numpy.isin imports numpy.ma, and with it a part of a job's start-up time
+    found: NDArray[np.bool_] = find_ids(ids, known) >= 0
     return found
 
 

@@ -23,12 +23,12 @@ def random_points(size: int, dimension: int, seed: int) -> NDArray[np.float64]:
     Each block of 1,024 rows has a generator of its own, so that a larger size begins with the
     rows of a smaller one.
     """
-    blocks = [
-        np.random.default_rng([seed, number]).random((_BLOCK, dimension))
-        for number in range(-(-size // _BLOCK))
-    ]
+    points = np.empty((size, dimension))
+    for number, start in enumerate(range(0, size, _BLOCK)):
+        block = np.random.default_rng([seed, number]).random((_BLOCK, dimension))
+        points[start : start + _BLOCK] = block[: size - start]
     # random() may return 0, whose quantile can be infinite
-    return np.maximum(np.concatenate(blocks)[:size], 2.0**-54)
+    return np.maximum(points, 2.0**-54, out=points)
 
 
 def sobol_points(size: int, dimension: int) -> NDArray[np.float64]:
