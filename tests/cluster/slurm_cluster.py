@@ -16,15 +16,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from slurm_settings import write_settings
+from daemons import Daemons
+from slurm_settings import ACCOUNTING_CLIENTS, CLIENTS, write_settings, write_wrappers
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
-ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db", "sacctmgr", "sacct")
+PROGRAMS = ("munged", "slurmctld", "slurmd", *CLIENTS)
+ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db", *ACCOUNTING_CLIENTS)
 PACKAGES = "slurm-wlm slurmdbd munge mariadb-server openmpi-bin libpmix-dev"
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+_NODE = Path(__file__).parent / "node"
 _START_S = 60.0  # generous: other programs may keep the machine busy
 
 
@@ -46,7 +49,8 @@ class SlurmCluster:
     """
 
     def __init__(self, root: Path, outlives: bool = False):
-        self.root, self.outlives = root.resolve(), outlives
+        self.root = root.resolve()
+        self.daemons = Daemons(self.root, outlives)
         # clients ask `accounting`, the controller reports to `recorder`: the same one, but their
         # daemons differ, so that either can be stopped or be late
         self.conf = self.root / "accounting" / "slurm.conf"
@@ -64,6 +68,7 @@ class SlurmCluster:
             (self.root / "tmp" / f"n{node + 1}").mkdir(parents=True)
         self.root.chmod(0o755)  # munge wants its socket to be reachable by all
         write_settings(self.root, nodes, cpus, accounting, extra)
+        write_wrappers(self.root, CLIENTS + ACCOUNTING_CLIENTS)
         try:
             self._start_munge()
             if accounting:
@@ -85,22 +90,21 @@ class SlurmCluster:
 
     def stop(self) -> None:
         """Stop all daemons and whatever jobs they left."""
-        if self.is_running("slurmctld"):
+        if self.daemons.is_running("slurmctld"):
             self.answers("timeout", "10", "scancel", "--user", getpass.getuser())
-        names = sorted(path.stem for path in (self.root / "run").glob("*.pid"))
         # the database last: slurmdbd waits for it
         order = {"slurmctld": 0, "recorder": 2, "accounting": 2, "mariadbd": 3, "munged": 3}
-        for name in sorted(names, key=lambda name: order.get(name, 1)):
-            self.end_daemon(name)
-        self._kill_left_over()
+        for name in sorted(self.daemons.names(), key=lambda name: order.get(name, 1)):
+            self.daemons.end(name)
+        self.daemons.kill_left_over()
 
     def heal(self) -> None:
         """Bring back what a test ended or stopped, cancel its jobs, and wait for idle nodes."""
         names = [*self.node_names(), "slurmctld"]
         names += ["accounting", "recorder"] if self._has_accounting() else []
         for name in reversed(names):
-            if self.is_running(name):
-                self.signal_daemon(name, signal.SIGCONT)
+            if self.daemons.is_running(name):
+                self.daemons.send(name, signal.SIGCONT)
             else:
                 self.start_daemon(name)
         self._wait(lambda: self.answers("scontrol", "ping"), "slurmctld")
@@ -116,35 +120,24 @@ class SlurmCluster:
             conf, command = self.root / "recorder" / "slurm.conf", ["slurmctld", "-D"]
         elif name in ("recorder", "accounting"):
             conf, command = self.root / name / "slurm.conf", ["slurmdbd", "-D"]
-        self._spawn(name, command, {"SLURM_CONF": str(conf)})
-
-    def end_daemon(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
-        """End a daemon by its name and wait for its end; SIGKILL if it does not listen."""
-        pid = self.pid(name)
-        for attempt in (number, signal.SIGKILL):
-            deadline = time.monotonic() + 10
-            while self.is_running(name) and time.monotonic() < deadline:
-                self.signal_daemon(name, attempt)
-                self.signal_daemon(name, signal.SIGCONT)
-                _reap(pid)
-                time.sleep(0.05)
-        (self.root / "run" / f"{name}.pid").unlink(missing_ok=True)
-
-    def signal_daemon(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to a daemon: SIGSTOP on `recorder` makes the accounting lag."""
-        try:
-            os.kill(self.pid(name), number)
-        except ProcessLookupError:
-            return
+        self.daemons.start(name, command, {"SLURM_CONF": str(conf), "PATH": _PATH})
 
     def environment(self, variables: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return variables with those that make clients find this cluster, and no other."""
         kept = {k: v for k, v in variables.items() if not k.startswith(("SLURM", "SBATCH"))}
-        return kept | {"SLURM_CONF": str(self.conf)}
+        return kept | {
+            "SLURM_CONF": str(self.conf),
+            "PATH": f"{self.root}/bin{os.pathsep}{variables.get('PATH', '')}",
+            "PYTHONPATH": f"{_NODE}{os.pathsep}{variables.get('PYTHONPATH', '')}",
+        }
+
+    def calls(self) -> Counter[str]:
+        """Return how often each client program was called through this environment."""
+        return Counter((self.root / "calls").read_text().split())
 
     def client(self, *command: str) -> str:
         """Run a client program; return what it printed."""
-        environment = self.environment() | {"PATH": _PATH}
+        environment = os.environ | {"PATH": _PATH, "SLURM_CONF": str(self.conf)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
@@ -168,15 +161,6 @@ class SlurmCluster:
         count = len(self.node_names())
         self._wait(lambda: self._idle_nodes() == count, f"{count} idle nodes")
 
-    def pid(self, name: str) -> int:
-        """Return the process of a daemon; 0 if it was not started."""
-        path = self.root / "run" / f"{name}.pid"
-        return int(path.read_text()) if path.exists() else 0
-
-    def is_running(self, name: str) -> bool:
-        """Return whether a daemon runs."""
-        return _is_running(self.pid(name))
-
     def _has_accounting(self) -> bool:
         return (self.conf.parent / "slurmdbd.conf").exists()
 
@@ -193,7 +177,7 @@ class SlurmCluster:
         command = ["munged", "--foreground", "--force", f"--socket={socket}", f"--key-file={key}"]
         command += [f"--pid-file={self.root}/run/munged.munge"]
         command += [f"--seed-file={self.root}/munge.seed", f"--log-file={self.root}/log/munged.log"]
-        self._spawn("munged", command, {})
+        self.daemons.start("munged", command, {"PATH": _PATH})
         self._wait(lambda: self.answers("munge", "--no-input", f"--socket={socket}"), "munge")
 
     def _start_database(self) -> None:
@@ -213,7 +197,7 @@ class SlurmCluster:
         # nothing here has to survive the machine
         command += ["--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
         command += ["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=8M"]
-        self._spawn("mariadbd", command, {})
+        self.daemons.start("mariadbd", command, {"PATH": _PATH})
         ask = ["mariadb", "--no-defaults", f"--socket={socket}", "-u", "root", "-e"]
         self._wait(lambda: self.answers(*ask, "select 1"), "mariadb")
         self.client(
@@ -224,58 +208,12 @@ class SlurmCluster:
             " grant all on slurm_acct.* to slurm@localhost;",
         )
 
-    def _spawn(self, name: str, command: list[str], variables: dict[str, str]) -> None:
-        # root may have no limit on open files, which slurmd would walk through for each job
-        command = ["prlimit", "--nofile=4096:4096", *command]
-        if not self.outlives:
-            command = ["setpriv", "--pdeathsig", "KILL", *command]
-        with (self.root / "log" / f"{name}.out").open("a") as output:
-            variables = {"PATH": _PATH, "ENSNARE_CLUSTER": str(self.root), **variables}
-            process = subprocess.Popen(
-                command,
-                env=self.environment() | variables,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.root,
-                start_new_session=True,  # Ctrl-C is not for them
-            )
-        (self.root / "run" / f"{name}.pid").write_text(str(process.pid))
-
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _START_S
         while not condition():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"waited {_START_S:g} s for {what}; see {self.root}/log")
             time.sleep(0.1)
-
-    def _kill_left_over(self) -> None:
-        mark = f"ENSNARE_CLUSTER={self.root}\0".encode()
-        conf = f"SLURM_CONF={self.conf}\0".encode()
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                found = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            is_job = conf in found and b"SLURM_JOB_ID=" in found
-            if (mark in found or is_job) and _is_running(int(entry.name)):
-                os.kill(int(entry.name), signal.SIGKILL)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
-
-
-def _reap(pid: int) -> None:
-    """Let a daemon that this process started, and that ended, go."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return
 
 
 def main() -> None:
@@ -298,7 +236,9 @@ def main() -> None:
         cluster.start(options.nodes, options.cpus, not options.no_accounting)
     except RuntimeError as error:
         sys.exit(str(error))
-    print(f"export SLURM_CONF={cluster.conf}")
+    environment = cluster.environment()
+    for name in ("SLURM_CONF", "PATH", "PYTHONPATH"):
+        print(f"export {name}='{environment[name]}'")
 
 
 _Raw = argparse.RawDescriptionHelpFormatter

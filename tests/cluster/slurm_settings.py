@@ -1,8 +1,9 @@
-"""The configuration files of a SLURM that lives on one machine."""
+"""The files of a SLURM that lives on one machine."""
 
 import ctypes
 import getpass
 import random
+import shutil
 import socket
 from pathlib import Path
 
@@ -72,6 +73,26 @@ StorageUser=slurm
 StoragePass=slurm
 StorageLoc=slurm_acct
 """
+# The plugin's job step starts srun without SLURM_CONF: the wrapper gives it back. It also counts
+# the calls.
+CLIENTS = ("sbatch", "srun", "salloc", "squeue", "scancel", "scontrol", "sinfo", "sshare")
+ACCOUNTING_CLIENTS = ("sacct", "sacctmgr", "sreport")
+WRAPPER = """\
+#!/bin/sh
+echo {name} >> {root}/calls
+SLURM_CONF={conf} exec {program} "$@"
+"""
+
+
+def write_wrappers(root: Path, names: tuple[str, ...]) -> None:
+    """Write a wrapper of each client program that counts its calls."""
+    (root / "bin").mkdir()
+    (root / "calls").touch()
+    for name in names:
+        program, conf = shutil.which(name), root / "accounting" / "slurm.conf"
+        wrapper = root / "bin" / name
+        wrapper.write_text(WRAPPER.format(name=name, root=root, conf=conf, program=program))
+        wrapper.chmod(0o755)
 
 
 def free_ports(count: int) -> int:

@@ -1,6 +1,7 @@
 """The SLURM of the tests: what it can do, and that it leaves nothing behind."""
 
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,11 @@ def test_steps_run_on_all_nodes(slurm):
 
 
 def test_accounting_can_lag_behind(slurm):
-    slurm.signal_daemon("recorder", signal.SIGSTOP)
+    slurm.daemons.send("recorder", signal.SIGSTOP)
     job = slurm.client("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "true").strip()
     wait_until(lambda: "COMPLETED" in slurm.client("scontrol", "show", "job", job), "the job")
     assert job_state(slurm, job) == ""
-    slurm.signal_daemon("recorder", signal.SIGCONT)
+    slurm.daemons.send("recorder", signal.SIGCONT)
     wait_until(lambda: job_state(slurm, job) == "COMPLETED", "the record of the job")
 
 
@@ -48,6 +49,13 @@ def test_a_cluster_that_stops_leaves_no_process_and_no_job():
         except OSError:
             continue
     assert left == []
+
+
+def test_calls_of_clients_are_counted(slurm):
+    before = slurm.calls()
+    for name in ("sinfo", "sacct", "sinfo"):
+        subprocess.run([name], env=slurm.environment(), stdout=subprocess.DEVNULL, check=True)
+    assert slurm.calls() - before == {"sinfo": 2, "sacct": 1}
 
 
 def test_a_study_runs_on_the_cluster(slurm, on_cluster, tmp_path):
