@@ -9,6 +9,7 @@ import contextlib
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import psutil
 from killing import Round, assert_archive_is_right, wait_until
@@ -27,7 +28,7 @@ esac
 echo "y = $(echo "$3 * $3" | bc -l)"
 echo "finish $2 $SLURM_JOB_ID" >> "$1"
 """
-_END_S = 300.0  # generous: status checks become rare, and other programs keep the machine busy
+_END_S = 150.0  # generous: status checks become rare, and other programs keep the machine busy
 
 
 class HeldStudy(Round):
@@ -72,7 +73,7 @@ class HeldStudy(Round):
 
     def release(self):
         """Let the samples go on."""
-        self._hold.unlink()
+        self._hold.unlink(missing_ok=True)
 
     def end(self):
         """Wait for the end of the last run; return its exit code and what it said."""
@@ -95,6 +96,13 @@ class HeldStudy(Round):
     def log_of(self, rule):
         """Return what jobs of a rule wrote to their logs."""
         return "".join(path.read_text() for path in self.results.glob(f"logs/{rule}/*"))
+
+    def runs_code(self, job):
+        """Return whether a SLURM job runs the code now."""
+        mark = f"SLURM_JOB_ID={job}\0".encode()
+        with contextlib.suppress(OSError):
+            return any(mark in Path(f"/proc/{pid}/environ").read_bytes() for pid in self.codes())
+        return True
 
     def processes_on(self, node):
         """Return the processes of jobs on a node, and the daemons of their steps."""

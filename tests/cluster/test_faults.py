@@ -1,8 +1,10 @@
 """What goes wrong on a cluster: the study completes, and no sample is lost or finishes twice."""
 
+import signal
+
 import pytest
-from held_study import HeldStudy, assert_nothing_lost_nothing_twice
-from killing import wait_until
+from held_study import HeldStudy, N, assert_nothing_lost_nothing_twice
+from killing import kill, wait_until
 
 
 @pytest.fixture
@@ -25,3 +27,87 @@ def test_after_a_kill_of_snakemake_running_jobs_go_on_and_are_not_doubled(held):
     assert held.end()[0] == 0, held.said()
     assert_nothing_lost_nothing_twice(held, held.counts("start"))
     assert len(held.jobs()) == 2
+
+
+def test_a_cancelled_job_is_submitted_again(held):
+    job, done = begin(held)
+    held.cluster.client("scancel", job)
+    wait_until_gone(held, job)
+    complete(held, done)
+    assert len(held.jobs()) == 3
+
+
+def test_a_batch_goes_on_elsewhere_when_its_node_is_lost(held):
+    job, done = begin(held)
+    node = node_of(held, job)
+    held.cluster.daemons.end(node, signal.SIGKILL)
+    for pid in held.processes_on(node):
+        kill(pid)
+    complete(held, done)
+
+
+@pytest.mark.full
+def test_a_job_that_passes_its_walltime_is_continued(held):
+    held.options = ["--default-resources", "runtime=1", "mem_mb=500"]
+    job, done = begin(held)
+    wait_until_gone(held, job)
+    complete(held, done)
+
+
+def test_a_requeued_job_goes_on(held):
+    job, done = begin(held)
+    held.cluster.client("scontrol", "requeue", job)
+    wait_until_gone(held, job)
+    complete(held, done)
+    assert len(held.jobs()) == 2
+
+
+def test_jobs_go_on_while_the_controller_is_gone(held):
+    _, done = begin(held)
+    held.cluster.daemons.end("slurmctld", signal.SIGKILL)
+    held.release()
+    wait_until(lambda: sum(held.counts("finish").values()) == N, "all samples", 120)
+    held.cluster.start_daemon("slurmctld")
+    complete(held, done)
+
+
+def test_a_run_goes_on_after_accounting_was_gone(held):
+    _, done = begin(held)
+    held.cluster.daemons.end("accounting", signal.SIGKILL)
+    asked = held.cluster.calls()["sacct"]
+    wait_until(lambda: held.cluster.calls()["sacct"] > asked + 6, "questions", 120)
+    held.cluster.start_daemon("accounting")
+    complete(held, done)
+
+
+def test_a_node_that_is_set_down_gives_its_batch_to_another(held):
+    job, done = begin(held)
+    held.cluster.client(
+        "scontrol", "update", f"nodename={node_of(held, job)}", "state=down", "reason=test"
+    )
+    wait_until_gone(held, job)
+    complete(held, done)
+
+
+def begin(held):
+    """Start a study; return one of its jobs and the samples that finished, all others held."""
+    held.begin()
+    held.wait_until_held()
+    return held.jobs()[0], held.counts("finish")
+
+
+def complete(held, done):
+    """Let the samples go on; the study completes."""
+    held.release()
+    code, said = held.end()
+    assert code == 0, said
+    assert_nothing_lost_nothing_twice(held, done)
+
+
+def node_of(held, job):
+    return held.cluster.client("squeue", "-h", "-j", job, "-o", "%N").strip()
+
+
+def wait_until_gone(held, job):
+    """Wait until a job runs no sample any more."""
+    wait_until(lambda: not held.runs_code(job), "the end of the job", 180)
