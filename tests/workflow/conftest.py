@@ -1,13 +1,11 @@
 """Whole studies through the real Snakemake, in directories of their own."""
 
-import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 from ruamel.yaml import YAML
-from workflow_helpers import ROOT, Finished, environment
+from workflow_helpers import ROOT, Finished, environment, make_clone
 
 
 @pytest.fixture
@@ -39,15 +37,4 @@ def snakemake(tmp_path):
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory):
     """Return a copy of the working tree as `git clone` would make it of the next commit."""
-    target = tmp_path_factory.mktemp("clone") / "ensnare"
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.decode().split("\0")):
-        if os.path.lexists(ROOT / name):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
-    return target
+    return make_clone(tmp_path_factory.mktemp("clone") / "ensnare")

@@ -11,7 +11,7 @@ if "statistics" in tables:
             ),
         log:
             paths.log("compute_statistics"),
-        localrule: True
+        localrule: stays_here("compute_statistics")
         conda:
             "../envs/ensnare.yaml"
         params:
@@ -34,7 +34,7 @@ if "exceedance" in tables:
             ),
         log:
             paths.log("compute_exceedance"),
-        localrule: True
+        localrule: stays_here("compute_exceedance")
         conda:
             "../envs/ensnare.yaml"
         params:
@@ -57,7 +57,7 @@ if "sobol_indices" in tables:
             ),
         log:
             paths.log("compute_sobol_indices"),
-        localrule: True
+        localrule: stays_here("compute_sobol_indices")
         conda:
             "../envs/ensnare.yaml"
         params:
@@ -80,7 +80,7 @@ if "rank_sobol_indices" in tables:
             ),
         log:
             paths.log("compute_rank_sobol_indices"),
-        localrule: True
+        localrule: stays_here("compute_rank_sobol_indices")
         conda:
             "../envs/ensnare.yaml"
         params:
@@ -103,7 +103,7 @@ if "morris" in tables:
             ),
         log:
             paths.log("compute_morris"),
-        localrule: True
+        localrule: stays_here("compute_morris")
         conda:
             "../envs/ensnare.yaml"
         params:
@@ -126,7 +126,7 @@ if "correlations" in tables:
             ),
         log:
             paths.log("compute_correlations"),
-        localrule: True
+        localrule: stays_here("compute_correlations")
         conda:
             "../envs/ensnare.yaml"
         params:
@@ -149,7 +149,7 @@ if "failures" in tables:
             ),
         log:
             paths.log("test_failures"),
-        localrule: True
+        localrule: stays_here("test_failures")
         conda:
             "../envs/ensnare.yaml"
         params:

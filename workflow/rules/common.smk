@@ -65,6 +65,11 @@ def evaluate_threads():
         return 1
 
 
+def stays_here(rule):
+    """Return whether a rule runs where Snakemake runs: a profile makes it a job by `set-resources`."""
+    return rule not in workflow.resource_settings.overwrite_resources
+
+
 def amendments():
     """Return the list of samples that were amended by hand, if there is one."""
     return [paths.amendments] if paths.amendments.exists() else []

@@ -6,7 +6,7 @@ rule make_design:
         design=paths.design,
     log:
         paths.log("make_design"),
-    localrule: True
+    localrule: stays_here("make_design")
     conda:
         "../envs/ensnare.yaml"
     params:

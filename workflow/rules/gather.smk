@@ -10,7 +10,7 @@ rule gather:
         pickle=update(paths.pickle),
     log:
         paths.log("gather"),
-    localrule: True
+    localrule: stays_here("gather")
     conda:
         "../envs/ensnare.yaml"
     script:
@@ -28,7 +28,7 @@ rule write_samples:
         update(paths.table("samples")),
     log:
         paths.log("write_samples"),
-    localrule: True
+    localrule: stays_here("write_samples")
     conda:
         "../envs/ensnare.yaml"
     script:

@@ -16,7 +16,7 @@ rule plot_figures:
         [paths.figures / f"{name}.png" for name in figure_names(study.config)],
     log:
         paths.log("plot_figures"),
-    localrule: True
+    localrule: stays_here("plot_figures")
     conda:
         "../envs/ensnare.yaml"
     params:
@@ -35,7 +35,7 @@ rule write_report:
         paths.report,
     log:
         paths.log("write_report"),
-    localrule: True
+    localrule: stays_here("write_report")
     conda:
         "../envs/ensnare.yaml"
     script:

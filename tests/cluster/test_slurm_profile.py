@@ -1,0 +1,108 @@
+"""`snakemake --profile slurm`: what runs where, how often, and at what cost to the scheduler."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from cluster_helpers import submitted
+from workflow_helpers import ROOT, awk_study, environment, make_clone
+
+DYING = """#!/bin/sh
+# the job that runs this sample is cancelled, as by hand
+echo $SLURM_JOB_ID >> "$1"
+scancel $SLURM_JOB_ID
+sleep 1000
+"""
+
+
+def small_clone(folder):
+    """Return a clone whose default study has few samples."""
+    clone = make_clone(folder / "ensnare")
+    config = clone / "config/config.yaml"
+    text = config.read_text()
+    assert "size: 512" in text
+    config.write_text(text.replace("size: 512", "size: 16"))
+    return clone
+
+
+def test_the_profile_runs_the_default_study_in_a_clone(slurm, on_cluster, tmp_path):
+    clone = small_clone(tmp_path)
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
+    done = on_cluster.run(slurm, command, cwd=clone)
+    assert done.code == 0, done.text
+    assert submitted(done.text) == 1
+    assert len(pd.read_csv(clone / "results/beam/samples.csv")) == 16 * 6
+    assert (clone / "results/beam/report.html").exists()
+
+
+def test_a_dry_run_needs_no_slurm(tmp_path):
+    variables = environment(tmp_path)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "bash", "which", "uname", "git"):
+        found = subprocess.run(["which", name], capture_output=True, text=True, check=False)
+        if found.stdout.strip():
+            (programs / name).symlink_to(found.stdout.strip())
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "-n"]
+    done = subprocess.run(
+        [*command, "--profile", ROOT / "profiles/slurm"],
+        cwd=tmp_path,
+        env=variables | {"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3072 to run" in done.stdout + done.stderr
+
+
+def test_a_site_sets_account_and_partition_and_makes_rules_jobs(slurm, on_cluster, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    text = (
+        "default-resources: [runtime=5, mem_mb=1000, slurm_account=default, slurm_partition=short]"
+    )
+    rules = ["make_design", "gather", "write_samples", "plot_figures", "write_report"]
+    text += f"\nset-resources: [{', '.join(f'{rule}:mem_mb=1500' for rule in rules)}]\n"
+    (site / "profile.yaml").write_text(text)
+    done = on_cluster(slurm, "--profile", site, study=awk_study(4, analyses=[]))
+    assert done.code == 0, done.text
+    assert submitted(done.text) == 1 + len(rules)
+    jobs = re.findall(r"SLURM jobid (\d+)", done.text)
+    asked = slurm.client("sacct", "-X", "-n", "-P", "-o", "partition,account", "-j", ",".join(jobs))
+    assert set(asked.split()) == {"short|default"}
+
+
+def test_two_retries_are_three_executions_of_a_job_that_dies(slurm, on_cluster, tmp_path):
+    code, log = tmp_path / "code", tmp_path / "log"
+    code.write_text(DYING)
+    code.chmod(0o755)
+    study = awk_study(1)
+    study["model"]["command"] = [str(code), str(log), "${a}", "${b}"]
+    done = on_cluster(slurm, study=study)
+    assert done.code != 0
+    jobs = log.read_text().split()
+    assert len(jobs) == len(set(jobs)) == 3
+
+
+def test_a_study_runs_without_accounting(bare_slurm, on_cluster, tmp_path):
+    done = on_cluster(bare_slurm, study=awk_study(4))
+    assert done.code == 0, done.text
+    assert (tmp_path / "results/small/report.html").exists()
+
+
+@pytest.mark.parametrize("daemon", ["recorder", "accounting"])
+def test_a_study_runs_while_accounting_lags(slurm, on_cluster, tmp_path, daemon):
+    slurm.daemons.send(daemon, signal.SIGSTOP)
+    done = on_cluster(slurm, study=awk_study(4))
+    assert done.code == 0, done.text
+
+
+def test_a_study_survives_an_accounting_that_is_stopped(slurm, on_cluster, tmp_path):
+    slurm.daemons.end("accounting")
+    slurm.daemons.end("recorder")
+    done = on_cluster(slurm, study=awk_study(4))
+    assert done.code == 0, done.text
