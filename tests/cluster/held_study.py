@@ -7,15 +7,13 @@ its record when the fault comes, so every sample has to finish exactly once.
 
 import contextlib
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import psutil
+from cluster_helpers import ClusterRun
 from killing import Round, assert_archive_is_right, wait_until
-from workflow_helpers import ROOT
 
-PROFILES = [f"--profile={ROOT / name}" for name in ("profiles/slurm", "tests/cluster/profile")]
 N, BATCHES = 40, 2
 WORKERS = 8  # of two batch jobs
 ARCHIVE = "results/killed/archive.h5"
@@ -45,11 +43,8 @@ class HeldStudy(Round):
 
     def snakemake(self, output):
         """Start Snakemake with the profile of the cluster."""
-        command = [sys.executable, "-m", "snakemake", *self.targets]
-        command += ["--snakefile", ROOT / "Snakefile", *PROFILES, "--configfile", "study.yaml"]
-        command += ["--directory", self.root, *self.options]
         return subprocess.Popen(
-            [*map(str, command)],
+            ClusterRun(self.root).command(*self.targets, "--configfile=study.yaml", *self.options),
             cwd=self.root,
             env=self.environment,
             stdout=output,

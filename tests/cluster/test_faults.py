@@ -1,9 +1,11 @@
 """What goes wrong on a cluster: the study completes, and no sample is lost or finishes twice."""
 
+import getpass
 import signal
 
 import pytest
-from held_study import HeldStudy, N, assert_nothing_lost_nothing_twice
+from cluster_helpers import running_cluster
+from held_study import WORKERS, HeldStudy, N, assert_nothing_lost_nothing_twice
 from killing import kill, wait_until
 
 
@@ -62,6 +64,24 @@ def test_a_requeued_job_goes_on(held):
     assert len(held.jobs()) == 2
 
 
+def test_a_refused_job_is_one_line_and_runs_with_the_next_call(tmp_path):
+    with running_cluster(extra="AccountingStorageEnforce=limits") as cluster:
+        limit(cluster, "1")
+        held = HeldStudy(tmp_path, cluster)
+        first = held.begin()
+        wait_until(lambda: "AssocMaxSubmitJobLimit" in held.said(), "a refusal", 120)
+        held.wait_until_held(WORKERS // 2)
+        assert first.poll() is None
+        held.release()
+        code, said = held.end()
+        assert code != 0, said
+        done = held.counts("finish")
+        limit(cluster, "-1")
+        held.begin()
+        complete(held, done)
+        held.end_everything()
+
+
 def test_jobs_go_on_while_the_controller_is_gone(held):
     _, done = begin(held)
     held.cluster.daemons.end("slurmctld", signal.SIGKILL)
@@ -71,11 +91,20 @@ def test_jobs_go_on_while_the_controller_is_gone(held):
     complete(held, done)
 
 
-def test_a_run_goes_on_after_accounting_was_gone(held):
+def test_a_run_goes_on_when_accounting_stops(held):
+    _, done = begin(held)
+    held.cluster.daemons.end("accounting", signal.SIGKILL)
+    held.cluster.daemons.end("recorder", signal.SIGKILL)
+    complete(held, done)
+
+
+@pytest.mark.full
+def test_a_site_that_asks_accounting_waits_until_it_answers_again(held):
+    held.options = ["--slurm-status-command", "sacct"]
     _, done = begin(held)
     held.cluster.daemons.end("accounting", signal.SIGKILL)
     asked = held.cluster.calls()["sacct"]
-    wait_until(lambda: held.cluster.calls()["sacct"] > asked + 6, "questions", 120)
+    wait_until(lambda: held.cluster.calls()["sacct"] > asked + 1, "questions", 120)
     held.cluster.start_daemon("accounting")
     complete(held, done)
 
@@ -102,6 +131,12 @@ def complete(held, done):
     code, said = held.end()
     assert code == 0, said
     assert_nothing_lost_nothing_twice(held, done)
+
+
+def limit(cluster, jobs):
+    """Let the user have so many jobs in the queue; -1 for any number."""
+    user = getpass.getuser()
+    cluster.client("sacctmgr", "-i", "modify", "user", user, "set", f"MaxSubmitJobs={jobs}")
 
 
 def node_of(held, job):
