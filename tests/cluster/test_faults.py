@@ -75,6 +75,8 @@ def test_a_refused_job_is_one_line_and_runs_with_the_next_call(tmp_path):
         held.release()
         code, said = held.end()
         assert code != 0, said
+        line = "study killed: 1 of 2 batches are not finished; submissions that SLURM refused: 3"
+        assert f"{line} (AssocMaxSubmitJobLimit)" in said
         done = held.counts("finish")
         limit(cluster, "-1")
         held.begin()

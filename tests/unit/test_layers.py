@@ -15,7 +15,7 @@ ids copulas inputs points design functions
 templates jinjatemplates outputs environment process inputfiles kept model samples callables
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
 resolved designfile planned adoption gather archive samplestable results selection amend standing
-announce check single locate elsewhere
+announce check single locate elsewhere clusterjobs
 statistics sensitivity correlation morris
 analysis figurenames plots report figures deliver scripting clistudy cli
 __main__
