@@ -14,7 +14,8 @@ SlurmctldPort={controller_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={root}/munge.socket
+# a job that is started again waits until its credential is too old to be used: 2 minutes elsewhere
+AuthInfo=socket={root}/munge.socket,cred_expire=10
 SlurmctldPidFile={root}/run/slurmctld.slurm
 SlurmdPidFile={root}/run/%n.slurm
 SlurmctldLogFile={root}/log/slurmctld.log

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
 from ruamel.yaml import YAML
 from workflow_helpers import ROOT, environment
 
@@ -148,3 +150,11 @@ def kill(pid) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:  # it ended just now: this round kills nothing
         return
+
+
+def assert_archive_is_right(path, count):
+    """Every sample is there once, with the value that its input gives."""
+    with h5py.File(path, "r") as file:
+        assert len(set(file["sample_id"][:].tolist())) == count
+        assert (file["status"][:] == 0).all()
+        np.testing.assert_allclose(file["outputs/y"][:], file["inputs/x"][:] ** 2)

@@ -4,10 +4,8 @@ import random
 import time
 from collections import Counter
 
-import h5py
-import numpy as np
 import pytest
-from killing import WORKERS, Round, kill, wait_until
+from killing import WORKERS, Round, assert_archive_is_right, kill, wait_until
 
 N = 40
 ARCHIVE = "results/killed/archive.h5"
@@ -65,7 +63,7 @@ def test_after_a_kill_the_next_run_completes_the_study(tmp_path, name, part):
     code, said = study.run()
     assert code == 0, said
     assert study.processes() == {}
-    assert_archive_is_right(study)
+    assert_archive_is_right(study.root / ARCHIVE, N)
     starts = Counter(sample for kind, sample, _ in study.lines() if kind == "start")
     assert len(starts) == N
     again = {sample for sample, count in starts.items() if count > 1}
@@ -79,11 +77,3 @@ def test_after_a_kill_the_next_run_completes_the_study(tmp_path, name, part):
     assert "Nothing to be done" in said
     assert not list(study.results.glob("batches/*.owner*"))
     assert not list(study.results.rglob("*.part"))
-
-
-def assert_archive_is_right(study):
-    """Every sample is there once, with the value that its input gives."""
-    with h5py.File(study.root / ARCHIVE, "r") as file:
-        assert len(set(file["sample_id"][:].tolist())) == N
-        assert (file["status"][:] == 0).all()
-        np.testing.assert_allclose(file["outputs/y"][:], file["inputs/x"][:] ** 2)

@@ -59,6 +59,16 @@ def refuse_dear_rerun():
     in_one_line(refuse_loss, study, account, accepted)
 
 
+def explain_failure(logs):
+    """Say in one line what a scheduler did to jobs, below all that Snakemake says of each."""
+    from ensnare.clusterjobs import failure_note
+
+    text = "".join(Path(log).read_text(errors="replace") for log in logs)
+    unfinished = sum(not path.exists() for path in batch_files)
+    if note := failure_note(text, unfinished, len(batches)):
+        logger.error(f"study {study.config.study}: {note}")
+
+
 def evaluate_threads():
     """Return the cores of a batch job: all of them where jobs run here."""
     try:
@@ -163,3 +173,7 @@ wildcard_constraints:
 onstart:
     refuse_dear_rerun()
     wait_for_turn(paths.lock, logger.info)
+
+
+onerror:
+    explain_failure(log)
