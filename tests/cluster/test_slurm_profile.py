@@ -76,7 +76,7 @@ def test_a_site_sets_account_and_partition_and_makes_rules_jobs(slurm, on_cluste
     assert set(asked.split()) == {"short|default"}
 
 
-def test_two_retries_are_three_executions_of_a_job_that_dies(slurm, on_cluster, tmp_path):
+def test_a_job_that_dies_is_executed_three_times(slurm, on_cluster, tmp_path):
     code, log = tmp_path / "code", tmp_path / "log"
     code.write_text(DYING)
     code.chmod(0o755)

@@ -20,6 +20,7 @@ from waiting import is_running, lines_of, marked_processes, wait_until
 from ensnare.gather import gather
 from ensnare.journal import Journal, journal_about, read_journal
 from ensnare.owner import Owner
+from ensnare.signals import Terminated
 
 fork = multiprocessing.get_context("fork")
 
@@ -296,3 +297,16 @@ def test_a_job_that_is_busy_for_long_keeps_its_claim(tmp_path, log, monkeypatch)
     assert len(starts(log)) == 4
     assert "taken over" in (tmp_path / "second.txt").read_text()
     assert not is_running(first.pid)
+
+
+@pytest.mark.parametrize("end", ["kill -TERM $$", "exit 143", "kill -9 $$"])
+def test_a_code_that_is_ended_with_its_job_has_not_failed(tmp_path, log, monkeypatch, end):
+    def told_to_end(_):
+        raise Terminated(signal.SIGTERM)
+
+    # the job is told while its worker waits for that, after each of two runs
+    monkeypatch.setattr("ensnare.runs.time.sleep", told_to_end)
+    _, arrays = evaluate(study_tree(logged(log, f"{end};"), size=1), tmp_path)
+    assert labels(arrays) == ["killed"]  # its worker ended, and no one waits for more here
+    assert arrays.exit_code.tolist() == [128 + signal.SIGTERM]
+    assert len(starts(log)) == 2

@@ -67,11 +67,6 @@ def evaluate_threads():
         return 1
 
 
-def stays_here(rule):
-    """Return whether a rule runs where Snakemake runs: a profile makes it a job by `set-resources`."""
-    return rule not in workflow.resource_settings.overwrite_resources
-
-
 def batch_threads(wildcards):
     """Return the cores of the job of a batch: no more than its samples can use."""
     return job_needs[wildcards.key].threads(evaluate_threads())
@@ -80,7 +75,7 @@ def batch_threads(wildcards):
 def batch_resource(name):
     """Return how much the job of a batch needs: what the study states, or else the profile."""
 
-    def amount(wildcards, input, threads, attempt):
+    def amount(wildcards, input, threads, attempt, rulename, async_run):
         grown = growth(paths.jobs(wildcards.key), attempt)
         stated = job_needs[wildcards.key].resources(threads, grown)
         if name in stated:
@@ -90,10 +85,17 @@ def batch_resource(name):
         if name not in defaults:
             # Snakemake takes no None for memory; its plugin for SLURM takes 0 as not stated
             return 0 if name == "mem_mb" else None
-        known = {"input": input, "threads": threads, "attempt": attempt}
+        known = dict(input=input, threads=threads, attempt=attempt)
+        known |= dict(rulename=rulename, async_run=async_run)
         return defaults[name].evaluate(wildcards, **known).value
 
     return amount
+
+
+def stays_here(rule):
+    """Return whether a rule runs where Snakemake runs: a profile makes it a job by `set-resources`."""
+    name = workflow.modifier.modify_rulename(rule)  # of a module, with its prefix
+    return name not in workflow.resource_settings.overwrite_resources
 
 
 def amendments():

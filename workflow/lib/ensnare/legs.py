@@ -49,7 +49,7 @@ class Legs:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self._directory = directory.absolute()  # workers go to the directories of their samples
         self._beaten = 0.0
 
     def begin(self, sample_id: str, leg: Leg) -> None:

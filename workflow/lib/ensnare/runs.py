@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import time
 import traceback
 
 from ensnare.directories import enter_empty, is_full
@@ -13,6 +15,10 @@ from ensnare.model import CommandModel, Values
 from ensnare.process import MACHINE_TROUBLE
 from ensnare.samples import Samples
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
+
+# how a code ends that is told to, or killed; by a shell above it
+_ENDED = (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM)
+_PAUSE_S = 1.0
 
 
 class SampleRuns:
@@ -70,6 +76,9 @@ class SampleRuns:
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, str(error))
         except Exception:  # a bug of ours in one sample must not end the batch
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, traceback.format_exc())
+        if end.status is Status.FAILED and end.exit_code in _ENDED:
+            # a scheduler that ends a job tells all of its processes, the code perhaps before us
+            time.sleep(_PAUSE_S)
         # whatever the status: a code may not notice that its output was cut short
         if is_full(self._keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)

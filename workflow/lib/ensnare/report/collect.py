@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from ensnare.analysis import failure_warnings
@@ -104,7 +105,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         status_counts=status_counts(results),
         redone=_redone(results),
         elapsed_s=results.columns["elapsed_s"],
-        cores=study.resources.threads,
+        cores=_cores(results),
         failures=failures_by_cause(results, samples),
         statistics=frames.get("statistics"),
         sobol=frames.get("sobol_indices"),
@@ -117,6 +118,14 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         provenance=_provenance(results),
         config=_yaml(study),
     )
+
+
+def _cores(results: StudyResults) -> NDArray[np.int64]:
+    """Return how many cores each sample had."""
+    cores = np.empty(len(results), np.int64)
+    for case, rows in results.by_case():
+        cores[rows] = results.study.resources_of(case).cores
+    return cores
 
 
 def _axis(output: OutputBase) -> str:
