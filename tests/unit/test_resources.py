@@ -161,11 +161,22 @@ def test_a_sample_that_is_wider_than_the_job_of_the_profile_gets_its_cores():
 def test_ranks_are_tasks():
     sample = Resources(ranks=64, threads=2, nodes=2, exclusive=True)
     assert JobNeeds(sample, 8).resources(4, 1) == {
+        "mpi": "srun",
         "tasks": 64,
         "cpus_per_task": 2,
         "nodes": 2,
         "slurm_extra": "--exclusive",
     }
+
+
+def test_one_rank_is_an_mpi_job_too_and_no_ranks_are_none():
+    # the plugin refuses an MPI job of one task
+    assert JobNeeds(Resources(ranks=1), 1).resources(4, 1) == {
+        "mpi": "srun",
+        "tasks": 2,
+        "cpus_per_task": 1,
+    }
+    assert "mpi" not in JobNeeds(Resources(threads=2), 1).resources(4, 1)
 
 
 def test_a_job_grows_in_memory_and_time_and_in_nothing_else():
