@@ -296,3 +296,21 @@ def test_a_job_that_is_busy_for_long_keeps_its_claim(tmp_path, log, monkeypatch)
     assert len(starts(log)) == 4
     assert "taken over" in (tmp_path / "second.txt").read_text()
     assert not is_running(first.pid)
+
+
+# --- a scheduler that ends a job ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["kill -TERM $$", "exit 143"])
+def test_a_code_that_was_ended_a_moment_before_its_job_runs_again(tmp_path, log, end):
+    gate = tmp_path / "gate"
+    prepared = prepare(study_tree(logged(log, f"[ -e {gate} ] || {end};"), size=10), tmp_path)
+    patient = "import ensnare.signals; ensnare.signals._SAME_MOMENT_S = 60"
+    job = start_job(prepared, tmp_path, "first.txt", patient)
+    wait_until(lambda: len(starts(log)) == 2 and not marked_processes(f">> {log}"), "their end")
+    job.terminate()
+    assert job.wait() == 128 + signal.SIGTERM
+    gate.touch()
+    assert start_job(prepared, tmp_path, "second.txt").wait() == 0
+    assert_right(gathered(prepared))
+    assert sorted(Counter(starts(log)).values()) == [1] * 8 + [2] * 2

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# a program that such a signal ended, and what a shell says of one
+_ENDED_BY = {-number for number in _ENDING} | {128 + number for number in _ENDING}
+_SAME_MOMENT_S = 2.0
 
 
 class Terminated(BaseException):
@@ -45,3 +49,23 @@ def held_back() -> Iterator[None]:
 def release() -> None:
     """Let signals through in a process that was forked while they were held back."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+
+def wait_if_meant_for_all(exit_code: int) -> None:
+    """Let a signal that ended a program reach this process too, if it goes to both.
+
+    A scheduler that ends, requeues or cancels a job signals all of its processes, one after the
+    other. What it does to a program is no outcome of the program's.
+
+    Parameters
+    ----------
+    exit_code : int
+        How the program ended.
+
+    Raises
+    ------
+    Terminated
+        If this process is to end, too.
+    """
+    if exit_code in _ENDED_BY:
+        time.sleep(_SAME_MOMENT_S)

@@ -24,6 +24,7 @@ from ensnare.paths import StudyPaths
 from ensnare.process import MACHINE_TROUBLE
 from ensnare.reread import Again, Rereader
 from ensnare.samples import Samples
+from ensnare.signals import wait_if_meant_for_all
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.worker import Death
 
@@ -262,6 +263,8 @@ class BatchWork:
             enter_empty(directory)
             model.prepare(values)
             end = model.run(values, directory)
+            if end.status is Status.FAILED:
+                wait_if_meant_for_all(end.exit_code)
         except OSError as error:
             if error.errno in MACHINE_TROUBLE:
                 raise OSError(error.errno, error.strerror, directory) from None
