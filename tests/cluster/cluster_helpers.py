@@ -61,6 +61,23 @@ class ClusterRun:
         )
         return Finished(done.returncode, done.stdout + done.stderr)
 
+    @contextmanager
+    def started(self, cluster, command):
+        """Start a command whose SLURM is the cluster; what it says is in `said`."""
+        with (self.root / "said").open("w") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=self.root,
+                env=cluster.environment(environment(self.root)),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
 
 def submitted(text: str) -> int:
     """Return how many jobs Snakemake says it submitted."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 from cluster_helpers import ClusterRun
-from killing import Round, assert_archive_is_right, wait_until
+from killing import Round, wait_until
 
 N, BATCHES = 40, 2
 WORKERS = 8  # of two batch jobs
@@ -114,12 +114,3 @@ class HeldStudy(Round):
             run.kill()
             run.wait()
         self.kill_everything()
-
-
-def assert_nothing_lost_nothing_twice(study, finished_before):
-    """Assert that every sample finished once; those that had finished did not start again."""
-    starts, finishes = study.counts("start"), study.counts("finish")
-    assert len(starts) == N
-    assert finishes == dict.fromkeys(starts, 1)
-    assert {starts[sample] for sample in finished_before} == {1}
-    assert_archive_is_right(study.root / ARCHIVE, N)

@@ -8,6 +8,7 @@ import sys
 import pandas as pd
 import pytest
 from cluster_helpers import submitted
+from killing import wait_until
 from workflow_helpers import ROOT, awk_study, environment, make_clone
 
 DYING = """#!/bin/sh
@@ -94,7 +95,7 @@ def test_a_study_runs_without_accounting(bare_slurm, on_cluster, tmp_path):
     assert (tmp_path / "results/small/report.html").exists()
 
 
-@pytest.mark.parametrize("daemon", ["recorder", "accounting"])
+@pytest.mark.parametrize("daemon", ["recorder", pytest.param("accounting", marks=pytest.mark.full)])
 def test_a_study_runs_while_accounting_lags(slurm, on_cluster, tmp_path, daemon):
     slurm.daemons.send(daemon, signal.SIGSTOP)
     done = on_cluster(slurm, study=awk_study(4))
@@ -106,3 +107,29 @@ def test_a_study_survives_an_accounting_that_is_stopped(slurm, on_cluster, tmp_p
     slurm.daemons.end("recorder")
     done = on_cluster(slurm, study=awk_study(4))
     assert done.code == 0, done.text
+
+
+def queries(slurm):
+    return slurm.calls()["squeue"] + slurm.calls()["sacct"]
+
+
+@pytest.mark.full
+def test_a_slurm_that_is_away_for_a_while_costs_no_job(slurm, on_cluster, tmp_path):
+    gate, log = tmp_path / "gate", tmp_path / "log"
+    study = awk_study(4)
+    script = f"echo start >> {log}; while [ ! -e {gate} ]; do sleep 0.1; done; echo ${{a}} ${{b}}"
+    study["model"]["command"] = ["sh", "-c", script]
+    study["model"]["outputs"] = [{"name": "y", "regex": r"(\S+)"}]
+    with on_cluster.started(slurm, on_cluster.command(study=study)) as snakemake:
+        wait_until(log.exists, "the first sample", 120)
+        slurm.daemons.end("slurmctld")
+        slurm.daemons.end("accounting")
+        asked = queries(slurm)
+        # the plugin by itself tries five times and then forgets its jobs
+        wait_until(lambda: queries(slurm) > asked + 6, "queries without an answer", 400)
+        slurm.start_daemon("accounting")
+        slurm.start_daemon("slurmctld")
+        gate.touch()
+        wait_until(lambda: snakemake.poll() is not None, "the end of the study", 300)
+    assert snakemake.returncode == 0, (tmp_path / "said").read_text()
+    assert len(log.read_text().split()) == 4

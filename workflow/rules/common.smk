@@ -76,8 +76,9 @@ def evaluate_threads():
 
 
 def stays_here(rule):
-    """Return whether a rule runs where Snakemake runs: a profile makes it a job by `set-resources`."""
-    return rule not in workflow.resource_settings.overwrite_resources
+    """Return whether a step runs where Snakemake runs; `set-resources` of a profile makes it a job."""
+    name = workflow.modifier.modify_rulename(rule)  # of a module, with its prefix
+    return name not in workflow.resource_settings.overwrite_resources
 
 
 def amendments():
