@@ -5,8 +5,8 @@ import signal
 
 import pytest
 from cluster_helpers import running_cluster
-from held_study import WORKERS, HeldStudy, N, assert_nothing_lost_nothing_twice
-from killing import kill, wait_until
+from held_study import ARCHIVE, WORKERS, HeldStudy, N
+from killing import assert_archive_is_right, kill, wait_until
 
 
 @pytest.fixture
@@ -148,3 +148,12 @@ def node_of(held, job):
 def wait_until_gone(held, job):
     """Wait until a job runs no sample any more."""
     wait_until(lambda: not held.runs_code(job), "the end of the job", 180)
+
+
+def assert_nothing_lost_nothing_twice(study, finished_before):
+    """Assert that every sample finished once; those that had finished did not start again."""
+    starts, finishes = study.counts("start"), study.counts("finish")
+    assert len(starts) == N
+    assert finishes == dict.fromkeys(starts, 1)
+    assert {starts[sample] for sample in finished_before} == {1}
+    assert_archive_is_right(study.root / ARCHIVE, N)
