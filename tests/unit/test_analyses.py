@@ -76,7 +76,7 @@ def report_of(results, tables):
     files = {name: results.paths.table(name) for name in tables}
     for name, table in tables.items():
         write_table(table, files[name])
-    draw_figures(results, files)
+    draw_figures(results, files, processes=2)
     for name in figure_names(results.study):
         assert (results.paths.figures / f"{name}.png").stat().st_size > 500
     return render_report(collect_report(results, files, results.paths.table("samples")))
@@ -233,6 +233,17 @@ def test_every_figure_is_drawn_with_and_without_a_sweep(tmp_path, method, analys
     page = report_of(results, tables_of(results))
     assert page.count("<figure") == len(figure_names(results.study))
     assert not re.search(r"\bnan\b", page)
+
+
+def test_what_stops_a_process_that_draws_is_said(tmp_path):
+    tree = linear({"method": "monte_carlo", "size": 20}, ["statistics"], tmp_path)
+    results = results_of(tree, tmp_path)
+    tables = tables_of(results)
+    results.paths.figures.mkdir()
+    name = str(figure_names(results.study)[1])
+    (results.paths.figures / f"{name}.svg").mkdir()  # where a file is to be
+    with pytest.raises(OSError, match=name):
+        report_of(results, tables)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ rule plot_figures:
     log:
         paths.log("plot_figures"),
     localrule: stays_here("plot_figures")
+    threads: 4
     conda:
         "../envs/ensnare.yaml"
     params:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from ensnare.results import StudyResults
 from ensnare.sweep import Case, case_label
 
 
-def draw_figures(results: StudyResults, tables: Mapping[str, Path]) -> None:
+def draw_figures(results: StudyResults, tables: Mapping[str, Path], *, processes: int = 1) -> None:
     """Draw and save every figure of a study.
 
     Parameters
@@ -28,12 +29,24 @@ def draw_figures(results: StudyResults, tables: Mapping[str, Path]) -> None:
         The archive.
     tables : mapping of str to Path
         The tables of its analyses by name: statistics, sobol_indices ...
+    processes : int
+        How many draw at once.
     """
     frames = {name: pd.read_csv(path) for name, path in tables.items()}
     study = _Drawn(results, frames, "; ".join(failure_warnings(results)))
     results.paths.figures.mkdir(parents=True, exist_ok=True)
-    for name in figure_names(results.study):
-        plots.save(_DRAW[name.kind](study, name), results.paths.figures / str(name))
+    names = figure_names(results.study)
+    shares = [names[k::processes] for k in range(processes)]
+    # forked: they share the samples, and have the plotting library
+    forked = get_context("fork")
+    others = [forked.Process(target=study.draw, args=(share,)) for share in shares[1:]]
+    for process in others:
+        process.start()
+    study.draw(shares[0])
+    for process, share in zip(others, shares[1:], strict=True):
+        process.join()
+        if process.exitcode:  # what stopped it stops us too, with its reason; or it was killed
+            study.draw(share)
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,11 @@ class _Drawn:
     results: StudyResults
     tables: Mapping[str, pd.DataFrame]
     warning: str
+
+    def draw(self, names: Sequence[FigureName]) -> None:
+        """Draw and save some figures."""
+        for name in names:
+            plots.save(_DRAW[name.kind](self, name), self.results.paths.figures / str(name))
 
     @property
     def factors(self) -> list[str]:
