@@ -77,15 +77,16 @@ def test_a_site_sets_account_and_partition_and_makes_rules_jobs(slurm, on_cluste
     assert set(asked.split()) == {"short|default"}
 
 
-def test_a_job_that_dies_is_executed_three_times(slurm, on_cluster, tmp_path):
+def test_a_job_that_dies_runs_samples_three_times_at_most(slurm, on_cluster, tmp_path):
     code, log = tmp_path / "code", tmp_path / "log"
     code.write_text(DYING)
     code.chmod(0o755)
     study = awk_study(1)
     study["model"]["command"] = [str(code), str(log), "${a}", "${b}"]
-    done = on_cluster(slurm, study=study)
+    done = on_cluster(slurm, "--retries", "3", study=study)
     assert done.code != 0
     jobs = log.read_text().split()
+    assert submitted(done.text) == 4
     assert len(jobs) == len(set(jobs)) == 3
 
 

@@ -148,6 +148,18 @@ def test_a_sample_that_took_its_worker_with_it_goes_on(tmp_path, log):
     assert lines_of(log) == ["start", "resume"]
 
 
+def test_a_code_that_is_ended_with_its_job_goes_on(tmp_path, log, monkeypatch):
+    def told_to_end(_):
+        raise Terminated(signal.SIGTERM)
+
+    monkeypatch.setattr("ensnare.runs.time.sleep", told_to_end)
+    resume = f"echo resume >> {log}; echo y = 5"
+    model = shell(f"echo start >> {log}; kill -TERM $$", resume=[["sh", "-c", resume]])
+    _, arrays = evaluate(study_tree(model, size=1), tmp_path)
+    assert labels(arrays) == ["ok"]
+    assert lines_of(log) == ["start", "resume"]
+
+
 def test_a_job_ends_in_time_what_can_go_on_in_another_one(tmp_path, log, monkeypatch):
     tree = long_runs(log)
     monkeypatch.setattr("ensnare.walltime.Walltime.is_over", lambda _: waiting_at(log, 3)())

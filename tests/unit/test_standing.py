@@ -69,7 +69,7 @@ def test_a_study_that_runs_shows_how_far_it_is_and_one_that_died_says_so(study, 
     assert f"] {total.done}/32 done, {total.failed} failed, " in lines[3]
     assert "/s, ETA " in lines[3]
     _, paths, (_, running, _) = prepare(study, tmp_path)
-    assert len(list(paths.batches.glob(f"{running.key}*"))) == 3  # and a log: at most four
+    assert len(list(paths.batches.glob(f"{running.key}*"))) == 4  # and a log: at most five
     end(process, tmp_path)
     found, lines = look(study, tmp_path)
     assert "its job died" in found[1].state

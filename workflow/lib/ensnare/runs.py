@@ -8,6 +8,9 @@ import signal
 import time
 import traceback
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ensnare.directories import enter_empty, is_full
 from ensnare.kept import Keeper
 from ensnare.legs import Leg, Legs
@@ -32,10 +35,15 @@ class SampleRuns:
         Their working directories.
     legs : Legs
         Those that are under way, if the model can go on with them.
+    running : ndarray of uint8, shape (n,)
+        Which of these run now: 1; in memory shared with the process that keeps their legs.
     """
 
-    def __init__(self, samples: Samples, keeper: Keeper, legs: Legs) -> None:
+    def __init__(
+        self, samples: Samples, keeper: Keeper, legs: Legs, running: NDArray[np.uint8]
+    ) -> None:
         self._samples, self._keeper, self._legs = samples, keeper, legs
+        self._running = running
 
     def run(self, model: CommandModel, i: int, attempts: int) -> tuple[Outcome, str]:
         """Run a sample; return how it ended, and the identity of what it ran.
@@ -54,7 +62,6 @@ class SampleRuns:
         OSError
             If the machine is exhausted; all that is the sample's own affair is an outcome.
         """
-        name = self._samples.ids[i].decode()
         directory = self._keeper.directory(self._samples.ids[i])
         nothing = [float("nan")] * model.width
         run_key = ""
@@ -62,7 +69,7 @@ class SampleRuns:
             values = self._samples.values(i)
             run_key = model.identity(values)
             if model.resume:
-                end = self._go_on(model, values, name, Leg(run_key, attempts, 0.0))
+                end = self._go_on(model, values, i, Leg(run_key, attempts, 0.0))
             else:
                 enter_empty(directory)
                 model.prepare(values)
@@ -82,11 +89,15 @@ class SampleRuns:
         # whatever the status: a code may not notice that its output was cut short
         if is_full(self._keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
+        if model.resume:
+            self._running[i] = 0
+            self._legs.end(self._samples.ids[i].decode())
         return end, run_key
 
-    def _go_on(self, model: CommandModel, values: Values, name: str, leg: Leg) -> Outcome:
+    def _go_on(self, model: CommandModel, values: Values, i: int, leg: Leg) -> Outcome:
         """Run a sample, or the rest of one that was under way when its job or worker ended."""
-        directory = f"{self._keeper.root}/{name}"
+        name = self._samples.ids[i].decode()
+        directory = self._keeper.directory(self._samples.ids[i])
         before = self._legs.find(name)
         goes_on = (
             before is not None
@@ -102,4 +113,5 @@ class SampleRuns:
             enter_empty(directory)
             model.prepare(values)
         self._legs.begin(name, leg)
+        self._running[i] = 1  # not before: the last heartbeat tells how long the leg before was
         return model.run(values, directory, leg.spent_s, goes_on=goes_on)

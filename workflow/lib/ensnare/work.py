@@ -56,17 +56,18 @@ class BatchWork:
 
     def __post_init__(self) -> None:
         n = len(self.samples)
-        memory = mmap.mmap(-1, max(1, 4 * n))
+        memory = mmap.mmap(-1, max(1, 5 * n))
         self.ended = np.frombuffer(memory, np.uint8, n)
         self.ended[:] = PENDING
         self._alone = np.frombuffer(memory, np.uint8, n, n)  # started in a call of its own
         self._retried = np.frombuffer(memory, np.uint8, n, 2 * n)  # runs followed by another
         self._around = np.frombuffer(memory, np.uint8, n, 3 * n)  # deaths that are no one's own
+        self._running = np.frombuffer(memory, np.uint8, n, 4 * n)  # and another job could go on
         self.before = np.zeros(n, np.int64)
         self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
         self.keeper = Keeper(self.study, self.key, self.paths)
         self.legs = Legs(self.paths.under_way(self.key))
-        self._runs = SampleRuns(self.samples, self.keeper, self.legs)
+        self._runs = SampleRuns(self.samples, self.keeper, self.legs, self._running)
         self.again: dict[int, Again] = {}
         self._rereader: Rereader | None = None
         self._columns = column_order(self.study)
@@ -87,9 +88,9 @@ class BatchWork:
         ]
 
     def under_way(self) -> list[str]:
-        """Return the samples that run now, of an external code."""
-        running = np.flatnonzero((self._alone == 1) & (self.ended == PENDING))
-        return [sample_id.decode() for sample_id in self.samples.ids[running].tolist()]
+        """Return the samples that run now, and that another job could go on with."""
+        ids = self.samples.ids[self._running == 1]
+        return [sample_id.decode() for sample_id in ids.tolist()]
 
     def run_key(self, i: int) -> str:
         """Return the identity of what a sample runs; empty if it cannot even be prepared."""
@@ -125,7 +126,7 @@ class BatchWork:
         self._recall(chosen)
         pending = chosen[self.ended[chosen] == PENDING]
         alone = pending[self._alone[pending] == 1]
-        self._alone[pending] = 0
+        self._alone[pending] = self._running[pending] = 0
         status = Status.TIMEOUT if death.timed_out else Status.KILLED
         for i in alone.tolist():
             if not self._tries_again(i, status):
@@ -257,7 +258,6 @@ class BatchWork:
         again = True
         while again:
             end, run_key = self._runs.run(model, i, self._attempts(i))
-            self.legs.end(self.samples.ids[i].decode())
             self.keeper.settle(self.samples.ids[i], ok=end.status is Status.OK)
             if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
                 # by the kernel for want of memory, or by hand
