@@ -1,7 +1,27 @@
 """Real SLURMs for tests: one with accounting, one without; started once, stopped in any case."""
 
+from pathlib import Path
+
 import pytest
 from cluster_helpers import ClusterRun, running_cluster
+
+
+HERE = Path(__file__).parent
+# A job of SLURM takes seconds to start and to be noticed: the others are for `make test-full`.
+IN_EVERY_RUN = {
+    "test_steps_run_on_all_nodes",
+    "test_a_study_runs_on_the_cluster",
+    "test_the_profile_runs_the_default_study_in_a_clone",
+    "test_a_dry_run_needs_no_slurm",
+    "test_a_study_runs_without_accounting",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents and item.name not in IN_EVERY_RUN:
+            item.add_marker(pytest.mark.full)
 
 
 @pytest.fixture(scope="session")
