@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from cluster_helpers import ClusterRun, running_cluster
 
-
 HERE = Path(__file__).parent
 # A job of SLURM takes seconds to start and to be noticed: the others are for `make test-full`.
 IN_EVERY_RUN = {
