@@ -17,9 +17,9 @@ rule plot_figures:
     log:
         paths.log("plot_figures"),
     localrule: stays_here("plot_figures")
-    threads: 4
     conda:
         "../envs/ensnare.yaml"
+    threads: 4
     params:
         names=[str(name) for name in figure_names(study.config)],
     script:
