@@ -8,6 +8,7 @@ import openturns as ot
 import pytest
 from small_studies import evaluate, prepare, python, study_tree
 
+from ensnare import plots
 from ensnare.analysis import ANALYSES, write_table
 from ensnare.announce import count_samples
 from ensnare.archive import write_archive
@@ -71,12 +72,12 @@ def tables_of(results):
     return {name: ANALYSES[name](results, **options) for name, options in wanted.items()}
 
 
-def report_of(results, tables):
+def report_of(results, tables, processes=2):
     """Draw all figures and return the report."""
     files = {name: results.paths.table(name) for name in tables}
     for name, table in tables.items():
         write_table(table, files[name])
-    draw_figures(results, files, processes=2)
+    draw_figures(results, files, processes=processes)
     for name in figure_names(results.study):
         assert (results.paths.figures / f"{name}.png").stat().st_size > 500
     return render_report(collect_report(results, files, results.paths.table("samples")))
@@ -194,6 +195,26 @@ def test_failures_that_depend_on_an_input_are_said_everywhere(tmp_path):
     assert "depend on a (p = " in tables["statistics"]["note"].iloc[0]
     page = report_of(results, tables)
     assert "Warning: failures are not random, they depend on a (p = " in page
+
+
+def test_figures_warn_of_failures_that_depend_on_an_input(tmp_path, monkeypatch):
+    warnings = {}
+    for name in ("plot_distribution", "plot_curves", "plot_sobol", "plot_correlations"):
+        draw = getattr(plots, name)
+        monkeypatch.setattr(
+            plots,
+            name,
+            lambda *a, draw=draw, name=name, **k: (
+                warnings.update({name: k["warning"]}) or draw(*a, **k)
+            ),
+        )
+    tree = linear(
+        {"method": "monte_carlo", "size": 400}, ["rank_sobol", "correlations"], tmp_path, fails=True
+    )
+    results = results_of(tree, tmp_path)
+    report_of(results, tables_of(results), processes=1)
+    assert len(warnings) == 4
+    assert all("they depend on a (p = " in text for text in warnings.values())
 
 
 def test_random_failures_are_no_warning(tmp_path):

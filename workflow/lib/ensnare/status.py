@@ -36,18 +36,6 @@ FAILURES = (
     Status.ERROR,
     Status.KILLED,
 )
-MEANING = {
-    Status.OK: "every output was read and lies in its range",
-    Status.FAILED: "a step of the command ended with another exit code than 0",
-    Status.TIMEOUT: "the time limit passed; the process tree was ended",
-    Status.UNPARSABLE: "the command ended well but an output could not be read",
-    Status.OUT_OF_RANGE: "an output lies outside its range",
-    Status.UNSUCCESSFUL: "the command ended well but a sign of success is missing",
-    Status.ERROR: "the Python function raised an exception, or the files could not be prepared",
-    Status.KILLED: "the code or its worker was killed (SIGKILL), also when tried again",
-    Status.SKIPPED: "skipped on request",
-    Status.NOT_RUN: "not evaluated",
-}
 NO_EXIT_CODE = -1
 
 
