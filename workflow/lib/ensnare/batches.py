@@ -17,9 +17,10 @@ from ensnare.config import LoadedStudy
 from ensnare.config.designs import Lhs, MonteCarlo, Morris, Table, count_rows, design_options
 from ensnare.config.inputs import Input, input_identity
 from ensnare.config.resources import Resources
+from ensnare.config.scaling import COPY, Scaling
 from ensnare.errors import ConfigError
 from ensnare.identity import digest, file_digest, model_identity
-from ensnare.sweep import Case, case_identity, expand_cases
+from ensnare.sweep import Case, Level, case_identity
 
 # changed when the meaning of a batch file changes, so that old ones are not taken for new ones
 LAYOUT = 1
@@ -229,6 +230,9 @@ def _cut(
     study: LoadedStudy, cases: list[Case], identities: list[dict[str, Any]], rows: int
 ) -> Iterator[tuple[Segment, ...]]:
     """Cut every case by rows, or group cases of few rows that need the same of a machine."""
+    if study.config.scaling is not None:
+        yield from _points(cases, study.config.scaling)
+        return
     # sorted by content: the order of levels and factors in the file does not move a boundary
     order = sorted(range(len(identities)), key=lambda i: digest(identities[i]))
     classes: dict[Resources, list[int]] = {}
@@ -245,6 +249,17 @@ def _cut(
         per_batch = max(1, (size or first) // rows)
         for low, high in boundaries(len(members), per_batch if size else None, per_batch):
             yield tuple(Segment(case, 0, rows) for case in members[low:high])
+
+
+def _points(cases: list[Case], scaling: Scaling) -> Iterator[tuple[Segment, ...]]:
+    """Give every run of a scaling study a batch of its own; copies that run together are one."""
+    runs: dict[tuple[Level, ...], list[Segment]] = {}
+    for i, case in enumerate(cases):
+        key = tuple(level for factor, level in case.items() if factor != COPY)
+        factors = tuple(factor for factor in case if factor != COPY)
+        runs.setdefault((*factors, *key), []).append(Segment(i, 0, 1))
+    for segments in runs.values():
+        yield tuple(segments)
 
 
 def first_size(study: LoadedStudy) -> int:
@@ -292,4 +307,4 @@ def batch_resources(study: LoadedStudy, batches: Iterable[Batch]) -> dict[str, R
 
 def case_table(study: LoadedStudy) -> list[Case]:
     """Return the cases of a study, in the order of the file."""
-    return expand_cases(study.config.sweep, study.config.exclude)
+    return study.config.cases()

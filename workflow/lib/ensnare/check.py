@@ -117,6 +117,7 @@ def _check_callable(study: LoadedStudy) -> None:
                 f"model.python.call: the function needs '{name}', which does not exist in {lack}; "
                 "give the parameter a default"
             )
+    _check_growth(study, used)
     _refuse_unused(study, used, "is not a parameter of the function")
 
 
@@ -124,6 +125,7 @@ def _check_command(study: LoadedStudy, model: CommandModel) -> None:
     """Check that placeholders name values, values are used, and programs exist."""
     used = _placeholders(study, model)
     used |= _derived_needs(study, used) | {str(study.config.resources.ranks)}
+    _check_growth(study, used)
     _refuse_unused(study, used, "is in no template, command or environment variable")
     _check_programs(study)
 
@@ -191,15 +193,26 @@ def _derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
     return needs
 
 
+def _check_growth(study: LoadedStudy, used: set[str]) -> None:
+    """Check that the problem of a weak scaling study grows."""
+    scaling = study.config.scaling
+    if scaling is not None and scaling.mode == "weak" and scaling.factor not in used:
+        raise ConfigError(
+            f"scaling: mode weak, but nothing depends on ${{{scaling.factor}}}; use it in a "
+            "template, the command or a derived value, or choose mode: strong"
+        )
+
+
 def _refuse_unused(study: LoadedStudy, used: set[str], why: str) -> None:
     config = study.config
+    by_scaling = set(config.scaling.factors) if config.scaling else set()
     for kind, names in (
         ("input", [item.name for item in config.inputs]),
         ("derived value", list(config.derived)),
         ("factor", list(config.factors)),
     ):
         for name in names:
-            if name not in used:
+            if name not in used | by_scaling:
                 raise ConfigError(f"{kind} '{name}' {why}; use it or remove it")
 
 
@@ -242,7 +255,7 @@ def _check_programs(study: LoadedStudy) -> None:
     """Check that the programs exist and can be run."""
     known = known_values(study)
     around = compile_surroundings(study, study.config.resources.threads)
-    searched = {around.search_path(known_values(study, c) | c) for c in case_table(study)}
+    searched = _search_paths(study, around)
     for step in study.config.model.resume:
         program = parse_template(step[0])
         if program.names <= set(known) and not program.render(known).startswith("./"):
@@ -258,6 +271,21 @@ def _check_programs(study: LoadedStudy) -> None:
                 _check_program(study, word, search)
         elif number == 0:  # a later one can be made by the steps before
             _check_own_program(study, word)
+
+
+def _search_paths(study: LoadedStudy, around: Surroundings) -> set[str | None]:
+    """Return where the cases look for programs, after loading what each of them needs."""
+    found: set[str | None] = set()
+    missing: list[ConfigError] = []
+    for case in case_table(study):
+        try:
+            found.add(around.search_path(known_values(study, case) | case))
+        except ConfigError as error:
+            missing.append(error)
+    # what only some points of a scaling study lack is a result of it
+    if missing and not (found and study.config.scaling):
+        raise missing[0]
+    return found
 
 
 def _check_program(

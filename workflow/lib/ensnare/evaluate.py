@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.resources import Resources
-from ensnare.errors import BatchError, EnsnareError, HandedBackError
+from ensnare.errors import BatchError, ConfigError, EnsnareError, HandedBackError
 from ensnare.jobends import begin_job, end_job
 from ensnare.journal import (
     Finished,
@@ -25,7 +26,7 @@ from ensnare.journal import (
     rows_of,
     without_result,
 )
-from ensnare.launcher import job_cores
+from ensnare.launcher import in_slurm_job, job_cores
 from ensnare.legs import Legs
 from ensnare.model import CommandModel, compile_model
 from ensnare.owner import Owner
@@ -148,8 +149,15 @@ def _side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, co
     """Return how many samples to run at a time, after loading what they need of the machine."""
     samples = work.samples
     cases = sorted(set(samples.case[todo].tolist()))
-    if isinstance(work.model, CommandModel):
-        work.model.make_ready(samples.shared(case) for case in cases)
+    scaling = work.study.config.scaling is not None
+    # a point of a scaling study that cannot start is a result
+    with contextlib.suppress(*([ConfigError] if scaling else [])):
+        if isinstance(work.model, CommandModel):
+            work.model.make_ready(samples.shared(case) for case in cases)
+    if scaling:
+        # in a job of SLURM the allocation keeps them apart
+        work.cores = None if in_slurm_job() else needs.cores * len(samples)
+        return len(samples)
     if not cases or needs.ranks is None:
         return cores // needs.cores
     return job_cores(cores).side_by_side(needs.cores)
@@ -168,6 +176,10 @@ def _unfinished(
             work.before[i] = attempts[ids[i]]
     _count_legs(work, say)
     todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
+    scaling = work.study.config.scaling
+    if scaling is not None and scaling.mode == "throughput" and 0 < len(todo) < len(ids):
+        # copies are timed together: those of an interrupted run ran beside others
+        return np.arange(len(ids)), Tally(len(ids), count_statuses(own.rows["status"][:0]))
     if len(todo) < len(ids):
         say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
     found = OlderBatches(work.study, work.paths).find(todo, work)

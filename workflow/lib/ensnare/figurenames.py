@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ensnare.config import Study
 from ensnare.config.designs import REPRESENT, Saltelli
 from ensnare.config.outputs import Output
-from ensnare.sweep import expand_cases
 
 MOST_CASES_DRAWN = 4
 """Cases of which an array output gets a figure of estimates; the tables have all."""
@@ -54,7 +53,7 @@ def figure_names(study: Study) -> list[FigureName]:
 def _of_output(study: Study, output: Output) -> Iterator[FigureName]:
     """Yield the figures of an output."""
     is_array, name = output.shape is not None, output.name
-    cases = min(len(expand_cases(study.sweep, study.exclude)), MOST_CASES_DRAWN)
+    cases = min(len(study.cases()), MOST_CASES_DRAWN)
     for kind in _estimates(study):
         for number in range(cases if is_array else 1):
             yield FigureName(kind, name, number)

@@ -23,10 +23,13 @@ class JobNeeds:
         What one of its samples needs.
     samples : int
         How many there are.
+    together : bool
+        Whether all of them run at the same time, however few cores the profile gives.
     """
 
     sample: Resources
     samples: int
+    together: bool = False
 
     def threads(self, cores: int) -> int:
         """Return how many of the cores that a job may have this one can use."""
@@ -34,6 +37,8 @@ class JobNeeds:
 
     def side_by_side(self, threads: int) -> int:
         """Return how many samples run at a time in a job of so many threads."""
+        if self.together:
+            return self.samples
         return max(1, min(threads // self.sample.cores, self.samples))
 
     def resources(self, threads: int, growth: int) -> dict[str, int | str]:

@@ -16,7 +16,7 @@ from ensnare.config import Study, parse_study
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths
 from ensnare.status import Status
-from ensnare.sweep import Case, expand_cases
+from ensnare.sweep import Case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ class StudyResults:
 
     def by_case(self) -> list[tuple[Case, slice]]:
         """Return each case and where its samples stand: rows are case by case."""
-        cases = expand_cases(self.study.sweep, self.study.exclude)
+        cases = self.study.cases()
         rows = len(self) // len(cases)
         return [(case, slice(i * rows, (i + 1) * rows)) for i, case in enumerate(cases)]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.directories import enter_empty, is_full
+from ensnare.errors import EnsnareError
 from ensnare.kept import Keeper
 from ensnare.legs import Leg, Legs
 from ensnare.model import CommandModel, Values
@@ -79,7 +80,7 @@ class SampleRuns:
                 raise OSError(error.errno, error.strerror, directory) from None
             text = f"{error.strerror}: {error.filename}"
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, text)
-        except ValueError as error:
+        except (ValueError, EnsnareError) as error:  # such as no module for its level of a factor
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, str(error))
         except Exception:  # a bug of ours in one sample must not end the batch
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, traceback.format_exc())

@@ -90,7 +90,7 @@ def parse_request(
 def _levels(study: LoadedStudy, values: Values) -> Values:
     """Return the levels of the factors that were not given: those that are the only one."""
     levels: Values = {}
-    todo = list(study.config.sweep.items())
+    todo = list(study.config.whole_sweep.items())
     while todo:
         factor, known = todo.pop(0)
         opened = branches(known)

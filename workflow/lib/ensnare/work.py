@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.affinity import keep_to
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
 from ensnare.journal import Journal, read_journal, rows_of
@@ -69,6 +70,7 @@ class BatchWork:
         self.legs = Legs(self.paths.under_way(self.key))
         self._runs = SampleRuns(self.samples, self.keeper, self.legs, self._running)
         self.again: dict[int, Again] = {}
+        self.cores: int | None = None  # that the workers keep to, if not all
         self._rereader: Rereader | None = None
         self._columns = column_order(self.study)
         self._nothing = [float("nan")] * len(self._columns)
@@ -104,6 +106,7 @@ class BatchWork:
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Evaluate the samples of a task that have not ended; see `worker.Work`."""
         chosen = self.tasks[task]
+        keep_to(self.cores)
         if not self.walltime.fits(len(chosen)):  # left to the next job
             return
         if not isinstance(self.model, PythonModel):
