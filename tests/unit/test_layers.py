@@ -9,25 +9,25 @@ LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
-walltime jobends legs
+walltime jobends legs affinity
 config
-sweep identity picklefile tables batches jobs
+sweep identity picklefile tables batches jobs capacity
 ids copulas inputs points design functions
 templates jinjatemplates outputs environment process launcher inputfiles kept model
 samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
 resolved sizing designfile planned adoption gather archive samplestable results selection amend
 standing announce check single locate elsewhere clusterjobs
-statistics sensitivity correlation morris
-analysis figurenames plots report figures deliver scripting clistudy cli
+statistics sensitivity correlation morris scaling
+analysis figurenames plots report scalingfigures figures deliver scripting clistudy cli
 __main__
 """
 ORDER = LAYERS.split()
-PACKAGES = ("analysis", "config", "outputs", "plots", "report", "sensitivity")
+PACKAGES = ("analysis", "config", "outputs", "plots", "report", "scaling", "sensitivity")
 # programs and functions that a study wraps; nothing of ours, nobody imports them
 APART = {"models"}
 # arrays in, arrays out: they know of no file and no study
-PURE = {"statistics", "sensitivity", "correlation", "morris"}
+PURE = {"statistics", "sensitivity", "correlation", "morris", "scaling"}
 MAY_SAY_SNAKEMAKE = {"config.yaml12"}  # it reads configuration files again as Snakemake did
 
 

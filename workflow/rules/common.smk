@@ -4,8 +4,9 @@ from pathlib import Path
 
 try:
     from ensnare.batches import batch_resources, design_content, plan_batches
+    from ensnare.capacity import measuring_order
     from ensnare.config import accepts_rerun, study_from_snakemake
-    from ensnare.config.analyses import wanted_tables
+    from ensnare.config.analyses import SCALING_TABLES, wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.figurenames import figure_names
     from ensnare.jobends import growth
@@ -38,12 +39,14 @@ def load():
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
     from ensnare.announce import count_samples, growth_note, loss_note
+    from ensnare.capacity import lack_notes
     from ensnare.check import check_once
 
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
-    account = in_one_line(count_samples, study, batches, paths)
+    attempted = [batch for batch in batches if batch.key not in lacks]
+    account = in_one_line(count_samples, study, attempted, paths)
     logger.info(f"study {study.config.study}: {account}")
-    notes = [growth_note(study, paths)]
+    notes = [growth_note(study, paths), *lack_notes(study, batches, lacks)]
     if workflow.output_settings.dryrun:  # another run stops, or was told to go on
         notes.append(loss_note(study, account))
     for note in filter(None, notes):
@@ -75,6 +78,26 @@ def evaluate_threads():
         return workflow.cores
     except WorkflowError:  # a cluster has no total; profiles set threads there
         return 1
+
+
+def find_lacks():
+    """Return the runs of a scaling study that this machine or cluster cannot run, with the reason."""
+    from ensnare.capacity import cluster_capacity, local_capacity, not_attempted
+
+    if study.config.scaling is None:
+        return {}
+    try:
+        capacity = local_capacity(workflow.cores)
+    except WorkflowError:
+        defaults = dict(workflow.resource_settings.default_resources or {})
+        partition = defaults.get("slurm_partition")
+        capacity = cluster_capacity(str(partition.value) if partition else "")
+    return not_attempted(study, batches, paths, capacity)
+
+
+def measure_priority(wildcards):
+    """Return the place of a run in the order of a scaling study."""
+    return order[wildcards.key]
 
 
 def batch_threads(wildcards):
@@ -146,9 +169,15 @@ paths = StudyPaths.of(study.config.study)
 study = cut(study)
 batches = in_one_line(plan_batches, study)
 needs = batch_resources(study, batches)
-job_needs = {batch.key: JobNeeds(needs[batch.key], len(batch)) for batch in batches}
-batch_files = [paths.batch(batch.key) for batch in batches]
-tables = wanted_tables(study.config.analyses, study.config.design)
+together = study.config.scaling is not None
+job_needs = {b.key: JobNeeds(needs[b.key], len(b), together) for b in batches}
+order = measuring_order(batches, study.config.seed)
+if workflow.is_main_process:
+    lacks = find_lacks()
+else:  # a job does not judge again what could be run: what was, is there
+    lacks = {b.key: "" for b in batches if together and not paths.batch(b.key).exists()}
+batch_files = [paths.batch(b.key) for b in batches if b.key not in lacks]
+tables = wanted_tables(study.config)
 analysis_tables = [paths.table(name) for name in tables]
 
 # The Python that has Ensnare, whatever is on PATH. Not a parameter of the rule: results do not

@@ -65,11 +65,14 @@ def deliver(study: LoadedStudy, paths: StudyPaths, *, partial: bool) -> dict[str
 
 
 def _write_tables(results: StudyResults, paths: StudyPaths) -> dict[str, Path]:
-    from ensnare.analysis import ANALYSES, write_table
+    from ensnare.analysis import ANALYSES, scaling_tables, write_table
 
-    wanted = wanted_tables(results.study.analyses, results.study.design)
+    wanted = wanted_tables(results.study)
+    # what could not be run is known to a run of snakemake
+    tables = scaling_tables(results, {}) if results.study.scaling else {}
     for name, options in wanted.items():
-        write_table(ANALYSES[name](results, **options), paths.table(name))
+        made = tables[name] if name in tables else ANALYSES[name](results, **options)
+        write_table(made, paths.table(name))
     return {name: paths.table(name) for name in wanted}
 
 

@@ -9,6 +9,8 @@ from ensnare.config import Study
 from ensnare.config.designs import REPRESENT, Saltelli
 from ensnare.config.outputs import Output
 
+SCALING_FIGURES = ("time", "speedup", "efficiency")
+"""Kinds of figures of a scaling study."""
 MOST_CASES_DRAWN = 4
 """Cases of which an array output gets a figure of estimates; the tables have all."""
 
@@ -45,9 +47,10 @@ def figure_names(study: Study) -> list[FigureName]:
     study : Study
         The study.
     """
+    timed = [FigureName(kind) for kind in SCALING_FIGURES] if study.scaling else []
     named = [figure for output in study.model.outputs for figure in _of_output(study, output)]
     failures = [FigureName("failures")] if study.random_inputs else []
-    return [*named, FigureName("status"), *failures, FigureName("cost")]
+    return [*timed, *named, FigureName("status"), *failures, FigureName("cost")]
 
 
 def _of_output(study: Study, output: Output) -> Iterator[FigureName]:
@@ -82,6 +85,8 @@ def _views(study: Study, output: Output) -> list[str]:
     """Return the kinds of figures that show the values themselves."""
     if output.shape is not None:
         return ["curves"]
+    if study.scaling is not None:
+        return ["sweep"]
     if study.design is None:
         diagram = ["regimes"] if len(study.factors) > 1 else []
         return diagram if diagram and output.labels else ["sweep", *diagram]

@@ -13,10 +13,13 @@ from matplotlib.figure import Figure
 
 from ensnare import plots
 from ensnare.analysis import failure_warnings, independent_rows
+from ensnare.analysis.scaling import curve_factors
 from ensnare.config.outputs import Output
-from ensnare.figurenames import FigureName, figure_names
+from ensnare.figurenames import SCALING_FIGURES, FigureName, figure_names
+from ensnare.plots.scaling import Quantity
 from ensnare.report.collect import status_counts
 from ensnare.results import StudyResults
+from ensnare.scalingfigures import ScalingFigure
 from ensnare.sweep import Case, case_label
 
 
@@ -204,8 +207,23 @@ def _scatter(study: _Drawn, name: FigureName) -> Figure:
     )
 
 
+def _scaling(study: _Drawn, name: FigureName) -> Figure:
+    quantity: Quantity = "time_s" if name.kind == "time" else name.kind  # type: ignore[assignment]
+    drawn = ScalingFigure(study.results.study, study.tables, quantity)
+    return plots.plot_scaling(
+        drawn.curves(),
+        quantity,
+        drawn.ideal(),
+        count_label=drawn.scaling.factor,
+        subtitle=drawn.subtitle(),
+        value_label=drawn.value_label(),
+    )
+
+
 def _sweep(study: _Drawn, name: FigureName) -> Figure:
     first, *others = study.factors
+    if (scaling := study.results.study.scaling) is not None:
+        first, others = scaling.factor, curve_factors(study.results.study)
     cases, y = study.results.cases, study.results.outputs[name.output]
     series = plots.joined([cases[factor].tolist() for factor in others]) if others else None
     return plots.plot_sweep(
@@ -261,6 +279,7 @@ _TABLES = {
 _DRAW: dict[str, Callable[[_Drawn, FigureName], Figure]] = {
     **dict.fromkeys(_TABLES, _estimates),
     "exceedance": _exceedance,
+    **dict.fromkeys(SCALING_FIGURES, _scaling),
     "curves": _curves,
     "distribution": _distribution,
     "scatter": _scatter,

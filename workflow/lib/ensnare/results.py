@@ -81,6 +81,22 @@ class StudyResults:
         rows = len(self) // len(cases)
         return [(case, slice(i * rows, (i + 1) * rows)) for i, case in enumerate(cases)]
 
+    def of_runs(self) -> tuple[dict[int, str], list[str]]:
+        """Return what samples said that failed, by position; and the batch that ran each of them.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive is not there any more.
+        """
+        try:
+            with h5py.File(self.paths.archive, "r", locking=False) as file:
+                rows, texts = file["messages/row"][:], file["messages/text"].asstr()[:]
+                origins = file["origin"][:].astype(str).tolist()
+        except (OSError, KeyError) as error:
+            raise ArchiveError(f"{self.paths.archive}: {error.args[0]}") from None
+        return dict(zip(rows.tolist(), texts.tolist(), strict=True)), origins
+
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per sample: factors, inputs, outputs, status and times.
 

@@ -2,6 +2,7 @@
 
 from ensnare.analysis.failures import failure_table, failure_warnings
 from ensnare.analysis.groups import independent_rows
+from ensnare.analysis.scaling import scaling_tables
 from ensnare.analysis.tables import (
     ANALYSES,
     correlations_table,
@@ -24,6 +25,7 @@ __all__ = [
     "morris_table",
     "pick_freeze_table",
     "rank_sobol_table",
+    "scaling_tables",
     "sobol_table",
     "statistics_table",
     "write_table",

@@ -20,6 +20,7 @@ from ensnare.plots.levels import joined
 from ensnare.plots.morris import plot_morris
 from ensnare.plots.regimes import plot_regimes
 from ensnare.plots.samples import plot_cost, plot_scatter, plot_status
+from ensnare.plots.scaling import ScalingCurve, plot_scaling
 from ensnare.plots.second_order import plot_second_order
 from ensnare.plots.sobol import plot_sobol
 from ensnare.plots.style import axis_label, save
@@ -31,6 +32,7 @@ __all__ = [
     "SECOND",
     "SOBOL",
     "Estimates",
+    "ScalingCurve",
     "axis_label",
     "joined",
     "melted",
@@ -48,6 +50,7 @@ __all__ = [
     "plot_failures",
     "plot_morris",
     "plot_regimes",
+    "plot_scaling",
     "plot_scatter",
     "plot_second_order",
     "plot_sobol",
