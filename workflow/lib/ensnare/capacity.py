@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ensnare.batches import Batch, batch_resources, case_table
 from ensnare.config import LoadedStudy
 from ensnare.config.resources import Resources
-from ensnare.config.scaling import COPY, REPEAT
 from ensnare.paths import StudyPaths
 
 _SINFO = ["sinfo", "--noheader", "--format=%P|%D|%c|%s"]
@@ -142,16 +141,13 @@ def not_attempted(
     return {key: lack for key, lack in lacks.items() if lack and not paths.batch(key).exists()}
 
 
-def lack_notes(
-    study: LoadedStudy, batches: Sequence[Batch], lacks: Mapping[str, str]
-) -> list[str]:
-    """Return a line for each point that is not attempted, with the number of its runs."""
-    cases, runs = case_table(study), dict[str, int]()
+def lack_notes(study: LoadedStudy, batches: Sequence[Batch], lacks: Mapping[str, str]) -> list[str]:
+    """Return a line for each count that is not attempted, with the number of its runs."""
+    scaling, cases, runs = study.config.scaling, case_table(study), dict[str, int]()
     for batch in batches:
-        if batch.key in lacks:
-            case = cases[batch.segments[0].case]
-            shown = [f"{k}={v}" for k, v in case.items() if k not in (REPEAT, COPY)]
-            line = f"not attempted: {', '.join(shown)}: {lacks[batch.key]}"
+        if batch.key in lacks and scaling is not None:
+            count = cases[batch.segments[0].case][scaling.factor]
+            line = f"not attempted: {count} {scaling.factor}: {lacks[batch.key]}"
             runs[line] = runs.get(line, 0) + 1
     return [f"{line} ({_said(count, 'run')})" for line, count in runs.items()]
 

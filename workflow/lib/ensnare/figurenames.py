@@ -85,8 +85,8 @@ def _views(study: Study, output: Output) -> list[str]:
     """Return the kinds of figures that show the values themselves."""
     if output.shape is not None:
         return ["curves"]
-    if study.scaling is not None:
-        return ["sweep"]
+    if study.scaling is not None:  # its time has figures of its own
+        return ["sweep"] if output.name != study.scaling.time else []
     if study.design is None:
         diagram = ["regimes"] if len(study.factors) > 1 else []
         return diagram if diagram and output.labels else ["sweep", *diagram]

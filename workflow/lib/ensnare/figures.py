@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ensnare import plots
-from ensnare.analysis import failure_warnings, independent_rows
+from ensnare.analysis import failure_warnings, independent_rows, read_table
 from ensnare.analysis.scaling import curve_factors
 from ensnare.config.outputs import Output
 from ensnare.figurenames import SCALING_FIGURES, FigureName, figure_names
@@ -35,7 +35,7 @@ def draw_figures(results: StudyResults, tables: Mapping[str, Path], *, processes
     processes : int
         How many draw at once.
     """
-    frames = {name: pd.read_csv(path) for name, path in tables.items()}
+    frames = {name: read_table(path, results.study.factors) for name, path in tables.items()}
     study = _Drawn(results, frames, "; ".join(failure_warnings(results)))
     results.paths.figures.mkdir(parents=True, exist_ok=True)
     names = figure_names(results.study)

@@ -130,9 +130,8 @@ class ScalingFigure:
         """Return the label of the axis of values."""
         if self.quantity != "time_s":
             return {"speedup": "speed-up", "efficiency": "efficiency"}[self.quantity]
-        each = "time of a sample" if self.scaling.mode == "throughput" else "time"
-        source = "" if self.scaling.time == WALL else f" ({self.scaling.time})"
-        return f"{each}{source} [s]"
+        name = "time" if self.scaling.time == WALL else self.scaling.time
+        return f"{name}{' of a sample' if self.scaling.mode == 'throughput' else ''} [s]"
 
     def subtitle(self) -> str:
         """Return what points and bars are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ensnare.paths import write_whole
 from ensnare.results import StudyResults
 from ensnare.sensitivity import rank_sobol_indices, sobol_indices
 from ensnare.statistics import exceedance, summarise
+from ensnare.sweep import Level
 
 Array = NDArray[np.float64]
 
@@ -246,6 +247,21 @@ ANALYSES: dict[str, Callable[..., pd.DataFrame]] = {
     "failures": failure_table,
 }
 """Name of a table to what makes it from the results and the options of its analysis."""
+
+
+def read_table(path: Path, factors: Mapping[str, Sequence[Level]]) -> pd.DataFrame:
+    """Read a table back, with its factors as they are: `3.10` may be a text.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file.
+    factors : mapping
+        Factor to levels; not every table has them all.
+    """
+    texts = {name: str for name, levels in factors.items() if isinstance(levels[0], str)}
+    # a level may be called none or NA
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=["", "nan"])
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

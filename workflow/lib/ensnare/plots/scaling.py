@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,12 +30,18 @@ from ensnare.plots.style import (
 
 Quantity = Literal["time_s", "speedup", "efficiency"]
 LABELS = {"time_s": "time [s]", "speedup": "speed-up", "efficiency": "efficiency"}
-LINES = {"amdahl": ":", "gustafson": ":", "universal": "-"}
+# the two laws often coincide: a narrow dotted line on a broad one shows both
+LINES: dict[str, dict[str, Any]] = {
+    "amdahl": {"ls": ":", "lw": 1.4, "zorder": 2.5},
+    "gustafson": {"ls": ":", "lw": 1.4, "zorder": 2.5},
+    "universal": {"ls": "-", "lw": 3.2, "alpha": 0.35, "zorder": 2},
+}
 LAW_NAMES = {
     "amdahl": "Amdahl's law, fitted",
     "gustafson": "Gustafson's law, fitted",
     "universal": "universal scalability law, fitted",
 }
+_DARK = PALETTE[-1]
 _LINEAR = 40  # counts within this ratio are drawn on linear axes, where saturation shows
 _MOST_REASONS = 4
 _WIDEST_TICKS = 14
@@ -136,10 +142,9 @@ def _set_scales(axes: Axes, quantity: Quantity, *, linear: bool) -> None:
 def _draw_curve(axes: Axes, curve: ScalingCurve, k: int, *, several: bool) -> None:
     """Draw laws, single runs, and points with their intervals."""
     color, marker = PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)]
-    for name, (at, values) in curve.laws.items():
-        if several and name != "universal":
-            continue  # two lines a curve are too many
-        axes.plot(at, values, color=color, ls=LINES[name], lw=1.2, alpha=0.8, zorder=2)
+    for name in _laws_shown(curve, several=several):
+        dark = LINES[name]["ls"] == ":" and not several
+        axes.plot(*curve.laws[name], color=_DARK if dark else color, **LINES[name])
     if curve.runs is not None:
         many = curve.runs[0].size > MAX_VECTOR_POINTS
         axes.plot(*curve.runs, ls="none", marker=".", ms=4, color=color, alpha=0.45, zorder=2,
@@ -150,6 +155,11 @@ def _draw_curve(axes: Axes, curve: ScalingCurve, k: int, *, several: bool) -> No
     axes.vlines(curve.counts[bars], curve.low[bars], curve.high[bars], color=color, lw=1.4,
                 zorder=3)  # fmt: skip
     axes.plot(curve.counts, curve.value, ls="none", marker=marker, color=color, zorder=4)
+
+
+def _laws_shown(curve: ScalingCurve, *, several: bool) -> list[str]:
+    """Return which laws are drawn: of several curves one each, the more general one."""
+    return list(curve.laws)[-1:] if several else list(curve.laws)
 
 
 def _limit(
@@ -174,9 +184,13 @@ def _limit(
 
 
 def _draw_holes(axes: Axes, curves: Sequence[ScalingCurve]) -> None:
+    """Mark counts without a time on top, where no one takes them for a value."""
     at = sorted({count for curve in curves for count in curve.holes})
     place = axes.get_xaxis_transform()
-    axes.plot(at, [0.03] * len(at), transform=place, ls="none", marker="x", ms=7, mew=1.8,
+    for count in at:
+        if all(count in curve.holes for curve in curves):
+            axes.axvline(count, color=FAILED, lw=0.8, ls=":", alpha=0.7, zorder=1)
+    axes.plot(at, [1.0] * len(at), transform=place, ls="none", marker="x", ms=7, mew=1.8,
               color=FAILED, zorder=5, clip_on=False)  # fmt: skip
 
 
@@ -219,11 +233,11 @@ def _add_legend(figure: Figure, curves: Sequence[ScalingCurve], *, ideal: bool) 
         handles.append(Line2D([], [], color=color, marker=marker, ls="none"))
         names.append(label)
     dark = MUTED if several else PALETTE[0]
-    laws = dict.fromkeys(name for curve in curves for name in curve.laws)
+    laws = dict.fromkeys(n for curve in curves for n in _laws_shown(curve, several=several))
     for name in laws:
-        if not several or name == "universal":
-            handles.append(Line2D([], [], color=dark, ls=LINES[name], lw=1.2))
-            names.append(LAW_NAMES[name])
+        color = _DARK if LINES[name]["ls"] == ":" and not several else dark
+        handles.append(Line2D([], [], color=color, **LINES[name]))
+        names.append(LAW_NAMES[name])
     if ideal:
         handles.append(Line2D([], [], color=MUTED, ls=DASHES[1], lw=1))
         names.append("ideal")

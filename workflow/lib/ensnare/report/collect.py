@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
-from ensnare.analysis import failure_warnings
+from ensnare.analysis import failure_warnings, read_table
 from ensnare.config import Study
 from ensnare.config.copulas import Copula
 from ensnare.config.inputs import Input
 from ensnare.config.quantity import OutputBase
 from ensnare.figurenames import FigureName, figure_names
 from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
+from ensnare.report.scaling import FIGURES, SECTION, scaling_section
 from ensnare.results import StudyResults
 from ensnare.status import Status
 
@@ -35,6 +36,7 @@ _SECTION = {
     "curves": "statistics",
     "sweep": "Sweep",
     "regimes": "Sweep",
+    **dict.fromkeys(FIGURES, SECTION),
 }
 _CAPTIONS = {
     "sobol": "Sobol' indices of {output}: the share of its variance that each input explains alone "
@@ -58,9 +60,10 @@ _CAPTIONS = {
     "failures": "Test of each input: how probable its values in the failed samples are if failures "
     "are random.",
     "cost": "Wall-clock time of a sample.",
+    **FIGURES,
 }
 _ORDER = ("coverage", "statistics", "exceedance", "sobol", "second_order", "rank_sobol", "morris",
-          "correlations", _RESPONSE, "Sweep")  # fmt: skip
+          "correlations", SECTION, _RESPONSE, "Sweep")  # fmt: skip
 
 
 def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: Path) -> ReportData:
@@ -76,8 +79,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         samples.csv, for the messages of failures.
     """
     study = results.study
-    frames = {name: pd.read_csv(path, keep_default_na=False, na_values=["", "nan"])
-              for name, path in tables.items()}  # fmt: skip
+    frames = {name: read_table(path, study.factors) for name, path in tables.items()}
     archive = results.paths.archive
     made = datetime.datetime.fromtimestamp(archive.stat().st_mtime, datetime.UTC)
     return ReportData(
@@ -115,6 +117,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         correlations=frames.get("correlations"),
         warnings=failure_warnings(results),
         figures=_figures(results),
+        tables=scaling_section(study, frames) if study.scaling else (),
         provenance=_provenance(results),
         config=_yaml(study),
     )
@@ -222,7 +225,8 @@ def failures_by_cause(results: StudyResults, samples: Path) -> pd.DataFrame | No
         return None
     columns = ["status", "exit_code", "message", "directory"]
     frame = pd.read_csv(samples, usecols=columns, dtype={"message": str, "directory": str})
-    bad = frame[frame["status"] != Status.OK.label].fillna({"message": "", "directory": ""})
+    idle = [Status.OK.label] + ([Status.NOT_RUN.label] if results.study.scaling else [])
+    bad = frame[~frame["status"].isin(idle)].fillna({"message": "", "directory": ""})
     # numbers in messages differ from sample to sample; the cause does not
     cause = bad["message"].str.replace(r"[-+]?\d[\d.eE+-]*", "#", regex=True)
     grouped = bad.groupby(["status", "exit_code", cause], sort=False)
@@ -242,7 +246,9 @@ def _figures(results: StudyResults) -> list[ReportFigure]:
         if name.kind == "failures" and not results.status.any():
             continue  # nothing to say
         caption = _CAPTIONS[name.kind].format(
-            output=labels.get(name.output, name.output), confidence=_confidence(study, name)
+            output=labels.get(name.output, name.output),
+            confidence=_confidence(study, name),
+            factor=study.scaling.factor if study.scaling else "",
         )
         stem = results.paths.figures / str(name)
         svg, png = Path(f"{stem}.svg").read_text(), Path(f"{stem}.png").read_bytes()

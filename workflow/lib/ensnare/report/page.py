@@ -286,7 +286,8 @@ def render_report(data: ReportData) -> str:
         .render(
             data=data,
             coverage=coverage(data),
-            n_failed=sum(data.status_counts.values()) - data.status_counts.get("ok", 0),
+            n_failed=sum(n for s, n in data.status_counts.items() if s not in ("ok", "not_run")),
+            n_not_run=data.status_counts.get("not_run", 0),
             results=shown,
             figures=figures,
             tables=tables,
