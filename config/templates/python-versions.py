@@ -3,10 +3,10 @@
 import sys
 from multiprocessing import get_context
 
-SIZE, PROCESSES, SHARES = @size@, @threads@, 64
+SIZE, PROCESSES, SHARES = int("@size@"), int("@threads@"), 64
 
 
-def most_steps(share):
+def most_steps(share: int) -> tuple[int, int]:
     """Return the most steps, and where, of every 64th number."""
     best = (0, 0)
     for start in range(1 + share, SIZE, SHARES):
@@ -21,4 +21,4 @@ def most_steps(share):
 if __name__ == "__main__":
     with get_context("fork").Pool(PROCESSES) as pool:
         print("most steps", max(pool.imap_unordered(most_steps, range(SHARES)))[0])
-    print("python %d.%d.%d" % sys.version_info[:3])
+    print("python", sys.version.split()[0])

@@ -98,9 +98,10 @@ class ScalingFigure:
         start = points.loc[points[self.scaling.factor] == reference, "time_s"].iloc[0]
         for key in LAWS_OF[self.scaling.mode]:
             law = LAWS[key]
-            rows = fits[fits["fit"] == law.name].set_index("parameter")["value"]
-            if rows["time_1_s"] == rows["time_1_s"]:
-                time_s = law.time_s(law.coefficients(rows.to_dict()), grid)
+            rows = fits[fits["fit"] == law.name]
+            values = dict(zip(rows["parameter"].astype(str), rows["value"], strict=True))
+            if np.isfinite(values["time_1_s"]):
+                time_s = law.time_s(law.coefficients(values), grid)
                 found[law.name] = (grid, self._value(grid, time_s, reference, start))
         return found
 

@@ -189,7 +189,7 @@ def fits_table(runs: pd.DataFrame, scaling: Scaling, seed: int) -> pd.DataFrame:
         fit = fit_curve(name, runs, scaling, seed)
         known = counts[runs["time_s"].notna()]
         found = {key: (p.value, p.low, p.high) for key, p in fit.parameters.items()}
-        note = {key: fit.note for key in found}
+        note = dict.fromkeys(found, fit.note)
         if "best_count" in found:
             best, extra = _best(fit, per_count, known)
             found |= best

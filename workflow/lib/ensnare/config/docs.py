@@ -67,6 +67,7 @@ from ensnare.config.outputs import (
 )
 from ensnare.config.quantity import Axis, OutputBase
 from ensnare.config.resources import Override, ResourceChanges, Resources
+from ensnare.config.scaling import Scaling
 from ensnare.config.study import Batch, Study
 
 _ROOT = Path(__file__).parents[4]
@@ -94,6 +95,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`design`, `method: composite`", Composite),
     ("`design`, `method: one_at_a_time`", OneAtATime),
     ("`design`, `method: table`", Table),
+    ("`scaling`", Scaling),
     ("`model`", Model),
     ("`model.files`: a template", TemplateFile),
     ("`model.files`: a copy", CopyFile),
