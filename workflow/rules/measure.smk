@@ -10,9 +10,9 @@ rule measure:
         paths.log("measure/{key}"),
     benchmark:
         paths.benchmark("{key}")
+    priority: measure_priority
     conda:
         "../envs/ensnare.yaml"
-    priority: measure_priority
     threads: evaluate_threads()
     resources:
         **{name: batch_resource(name) for name in stated_names(study)},

@@ -17,10 +17,10 @@ from ensnare.config import LoadedStudy
 from ensnare.config.designs import Lhs, MonteCarlo, Morris, Table, count_rows, design_options
 from ensnare.config.inputs import Input, input_identity
 from ensnare.config.resources import Resources
-from ensnare.config.scaling import COPY, Scaling
+from ensnare.config.scaling import runs_of
 from ensnare.errors import ConfigError
 from ensnare.identity import digest, file_digest, model_identity
-from ensnare.sweep import Case, Level, case_identity
+from ensnare.sweep import Case, case_identity
 
 # changed when the meaning of a batch file changes, so that old ones are not taken for new ones
 LAYOUT = 1
@@ -231,7 +231,8 @@ def _cut(
 ) -> Iterator[tuple[Segment, ...]]:
     """Cut every case by rows, or group cases of few rows that need the same of a machine."""
     if study.config.scaling is not None:
-        yield from _points(cases, study.config.scaling)
+        for members in runs_of(cases):
+            yield tuple(Segment(i, 0, 1) for i in members)
         return
     # sorted by content: the order of levels and factors in the file does not move a boundary
     order = sorted(range(len(identities)), key=lambda i: digest(identities[i]))
@@ -249,17 +250,6 @@ def _cut(
         per_batch = max(1, (size or first) // rows)
         for low, high in boundaries(len(members), per_batch if size else None, per_batch):
             yield tuple(Segment(case, 0, rows) for case in members[low:high])
-
-
-def _points(cases: list[Case], scaling: Scaling) -> Iterator[tuple[Segment, ...]]:
-    """Give every run of a scaling study a batch of its own; copies that run together are one."""
-    runs: dict[tuple[Level, ...], list[Segment]] = {}
-    for i, case in enumerate(cases):
-        key = tuple(level for factor, level in case.items() if factor != COPY)
-        factors = tuple(factor for factor in case if factor != COPY)
-        runs.setdefault((*factors, *key), []).append(Segment(i, 0, 1))
-    for segments in runs.values():
-        yield tuple(segments)
 
 
 def first_size(study: LoadedStudy) -> int:

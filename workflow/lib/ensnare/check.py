@@ -18,14 +18,15 @@ from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
 from ensnare.config.designs import Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
-from ensnare.environment import Surroundings, compile_surroundings, find_program
+from ensnare.environment import Surroundings
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.identity import digest, file_target, model_identity
 from ensnare.jinjatemplates import JinjaTemplate
 from ensnare.model import CommandModel, compile_model
+from ensnare.programs import check_programs
 from ensnare.provenance import package_versions
-from ensnare.samples import known_values, varying_names
-from ensnare.templates import Placeholder, Template, parse_template
+from ensnare.samples import varying_names
+from ensnare.templates import Placeholder, Template
 
 
 def check_study(study: LoadedStudy) -> None:
@@ -78,7 +79,7 @@ def check_once(study: LoadedStudy, cache: Path) -> None:
     if mark.exists():
         if not study.config.model.python:  # programs come and go without a change of the study
             with _at(study):
-                _check_programs(study)
+                check_programs(study)
         return
     check_study(study)
     try:
@@ -127,7 +128,7 @@ def _check_command(study: LoadedStudy, model: CommandModel) -> None:
     used |= _derived_needs(study, used) | {str(study.config.resources.ranks)}
     _check_growth(study, used)
     _refuse_unused(study, used, "is in no template, command or environment variable")
-    _check_programs(study)
+    check_programs(study)
 
 
 def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
@@ -249,76 +250,3 @@ def _refuse_outside(name: str, where: str) -> None:
 def _refuse_directory(name: str, where: str) -> None:
     if name.endswith(("/", "/.")) or os.path.normpath(name) == os.curdir:
         raise ConfigError(f"{where}: '{name}' is a directory; expected the name of a file")
-
-
-def _check_programs(study: LoadedStudy) -> None:
-    """Check that the programs exist and can be run."""
-    known = known_values(study)
-    around = compile_surroundings(study, study.config.resources.threads)
-    searched = _search_paths(study, around)
-    for step in study.config.model.resume:
-        program = parse_template(step[0])
-        if program.names <= set(known) and not program.render(known).startswith("./"):
-            for search in searched:
-                _check_program(study, program.render(known), search, "model.resume")
-    for number, step in enumerate(study.config.model.steps):
-        program = parse_template(step[0])
-        if not program.names <= set(known):  # another one for every sample
-            continue
-        word = program.render(known)
-        if not word.startswith("./"):
-            for search in searched:
-                _check_program(study, word, search)
-        elif number == 0:  # a later one can be made by the steps before
-            _check_own_program(study, word)
-
-
-def _search_paths(study: LoadedStudy, around: Surroundings) -> set[str | None]:
-    """Return where the cases look for programs, after loading what each of them needs."""
-    found: set[str | None] = set()
-    missing: list[ConfigError] = []
-    for case in case_table(study):
-        try:
-            found.add(around.search_path(known_values(study, case) | case))
-        except ConfigError as error:
-            missing.append(error)
-    # what only some points of a scaling study lack is a result of it
-    if missing and not (found and study.config.scaling):
-        raise missing[0]
-    return found
-
-
-def _check_program(
-    study: LoadedStudy, word: str, search: str | None, where: str = "model.command"
-) -> None:
-    """Check a program that all samples share."""
-    try:
-        path = find_program(word, os.fspath(study.directory.absolute()), search)
-    except FileNotFoundError:
-        raise ConfigError(f"{where}: no program '{word}' on PATH; {_beside(study, word)}") from None
-    if not os.path.isfile(path):
-        raise ConfigError(f"{where}: no program {path}")
-    if not os.access(path, os.X_OK):
-        raise ConfigError(f"{where}: {path} is not executable; run chmod +x on it")
-
-
-def _check_own_program(study: LoadedStudy, word: str) -> None:
-    """Check a program that the files of the sample bring along."""
-    name = os.path.normpath(word)
-    for item in study.config.model.files:
-        if isinstance(item, TreeFile) or os.path.normpath(file_target(item)) == name:
-            return
-    raise ConfigError(
-        f"model.command: '{word}' is looked for in the working directory of the sample, where "
-        f"model.files puts no '{name}'; {_beside(study, name)}"
-    )
-
-
-def _beside(study: LoadedStudy, name: str) -> str:
-    """Return how to name a program that is not where it was looked for."""
-    if name and os.path.isfile(study.path(name)):
-        return f"for the one beside the study file write '${{study_dir}}/{name}'"
-    return (
-        "give its path relative to the study file (with a /), or in model.environment a module or "
-        "a file to source that sets PATH"
-    )

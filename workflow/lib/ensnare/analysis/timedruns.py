@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ensnare.config.scaling import COPY, WALL
+from ensnare.config.scaling import COPY, WALL, runs_of
 from ensnare.paths import StudyPaths
 from ensnare.results import StudyResults
 from ensnare.status import Status, one_line
-from ensnare.sweep import Case
 
 # what Snakemake calls it, and what it is in our tables
 MEASURED = {
@@ -49,7 +48,7 @@ def runs_table(results: StudyResults, lacks: Mapping[int, str]) -> pd.DataFrame:
     cases = [case for case, _ in results.by_case()]
     measured: dict[str, dict[str, float]] = {}
     rows = []
-    for members in _runs(cases):
+    for members in runs_of(cases):
         first = members[0]
         origin = origins[first] if results.status[first] != Status.NOT_RUN else ""
         if origin not in measured:
@@ -70,15 +69,6 @@ def runs_table(results: StudyResults, lacks: Mapping[int, str]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _runs(cases: Sequence[Case]) -> list[list[int]]:
-    """Return the samples of each run: one, or the copies that ran together."""
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for i, case in enumerate(cases):
-        key = tuple((f, level) for f, level in case.items() if f != COPY)
-        found.setdefault(key, []).append(i)
-    return list(found.values())
 
 
 def _outcome(

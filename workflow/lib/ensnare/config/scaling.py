@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -136,6 +136,15 @@ class Scaling(Strict):
     def curve(self, case: Case) -> Case:
         """Return the factors that tell one curve from another."""
         return {factor: level for factor, level in case.items() if factor not in self.factors}
+
+
+def runs_of(cases: Sequence[Case]) -> list[list[int]]:
+    """Return the positions of the cases of each run: one, or the copies that run together."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for i, case in enumerate(cases):
+        key = tuple((factor, level) for factor, level in case.items() if factor != COPY)
+        found.setdefault(key, []).append(i)
+    return list(found.values())
 
 
 def with_counts(tree: Any) -> Any:  # noqa: ANN401
