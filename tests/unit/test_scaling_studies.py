@@ -202,7 +202,7 @@ def test_what_cannot_run_is_not_attempted_unless_it_is_to_share_cores_or_has_run
     batches, paths = plan_batches(study), StudyPaths(tmp_path / "results")
     lacks = not_attempted(study, batches, paths, Capacity((2,)))
     assert lack_notes(study, batches, lacks) == [
-        "not attempted: 4 threads: needs 4 cores of one node; this run has 2 (4 runs)"
+        "not attempted: 4 threads: needs 4 cores; this run has 2 (4 runs)"
     ]
     paths.batches.mkdir(parents=True)
     paths.batch(next(iter(lacks))).touch()

@@ -55,9 +55,9 @@ class Capacity:
         largest = self.largest
         if needs.nodes is not None and needs.nodes > len(largest):
             return f"needs {_said(needs.nodes, 'node')}; {self.whose} has {len(largest)}"
-        if needs.threads > largest[0]:
-            where = f"a node of {self.whose}" if len(self.nodes) > 1 else self.whose
-            return f"needs {_said(needs.threads, 'core')} of one node; {where} has {largest[0]}"
+        if len(self.nodes) > 1 and needs.threads > largest[0]:
+            of_one = f"a node of {self.whose} has {largest[0]}"
+            return f"needs {_said(needs.threads, 'core')} of one node; {of_one}"
         cores = sum(largest[: needs.nodes])
         if needs.cores * copies > cores:
             return f"needs {_said(needs.cores * copies, 'core')}; {self.whose} has {cores}"
