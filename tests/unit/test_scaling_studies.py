@@ -9,7 +9,7 @@ import pytest
 from small_studies import evaluate, load, prepare
 
 from ensnare.affinity import siblings_of, spread
-from ensnare.analysis import scaling_tables
+from ensnare.analysis import ANALYSES
 from ensnare.archive import write_archive
 from ensnare.batches import batch_resources, plan_batches
 from ensnare.capacity import (
@@ -22,6 +22,7 @@ from ensnare.capacity import (
 )
 from ensnare.check import check_study
 from ensnare.config import parse_study
+from ensnare.config.analyses import SCALING_TABLES
 from ensnare.errors import ConfigError
 from ensnare.jobs import JobNeeds, stated_names
 from ensnare.journal import read_journal
@@ -45,6 +46,10 @@ def results_of(study, directory):
     _, arrays = evaluate(study, directory)
     write_archive(paths.archive, loaded, arrays)
     return open_study(paths.archive)
+
+
+def scaling_tables(results, lacks):
+    return {name: ANALYSES[name](results, lacks=lacks) for name in SCALING_TABLES}
 
 
 def wrong(**changes):

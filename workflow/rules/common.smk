@@ -178,6 +178,10 @@ else:  # a job does not judge again what could be run: what was, is there
     lacks = {b.key: "" for b in batches if together and not paths.batch(b.key).exists()}
 batch_files = [paths.batch(b.key) for b in batches if b.key not in lacks]
 tables = wanted_tables(study.config)
+# why runs have no time, by the case that they begin with
+reasons = {b.segments[0].case: lacks[b.key] for b in batches if b.key in lacks}
+for name in SCALING_TABLES if together else ():
+    tables[name] = {"lacks": reasons}
 analysis_tables = [paths.table(name) for name in tables]
 
 # The Python that has Ensnare, whatever is on PATH. Not a parameter of the rule: results do not

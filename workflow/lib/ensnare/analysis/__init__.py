@@ -2,7 +2,6 @@
 
 from ensnare.analysis.failures import failure_table, failure_warnings
 from ensnare.analysis.groups import independent_rows
-from ensnare.analysis.scaling import scaling_tables
 from ensnare.analysis.tables import (
     ANALYSES,
     correlations_table,
@@ -27,7 +26,6 @@ __all__ = [
     "pick_freeze_table",
     "rank_sobol_table",
     "read_table",
-    "scaling_tables",
     "sobol_table",
     "statistics_table",
     "write_table",

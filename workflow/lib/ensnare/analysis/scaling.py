@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,28 +34,28 @@ LAWS_OF = {
 _SHOWN = 3  # different reasons of the holes of a point
 
 
-def scaling_tables(results: StudyResults, lacks: Mapping[int, str]) -> dict[str, pd.DataFrame]:
-    """Return the tables of a scaling study by name: scaling, scaling_points, scaling_fits.
+def scaling_points_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFrame:
+    """Return the points of every curve; see `points_of`, and `runs_table` for the arguments."""
+    scaling = scaling_of(results.study)
+    return _by_curve(results, lacks, lambda runs: points_of(runs, scaling))
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive.
-    lacks : mapping of int to str
-        What was missing for runs that were not attempted, by the position of their case.
-    """
-    study, scaling = results.study, scaling_of(results.study)
-    runs = runs_table(results, lacks)
-    points, fits = [], []
-    for keys, of_curve in curves(runs, study):
-        points.append(points_table(of_curve, scaling).assign(**keys))
-        fits.append(fits_table(of_curve, scaling, study.seed).assign(**keys))
-    factors = curve_factors(study)
-    return {
-        "scaling": runs,
-        "scaling_points": _joined(points, factors),
-        "scaling_fits": _joined(fits, factors),
-    }
+
+def scaling_fits_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFrame:
+    """Return the laws fitted to every curve; see `fits_of`, and `runs_table` for the arguments."""
+    scaling, seed = scaling_of(results.study), results.study.seed
+    return _by_curve(results, lacks, lambda runs: fits_of(runs, scaling, seed))
+
+
+def _by_curve(
+    results: StudyResults,
+    lacks: Mapping[int, str],
+    make: Callable[[pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
+    """Return the tables of all curves as one, their factors first."""
+    runs, factors = runs_table(results, lacks=lacks), curve_factors(results.study)
+    parts = [make(rows).assign(**keys) for keys, rows in curves(runs, results.study)]
+    table = pd.concat(parts, ignore_index=True)
+    return table[[*factors, *(c for c in table.columns if c not in factors)]]
 
 
 def scaling_of(study: Study) -> Scaling:
@@ -81,7 +81,7 @@ def curves(table: pd.DataFrame, study: Study) -> Iterator[tuple[dict[str, Any], 
         yield dict(zip(factors, levels, strict=True)), rows
 
 
-def points_table(runs: pd.DataFrame, scaling: Scaling) -> pd.DataFrame:
+def points_of(runs: pd.DataFrame, scaling: Scaling) -> pd.DataFrame:
     """Return the points of one curve.
 
     Parameters
@@ -164,7 +164,7 @@ def _summary(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def fits_table(runs: pd.DataFrame, scaling: Scaling, seed: int) -> pd.DataFrame:
+def fits_of(runs: pd.DataFrame, scaling: Scaling, seed: int) -> pd.DataFrame:
     """Return the laws fitted to one curve.
 
     Parameters
@@ -241,9 +241,3 @@ def _best(
     beyond = f"beyond the counts that were measured, up to {known.max():g}"
     found = {"best_time_s": (time_s, nan, nan), "best_cost_core_h": (cost, nan, nan)}
     return found, beyond if near[k] > known.max() else ""
-
-
-def _joined(tables: list[pd.DataFrame], factors: list[str]) -> pd.DataFrame:
-    """Return the tables of all curves as one, their factors first."""
-    table = pd.concat(tables, ignore_index=True)
-    return table[[*factors, *(c for c in table.columns if c not in factors)]]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ensnare.analysis.failures import failure_table
 from ensnare.analysis.groups import Group, groups, independent_rows
+from ensnare.analysis.scaling import scaling_fits_table, scaling_points_table
+from ensnare.analysis.timedruns import runs_table
 from ensnare.config.analyses import Exceedance
 from ensnare.config.designs import Saltelli
 from ensnare.correlation import COEFFICIENTS, correlations
@@ -245,6 +247,9 @@ ANALYSES: dict[str, Callable[..., pd.DataFrame]] = {
     "morris": morris_table,
     "correlations": correlations_table,
     "failures": failure_table,
+    "scaling": runs_table,
+    "scaling_points": scaling_points_table,
+    "scaling_fits": scaling_fits_table,
 }
 """Name of a table to what makes it from the results and the options of its analysis."""
 

@@ -26,7 +26,7 @@ MEASURED = {
 _LONGEST = 300  # characters of a reason
 
 
-def runs_table(results: StudyResults, lacks: Mapping[int, str]) -> pd.DataFrame:
+def runs_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFrame:
     """Return every run of a scaling study.
 
     Parameters

@@ -131,7 +131,7 @@ def wanted_tables(study: Study) -> dict[str, dict[str, Any]]:
         elif options is not None:
             found[table] = options.model_dump()
     if study.scaling is not None:
-        found |= {table: {} for table in SCALING_TABLES}
+        found |= {table: {"lacks": {}} for table in SCALING_TABLES}
     return found if design is None else {**found, "failures": {}}
 
 
