@@ -9,15 +9,15 @@ LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
-walltime jobends legs accounting
+walltime jobrecords jobends legs accounting
 config
 sweep identity picklefile tables batches jobs
 ids copulas inputs points design functions
 templates jinjatemplates outputs environment process launcher inputfiles kept model
 samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
-resolved sizing designfile planned adoption gather archive samplestable results selection amend
-standing announce check single locate elsewhere clusterjobs
+resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
+amend standing announce check single locate elsewhere clusterjobs
 statistics sensitivity correlation morris
 analysis figurenames plots report figures deliver scripting clistudy cli
 __main__

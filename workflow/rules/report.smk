@@ -30,6 +30,7 @@ rule write_report:
     input:
         archive=paths.archive,
         samples=paths.table("samples"),
+        jobs=paths.table("jobs"),
         tables=analysis_tables,
         figures=[paths.figures / f"{name}.svg" for name in figure_names(study.config)],
     output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,8 @@ from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.resources import Resources
-from ensnare.errors import BatchError, EnsnareError, HandedBackError
-from ensnare.jobends import begin_job, end_job
+from ensnare.errors import BatchError, HandedBackError
+from ensnare.jobends import Beginning, job_on_record, record_waiting
 from ensnare.journal import (
     Finished,
     Journal,
@@ -92,21 +93,27 @@ def evaluate_batch(
         If the batch cannot be evaluated, or not within the time of the job. Failing samples are
         results, not errors.
     """
+    start, record, cores = time.time(), paths.jobs(batch.key), _cores(study, batch, workers)
     with Owner(paths.owner(batch.key), say) as owner:
         if paths.batch(batch.key).exists():  # another job evaluated it while we waited
             say(f"batch {batch.key}: taken over from the job that evaluated it")
+            record_waiting(record, cores, start)
             return
         known = read_journal(paths.journal(batch.key), record_width(study)).rows
         goes_on = bool(Legs(paths.under_way(batch.key)).all())
-        begin_job(paths.jobs(batch.key), attempt, len(known), goes_on=goes_on)
-        walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
-        try:
+        beginning = Beginning(attempt, len(known), goes_on, cores, start)
+        with job_on_record(record, beginning):
+            walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
             _evaluate(study, batch, paths, _Job(workers, owner, walltime, say))
-        except EnsnareError as error:
-            end_job(paths.jobs(batch.key), handed_back=isinstance(error, HandedBackError))
-            raise
-        for done_with in (paths.counts(batch.key), paths.jobs(batch.key)):
-            done_with.unlink(missing_ok=True)
+        paths.counts(batch.key).unlink(missing_ok=True)
+
+
+def _cores(study: LoadedStudy, batch: Batch, workers: int) -> int:
+    """Return the cores of this job, for its record."""
+    if batch_resources(study, [batch])[batch.key].ranks is not None:
+        with contextlib.suppress(BatchError):  # said where they are needed
+            return sum(job_cores(workers).per_node)
+    return workers
 
 
 @dataclass(frozen=True)

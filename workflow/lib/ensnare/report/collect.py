@@ -18,6 +18,7 @@ from ensnare.config.copulas import Copula
 from ensnare.config.inputs import Input
 from ensnare.config.quantity import OutputBase
 from ensnare.figurenames import FigureName, figure_names
+from ensnare.report.jobs import jobs_table
 from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
 from ensnare.results import StudyResults
 from ensnare.status import Status
@@ -114,6 +115,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         morris=frames.get("morris"),
         correlations=frames.get("correlations"),
         warnings=failure_warnings(results),
+        tables=jobs_table(results.paths.table("jobs")),
         figures=_figures(results),
         provenance=_provenance(results),
         config=_yaml(study),
