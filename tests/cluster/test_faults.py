@@ -67,7 +67,7 @@ def test_a_requeued_job_goes_on(held):
 def test_a_refused_job_is_one_line_and_runs_with_the_next_call(tmp_path):
     with running_cluster(extra="AccountingStorageEnforce=limits") as cluster:
         limit(cluster, "1")
-        held = HeldStudy(tmp_path, cluster)
+        held = HeldStudy(tmp_path, cluster, "--retries", "2")
         first = held.begin()
         wait_until(lambda: "AssocMaxSubmitJobLimit" in held.said(), "a refusal", 120)
         held.wait_until_held(WORKERS // 2)
