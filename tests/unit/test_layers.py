@@ -13,7 +13,7 @@ walltime jobrecords jobends legs accounting
 config
 sweep identity picklefile tables batches jobs
 ids copulas inputs points design functions
-templates jinjatemplates outputs environment process launcher inputfiles kept model
+templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
 resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
