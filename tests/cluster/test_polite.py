@@ -34,6 +34,8 @@ def test_no_call_is_made_for_a_sample(slurm, on_cluster):
         done = on_cluster(slurm, study=awk_study(size, study=f"n{size}"))
         assert done.code == 0, done.text
         calls = slurm.calls() - before
-        counts.append((calls["sbatch"], calls["srun"], calls["sacct"], calls["sacctmgr"]))
+        # accounting may have to be asked once more at the end, if it is late
+        assert calls["sacct"] <= 3
+        counts.append((calls["sbatch"], calls["srun"], calls["sacctmgr"]))
     assert counts[0] == counts[1]
     assert counts[0][:2] == (1, 1)

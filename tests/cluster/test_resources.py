@@ -50,6 +50,16 @@ def test_jobs_get_what_their_samples_need_side_by_side(slurm, on_cluster, tmp_pa
     assert jobs == {"4|500M|60": 1, "2|500M|30": 4}
 
 
+def test_gpus_reach_the_job_and_its_samples(slurm, on_cluster, tmp_path):
+    code = "#!/bin/sh\necho $CUDA_VISIBLE_DEVICES >> $1; sleep 1; echo 1\n"
+    study = coded(tmp_path, code, 2)
+    study["resources"] = {"gpus": 1, "threads": 2}
+    done = on_cluster(slurm, study=study)
+    assert done.code == 0, done.text
+    # two samples side by side, on two GPUs
+    assert sorted((tmp_path / "log").read_text().split()) == ["0", "1"]
+
+
 @pytest.mark.full
 def test_no_sample_is_killed_by_the_walltime(slurm, on_cluster, tmp_path):
     study = coded(tmp_path, SHORT_CODE, 8)

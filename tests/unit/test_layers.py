@@ -9,15 +9,16 @@ LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
-walltime jobends legs affinity
+walltime jobrecords jobends legs accounting affinity
 config
 sweep identity picklefile tables batches jobs capacity
 ids copulas inputs points design functions
-templates jinjatemplates outputs environment process launcher inputfiles kept model
+templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
-journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
-resolved sizing designfile planned adoption gather archive samplestable results selection amend
-standing announce programs check single locate elsewhere clusterjobs
+journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast
+evaluate
+resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
+amend standing announce programs check single locate elsewhere clusterjobs
 statistics sensitivity correlation morris scaling
 analysis figurenames plots report scalingfigures figures deliver scripting clistudy cli
 __main__

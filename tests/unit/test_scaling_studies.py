@@ -361,6 +361,22 @@ def test_what_was_not_attempted_says_why_and_what_was_measured_stands_beside_its
     assert scaling_tables(results, {})["scaling"]["max_rss_mb"].isna().all()
 
 
+def test_what_slurm_accounted_stands_beside_the_wall_time(tmp_path):
+    results = results_of(tree({"threads": [1, 2], "repeats": 1}), tmp_path)
+    _, (first, second) = results.of_runs()
+    header = "batch,number,job,cores,elapsed_s,cpu_efficiency,max_rss_mb,ended,accounting"
+    lines = [
+        f"{first},1,70,1,9.000,0.500,11.000,died,sacct",
+        f"{first},2,71,2,5.000,0.500,12.500,done,sacct",
+        f"{second},1,,2,5.000,0.500,12.500,done,",
+    ]
+    results.paths.table("jobs").write_text("\n".join([header, *lines]))
+    runs = scaling_tables(results, {})["scaling"]
+    columns = ["slurm_job", "slurm_elapsed_s", "slurm_cpu_s", "slurm_max_rss_mb"]
+    assert runs.loc[0, columns].tolist() == [71, 5, 5, 12.5]
+    assert runs.loc[1, columns].isna().all()
+
+
 def test_every_curve_has_a_reference_of_its_own(tmp_path):
     script = "test ${k} = a -o ${ranks} -gt 1 || exit 1; echo y = $(( 8 / ${ranks} ))"
     scaling = {"ranks": [1, 2, 4], "repeats": 1, "time": "y", "oversubscribe": True}

@@ -149,6 +149,7 @@ def targets():
         paths.archive,
         paths.pickle,
         paths.table("samples"),
+        paths.table("jobs"),
         *analysis_tables,
         *figures,
         paths.report,

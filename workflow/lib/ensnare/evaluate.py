@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.abreast import side_by_side
 from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, batch_resources, plan_batches
 from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
-from ensnare.config.resources import Resources
-from ensnare.errors import BatchError, ConfigError, EnsnareError, HandedBackError
-from ensnare.jobends import begin_job, end_job
+from ensnare.errors import BatchError, HandedBackError
+from ensnare.jobends import Beginning, job_on_record, record_waiting
 from ensnare.journal import (
     Finished,
     Journal,
@@ -26,9 +26,9 @@ from ensnare.journal import (
     rows_of,
     without_result,
 )
-from ensnare.launcher import in_slurm_job, job_cores
+from ensnare.launcher import job_cores
 from ensnare.legs import Legs
-from ensnare.model import CommandModel, compile_model
+from ensnare.model import compile_model
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths
 from ensnare.pool import Pool
@@ -93,21 +93,27 @@ def evaluate_batch(
         If the batch cannot be evaluated, or not within the time of the job. Failing samples are
         results, not errors.
     """
+    start, record, cores = time.time(), paths.jobs(batch.key), _cores(study, batch, workers)
     with Owner(paths.owner(batch.key), say) as owner:
         if paths.batch(batch.key).exists():  # another job evaluated it while we waited
             say(f"batch {batch.key}: taken over from the job that evaluated it")
+            record_waiting(record, cores, start)
             return
         known = read_journal(paths.journal(batch.key), record_width(study)).rows
         goes_on = bool(Legs(paths.under_way(batch.key)).all())
-        begin_job(paths.jobs(batch.key), attempt, len(known), goes_on=goes_on)
-        walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
-        try:
+        beginning = Beginning(attempt, len(known), goes_on, cores, start)
+        with job_on_record(record, beginning):
+            walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
             _evaluate(study, batch, paths, _Job(workers, owner, walltime, say))
-        except EnsnareError as error:
-            end_job(paths.jobs(batch.key), handed_back=isinstance(error, HandedBackError))
-            raise
-        for done_with in (paths.counts(batch.key), paths.jobs(batch.key)):
-            done_with.unlink(missing_ok=True)
+        paths.counts(batch.key).unlink(missing_ok=True)
+
+
+def _cores(study: LoadedStudy, batch: Batch, workers: int) -> int:
+    """Return the cores of this job, for its record."""
+    if batch_resources(study, [batch])[batch.key].ranks is not None:
+        with contextlib.suppress(BatchError):  # said where they are needed
+            return sum(job_cores(workers).per_node)
+    return workers
 
 
 @dataclass(frozen=True)
@@ -130,12 +136,13 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
     try:
         work = BatchWork(study, batch.key, samples, model, journal, paths, job.walltime)
+        work.gpus = needs.gpus
         todo, known = _unfinished(work, outputs, job.say)
         limit = FailureLimit(study, batch, paths)
         progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
         limit.begin(known)
         watch = _Watch(work, job.owner, limit, progress)
-        _run(work, todo, _side_by_side(work, todo, needs, job.cores), watch)
+        _run(work, todo, side_by_side(work, todo, needs, job.cores), watch)
         journal.sync()
     finally:
         journal.close()
@@ -143,24 +150,6 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     work.legs.clear()
     finished = read_journal(paths.journal(batch.key), outputs)
     write_batch(paths.batch(batch.key), study, samples, finished)
-
-
-def _side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, cores: int) -> int:
-    """Return how many samples to run at a time, after loading what they need of the machine."""
-    samples = work.samples
-    cases = sorted(set(samples.case[todo].tolist()))
-    scaling = work.study.config.scaling is not None
-    # a point of a scaling study that cannot start is a result
-    with contextlib.suppress(*([ConfigError] if scaling else [])):
-        if isinstance(work.model, CommandModel):
-            work.model.make_ready(samples.shared(case) for case in cases)
-    if scaling:
-        # in a job of SLURM the allocation keeps them apart
-        work.cores = None if in_slurm_job() else needs.cores * len(samples)
-        return len(samples)
-    if not cases or needs.ranks is None:
-        return cores // needs.cores
-    return job_cores(cores).side_by_side(needs.cores)
 
 
 def _unfinished(

@@ -68,7 +68,7 @@ class StudyPaths:
         return self.root / "benchmarks" / f"{key}.tsv"
 
     def jobs(self, key: str) -> Path:
-        """Return the file that says how the jobs of a batch ended so far."""
+        """Return the record of the jobs that evaluated a batch."""
         return self.batches / f"{key}.jobs"
 
     def under_way(self, key: str) -> Path:

@@ -22,7 +22,7 @@ from ensnare.status import NO_EXIT_CODE, Outcome, Status
 
 # how a code ends that is told to, or killed; by a shell above it
 _ENDED = (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM)
-_PAUSE_S = 1.0
+_PAUSE_S, _PAUSE_SHARE = 1.0, 0.05
 
 
 class SampleRuns:
@@ -84,9 +84,7 @@ class SampleRuns:
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, str(error))
         except Exception:  # a bug of ours in one sample must not end the batch
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, traceback.format_exc())
-        if end.status is Status.FAILED and end.exit_code in _ENDED:
-            # a scheduler that ends a job tells all of its processes, the code perhaps before us
-            time.sleep(_PAUSE_S)
+        time.sleep(_pause_s(end))
         # whatever the status: a code may not notice that its output was cut short
         if is_full(self._keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
@@ -116,3 +114,16 @@ class SampleRuns:
         self._legs.begin(name, leg)
         self._running[i] = 1  # not before: the last heartbeat tells how long the leg before was
         return model.run(values, directory, leg.spent_s, goes_on=goes_on)
+
+
+def _pause_s(end: Outcome) -> float:
+    """Return how long to wait before the end of a sample is believed [s].
+
+    A scheduler that ends a job tells all of its processes, the code perhaps before us. One that
+    tidies up ends by itself, with any exit code; such a wait is short beside what it ran.
+    """
+    if end.status in (Status.OK, Status.TIMEOUT, Status.ERROR):
+        return 0.0
+    if end.exit_code in _ENDED:
+        return _PAUSE_S
+    return min(_PAUSE_S, _PAUSE_SHARE * max(0.0, end.elapsed_s))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ensnare.affinity import keep_to
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
+from ensnare.gpus import OF_A_STEP, gpus_of_worker
 from ensnare.journal import Journal, read_journal, rows_of
 from ensnare.kept import Keeper
 from ensnare.legs import Legs
@@ -43,6 +45,8 @@ class BatchWork:
         Status of each sample that ended in this job, in shared memory; PENDING before.
     before : ndarray of int, shape (n,)
         How often each sample was run before it was to be run again.
+    gpus : int
+        GPUs of a sample.
     again : dict of int to Again
         Samples whose kept directories are to be read again.
     """
@@ -65,6 +69,7 @@ class BatchWork:
         self._around = np.frombuffer(memory, np.uint8, n, 3 * n)  # deaths that are no one's own
         self._running = np.frombuffer(memory, np.uint8, n, 4 * n)  # and another job could go on
         self.before = np.zeros(n, np.int64)
+        self.gpus = 0
         self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
         self.keeper = Keeper(self.study, self.key, self.paths)
         self.legs = Legs(self.paths.under_way(self.key))
@@ -103,10 +108,19 @@ class BatchWork:
         except ValueError:
             return ""
 
+    def begin(self, slot: int) -> None:
+        """Give a worker its cores, and GPUs of its own; see `worker.Work`."""
+        keep_to(self.cores)
+        own = gpus_of_worker(slot, self.gpus, os.environ)
+        if isinstance(self.model, CommandModel):
+            if self.gpus and self.model.launcher and self.model.launcher.by_slurm:
+                own = {OF_A_STEP: str(self.gpus)}
+            self.model.surroundings.set_here(own)
+        os.environ.update(own)
+
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Evaluate the samples of a task that have not ended; see `worker.Work`."""
         chosen = self.tasks[task]
-        keep_to(self.cores)
         if not self.walltime.fits(len(chosen)):  # left to the next job
             return
         if not isinstance(self.model, PythonModel):

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from ensnare.config.scaling import COPY, WALL, runs_of
+from ensnare.jobrecords import DONE
+from ensnare.jobstable import SACCT
 from ensnare.paths import StudyPaths
 from ensnare.results import StudyResults
 from ensnare.status import Status, one_line
@@ -23,6 +25,9 @@ MEASURED = {
     "io_in": "io_in_mb",
     "io_out": "io_out_mb",
 }
+ACCOUNTED = ("slurm_job", "slurm_elapsed_s", "slurm_cpu_s", "slurm_max_rss_mb")
+_NOT_ACCOUNTED = dict.fromkeys(ACCOUNTED, math.nan)
+_OF_JOBS = ("elapsed_s", "cores", "cpu_efficiency", "max_rss_mb")
 _LONGEST = 300  # characters of a reason
 
 
@@ -42,11 +47,13 @@ def runs_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFra
         One column per factor, the count, repeat; cores, status, time_s (NaN unless ok; in mode
         throughput of all copies by their number), elapsed_s, max_rss_mb, cpu_time_s, mean_load
         [%], io_in_mb and io_out_mb of the job (NaN where it was too short to be measured, or
-        taken over), reason of a hole, and id of the first sample.
+        taken over), what SLURM accounted for the job, reason of a hole, and id of the first
+        sample.
     """
     messages, origins = results.of_runs()
     cases = [case for case, _ in results.by_case()]
     measured: dict[str, dict[str, float]] = {}
+    accounted = read_accounts(results.paths)
     rows = []
     for members in runs_of(cases):
         first = members[0]
@@ -64,6 +71,7 @@ def runs_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFra
                 "cores": cores,
                 **outcome,
                 **{column: used[name] for name, column in MEASURED.items()},
+                **accounted.get(origin, _NOT_ACCOUNTED),
                 "reason": outcome.pop("reason"),
                 "id": results.columns["sample_id"][first].decode(),
             }
@@ -113,6 +121,28 @@ def read_benchmark(paths: StudyPaths, key: str) -> dict[str, float]:
     except OSError:
         return found
     return found | dict(_numbers({name: row.get(name) for name in found}))
+
+
+def read_accounts(paths: StudyPaths) -> dict[str, dict[str, float]]:
+    """Return what SLURM accounted for the job that ran a batch, by its key.
+
+    Taken from jobs.csv, of which only lines count that accounting filled and whose job ended well:
+    its number, time [s], CPU time [s] and memory [MB].
+    """
+    found: dict[str, dict[str, float]] = {}
+    try:
+        with paths.table("jobs").open(newline="") as file:
+            rows = [r for r in csv.DictReader(file) if r["accounting"] == SACCT]
+    except OSError:
+        return found
+    for row in rows:
+        if row["ended"] != DONE:
+            continue
+        n = dict(_numbers({key: row[key] for key in ("job", *_OF_JOBS)}))
+        cpu_s = n["cpu_efficiency"] * n["elapsed_s"] * n["cores"]
+        values = (n["job"], n["elapsed_s"], cpu_s, n["max_rss_mb"])
+        found[row["batch"]] = dict(zip(ACCOUNTED, values, strict=True))
+    return found
 
 
 def _numbers(row: Mapping[str, str | None]) -> Iterator[tuple[str, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from ruamel.yaml import YAML
 
 from ensnare.analysis import failure_warnings, read_table
 from ensnare.config import Study
-from ensnare.config.copulas import Copula
-from ensnare.config.inputs import Input
 from ensnare.config.quantity import OutputBase
 from ensnare.figurenames import FigureName, figure_names
+from ensnare.report.inputs import copula_text, distribution_text
+from ensnare.report.jobs import jobs_table
 from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
 from ensnare.report.scaling import FIGURES, SECTION, scaling_section
 from ensnare.results import StudyResults
@@ -116,8 +116,11 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         morris=frames.get("morris"),
         correlations=frames.get("correlations"),
         warnings=failure_warnings(results),
+        tables=[
+            *jobs_table(results.paths.table("jobs")),
+            *(scaling_section(study, frames) if study.scaling else ()),
+        ],
         figures=_figures(results),
-        tables=scaling_section(study, frames) if study.scaling else (),
         provenance=_provenance(results),
         config=_yaml(study),
     )
@@ -138,30 +141,6 @@ def _axis(output: OutputBase) -> str:
     return f"{output.axis.name} [{output.axis.unit}]" if output.axis.unit else output.axis.name
 
 
-def distribution_text(item: Input) -> str:
-    """Return the distribution of an input as a reader sees it: `Normal(mu=0, sigma=1)`."""
-    if item.value is not None:
-        return f"constant {item.value:.6g}"
-    if item.data is not None:
-        text = f"{item.data.fit} of {item.data.column or item.name} in {item.data.file}"
-    elif item.distribution is None:
-        return "from the table"
-    else:
-        ((name, parameters),) = item.distribution.items()
-        shown = ", ".join(f"{key}={_number(value)}" for key, value in parameters.items())
-        text = f"{name}({shown})"
-    if item.truncate:
-        low, high = ("" if b is None else f"{b:.6g}" for b in item.truncate)
-        text += f" on [{low or '-inf'}, {high or 'inf'}]"
-    return text
-
-
-def _number(value: float | Sequence[float]) -> str:
-    if isinstance(value, float | int):
-        return f"{value:.6g}"
-    return "[" + ", ".join(f"{v:.6g}" for v in value) + "]"
-
-
 def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     if study.design is None:
         return {}
@@ -169,19 +148,8 @@ def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     rows = len(results) // max(1, len(results.by_case()))
     shown |= {"rows": rows, "seed": study.seed}
     if study.copulas:
-        shown["copula"] = "; ".join(map(_copula_text, study.copulas))
+        shown["copula"] = "; ".join(map(copula_text, study.copulas))
     return shown
-
-
-def _copula_text(copula: Copula) -> str:
-    """Return a copula as a reader sees it: `normal, spearman: L, I: -0.2`."""
-    tree = copula.block.model_dump(exclude_none=True)
-    pairs = getattr(copula.block, "pairs", [])
-    shown = [f"{k}={v:g}" for k, v in tree.items() if isinstance(v, float)]
-    kind = f"{copula.block.kind} correlation" if copula.name == "normal" else "parameters"
-    listed = ", ".join(f"{a}, {b}: {value:g}" for a, b, value in pairs)
-    inputs = [] if pairs else [f"of {', '.join(copula.block.inputs)}"]
-    return ", ".join([copula.name, *inputs, *shown, *([f"{kind} {listed}"] if pairs else [])])
 
 
 def _command(study: Study) -> str:
