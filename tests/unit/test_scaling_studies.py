@@ -2,6 +2,7 @@
 
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from small_studies import evaluate, load, prepare
 
 from ensnare.affinity import siblings_of, spread
-from ensnare.analysis import ANALYSES
+from ensnare.analysis import ANALYSES, write_table
 from ensnare.archive import write_archive
 from ensnare.batches import batch_resources, plan_batches
 from ensnare.capacity import (
@@ -23,13 +24,18 @@ from ensnare.capacity import (
 from ensnare.check import check_study
 from ensnare.config import parse_study
 from ensnare.config.analyses import SCALING_TABLES
+from ensnare.config.yaml12 import read_yaml
 from ensnare.errors import ConfigError
+from ensnare.figurenames import figure_names
+from ensnare.figures import draw_figures
 from ensnare.jobs import JobNeeds, stated_names
 from ensnare.journal import read_journal
 from ensnare.paths import StudyPaths
+from ensnare.report.scaling import scaling_section
 from ensnare.resolved import read_resolved
 from ensnare.results import open_study
 
+STUDIES = Path(__file__).parents[2] / "config/studies"
 PRINT = {"command": ["echo", "y", "=", "1"], "outputs": [{"name": "y", "regex": r"y = (\S+)"}]}
 
 
@@ -386,3 +392,30 @@ def test_every_curve_has_a_reference_of_its_own(tmp_path):
     np.testing.assert_allclose(points["speedup"], [1, 2, 4, math.nan, 1, 2])
     assert list(points.columns[:2]) == ["k", "ranks"]
     assert isinstance(points, pd.DataFrame)
+
+
+def test_the_published_study_has_the_speed_ups_of_its_times_and_a_hole(tmp_path):
+    study = read_yaml(STUDIES / "published-scaling.yaml")
+    study["model"]["files"][0]["copy"] = str(STUDIES / "../data/sampler-times.csv")
+    results = results_of(study, tmp_path)
+    tables = scaling_tables(results, {})
+    points = tables["scaling_points"].set_index("ranks")
+    np.testing.assert_allclose(points["speedup"], [1, 1.98, 3.64, 7.21, 13.8, math.nan], rtol=0.003)
+    assert points.loc[36, "reason"] == "failed: step 1 ended with exit code 1: failed to start"
+    assert points["n_failed"].tolist() == [0] * 5 + [1]
+    files = {name: results.paths.table(name) for name in tables}
+    for name, table in tables.items():
+        write_table(table, files[name])
+    draw_figures(results, files)
+    for name in figure_names(results.study):
+        assert (results.paths.figures / f"{name}.png").stat().st_size > 500
+    page = " ".join(
+        "".join(scaling_text(t) for t in scaling_section(results.study, tables)).split()
+    )
+    assert "Reference of speed-up and efficiency: 1 ranks, the smallest that succeeded" in page
+    assert "failed to start" in page
+    assert "∞" in page  # the count of the shortest time, which these runs do not show
+
+
+def scaling_text(table):
+    return f"{table.note} {table.frame.to_string()}"
