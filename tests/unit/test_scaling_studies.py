@@ -409,9 +409,8 @@ def test_the_published_study_has_the_speed_ups_of_its_times_and_a_hole(tmp_path)
     draw_figures(results, files)
     for name in figure_names(results.study):
         assert (results.paths.figures / f"{name}.png").stat().st_size > 500
-    page = " ".join(
-        "".join(scaling_text(t) for t in scaling_section(results.study, tables)).split()
-    )
+    section = scaling_section(results.study, tables)
+    page = " ".join(" ".join(map(scaling_text, section)).split())
     assert "Reference of speed-up and efficiency: 1 ranks, the smallest that succeeded" in page
     assert "failed to start" in page
     assert "∞" in page  # the count of the shortest time, which these runs do not show
