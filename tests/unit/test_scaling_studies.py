@@ -115,6 +115,20 @@ def test_a_job_on_slurm_gets_exactly_its_cores(tmp_path):
     assert {"mpi", "tasks"} <= set(stated_names(study))
 
 
+@pytest.mark.parametrize(
+    ("nodes", "each", "tasks", "per_node"), [(2, 3, 6, 3), (1, 1, 2, 2), (3, 1, 3, 1)]
+)
+def test_ranks_of_a_point_are_spread_over_its_nodes(tmp_path, nodes, each, tasks, per_node):
+    scaling = {"nodes": [nodes], "ranks_per_node": each, "repeats": 1}
+    study = load(tree(scaling, resources={"exclusive": True}), tmp_path)
+    (batch,) = plan_batches(study)
+    job = JobNeeds(batch_resources(study, [batch])[batch.key], 1, together=True)
+    found = job.resources(1, 1)
+    assert (found["nodes"], found["tasks"]) == (nodes, tasks)
+    assert found["slurm_extra"] == f"--exclusive --ntasks-per-node={per_node}"
+    assert "slurm_extra" in stated_names(study)
+
+
 UNCERTAIN = [{"name": "x", "distribution": {"Uniform": {"a": 0, "b": 1}}}]
 
 

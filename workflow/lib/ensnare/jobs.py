@@ -76,8 +76,12 @@ class JobNeeds:
             stated["cpus_per_task"] = side * sample.threads
         if sample.gpus:
             stated["gpu"] = sample.gpus * side
-        if sample.exclusive:
-            stated["slurm_extra"] = "--exclusive"
+        extra = ["--exclusive"] if sample.exclusive else []
+        if self.together and sample.nodes and sample.ranks is not None:
+            # SLURM would fill the first node
+            extra.append(f"--ntasks-per-node={max(2, sample.rank_count) // sample.nodes}")
+        if extra:
+            stated["slurm_extra"] = " ".join(extra)
         return stated
 
 
@@ -101,4 +105,6 @@ def stated_names(study: LoadedStudy) -> list[str]:
         for name, key in keys.items()
         if any(getattr(change, key) not in (None, getattr(default, key)) for change in changes)
     ]
-    return [*names, "cpus_per_task"]
+    if config.scaling is not None and config.scaling.over == "nodes":
+        names.append("slurm_extra")
+    return [*dict.fromkeys([*names, "cpus_per_task"])]
