@@ -8,8 +8,8 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
-errors status machine paths hdf5file runlock signals directories provenance expressions conditions constraints
-walltime jobends legs
+errors status machine paths hdf5file runlock signals directories provenance expressions conditions
+constraints walltime jobends legs
 config
 sweep identity picklefile tables batches jobs
 ids copulas inputs constrained points design functions

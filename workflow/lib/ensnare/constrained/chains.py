@@ -135,7 +135,7 @@ class _Walk:
         Steps so far.
     """
 
-    root: Array
+    root: NDArray[np.floating]
 
     def __init__(self, problem: Problem, start: Array, crew: Crew) -> None:
         self._problem, self._crew = problem, crew

@@ -54,7 +54,8 @@ def effective_sample_size(rows: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         correlations = 1 - (within - covariances) / pooled
     times = np.array([_sum_of_pairs(column) for column in correlations.T])
-    return np.minimum(n * m / times, n * m)
+    sizes: Array = np.minimum(n * m / times, n * m)
+    return sizes
 
 
 def _sum_of_pairs(correlations: Array) -> float:

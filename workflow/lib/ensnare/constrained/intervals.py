@@ -69,15 +69,6 @@ def _has_moved(before: Interval, after: Interval) -> bool:
     return not moved <= _MOVED * width
 
 
-def enclose(node: ast.expr, bounds: Mapping[str, Interval]) -> Interval:
-    """Return an interval that holds every value of an expression over a box."""
-    known: dict[int, Interval] = {}
-    try:
-        return _forward(node, bounds, known)
-    except EmptyError:
-        return ANYTHING
-
-
 def _revise(constraint: Constraint, bounds: dict[str, Interval]) -> None:
     """Narrow the bounds by one constraint."""
     known: dict[int, Interval] = {}

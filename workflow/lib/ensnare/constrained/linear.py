@@ -61,32 +61,30 @@ def half_spaces(
     Returns
     -------
     half_spaces : HalfSpaces
-        What is linear, and the sides of the cube after it.
+        The sides of the cube, and what is linear after them.
     complete : bool
         Whether every constraint is.
     """
     box = {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True)}
     forms = [(c.text, _linear_form(c, box)) for c in constraints]
-    d = len(names)
-    rows, right, texts, lengths = [], [], [], []
+    d, width = len(names), high - low
+    rows, right, texts, lengths = [-np.eye(d), np.eye(d)], [0.0] * d + [1.0] * d, [], []
+    texts += [f"{name} >= {low[j]:g}" for j, name in enumerate(names)]
+    texts += [f"{name} <= {high[j]:g}" for j, name in enumerate(names)]
+    lengths += [*width, *width]
     for text, form in forms:
         if form is None:
             continue
         normal = np.array([form.get(name, 0.0) for name in names])
-        row = normal * (high - low)
-        length = float(np.linalg.norm(row))
-        if length > 0:
-            rows.append(-row / length)
-            right.append((form.get("", 0.0) + float((normal * low).sum())) / length)
-            texts.append(text)
-            lengths.append(length)
-    sides = [*(f"{name} >= {low[j]:g}" for j, name in enumerate(names))]
-    sides += [*(f"{name} <= {high[j]:g}" for j, name in enumerate(names))]
-    a = np.concatenate([np.array(rows).reshape(-1, d), -np.eye(d), np.eye(d)])
-    b = np.concatenate([right, np.zeros(d), np.ones(d)])
-    length = np.concatenate([lengths, high - low, high - low])
-    complete = all(form is not None for _, form in forms)
-    return HalfSpaces(a, b, (*texts, *sides), length), complete
+        constant = form.get("", 0.0) + float((normal * low).sum())
+        # without a normal it holds everywhere or nowhere, by its constant
+        length = float(np.linalg.norm(normal * width)) or 1.0
+        rows.append(-(normal * width)[None] / length)
+        right.append(constant / length)
+        texts.append(text)
+        lengths.append(length)
+    spaces = HalfSpaces(np.concatenate(rows), np.array(right), tuple(texts), np.array(lengths))
+    return spaces, all(form is not None for _, form in forms)
 
 
 def _linear_form(constraint: Constraint, box: Mapping[str, Interval]) -> Affine | None:
@@ -103,8 +101,11 @@ def _linear_form(constraint: Constraint, box: Mapping[str, Interval]) -> Affine 
         form, denominator = _sum(_product(n1, d2), _scaled(n2, d1[""]), -1.0), _scaled(d2, d1[""])
     else:
         return None
-    if form is None:
-        return None
+    return None if form is None else _without(denominator, form, box)
+
+
+def _without(denominator: Affine, form: Affine, box: Mapping[str, Interval]) -> Affine | None:
+    """Multiply a form by its denominator, if that is positive everywhere, or negative."""
     low, high = _range(denominator, box)
     if low >= 0 and high > 0:
         return form

@@ -127,7 +127,8 @@ class Problem:
 
     def feasible(self, u: Array) -> NDArray[np.bool_]:
         """Return whether points satisfy every constraint exactly, shape (n,)."""
-        return self.violation(u, np.ones(len(self.constraints))) == 0
+        satisfied: NDArray[np.bool_] = self.violation(u, np.ones(len(self.constraints))) == 0
+        return satisfied
 
     def violated(self, u: Array) -> str:
         """Return the first constraint that a point, shape (d,), violates; empty if none."""
