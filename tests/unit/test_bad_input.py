@@ -539,9 +539,13 @@ WRONG_DERIVED = [
     (
         "x * c",
         "\"__import__('os')\"",
-        "derived.z: ... unknown function '__import__'; expected ... ",
+        "derived.z: ... unknown function '__import__' at column 1; expected ... ",
     ),
-    ("x * c", "sqr(x)", "derived.z: 'sqr(x)': unknown function 'sqr'; did you mean 'sqrt'?"),
+    (
+        "x * c",
+        "sqr(x)",
+        "derived.z: 'sqr(x)': unknown function 'sqr' at column 1; did you mean 'sqrt'?",
+    ),
     ("x * c", "x.real", f"derived.z: 'x.real': 'x.real' at column 1 {ALLOWED}"),
     (
         "x * c",
@@ -550,8 +554,12 @@ WRONG_DERIVED = [
     ),
     ("x * c", "'[y for y in x]'", f"derived.z: ... at column 1 {ALLOWED}"),
     ("x * c", "x + 1j", f"derived.z: 'x + 1j': '1j' at column 5 {ALLOWED}"),
-    ("x * c", "x ^ 2", "derived.z: 'x ^ 2': ^ is not allowed; write ** for a power"),
-    ("x * c", '"sqrt(x, c)"', "derived.z: 'sqrt(x, c)': sqrt got 2 arguments; expected 1"),
+    ("x * c", "x ^ 2", "derived.z: 'x ^ 2': ^ at column 1 is not allowed; write ** for a power"),
+    (
+        "x * c",
+        '"sqrt(x, c)"',
+        "derived.z: 'sqrt(x, c)': sqrt at column 1 got 2 arguments; expected 1",
+    ),
     (
         "x * c",
         "9**9**9**9",

@@ -159,18 +159,19 @@ def _takes(name: str, arguments: list[ast.expr]) -> bool:
 
 
 def _refusal(node: ast.expr, text: str) -> str:
-    """Return why a part is not allowed, and what is."""
+    """Return why a part is not allowed, where it stands, and what is."""
+    at = f"at column {node.col_offset + 1}"
     match node:
         case ast.Call(ast.Name(id=name), args, []) if name in _FUNCTIONS:
-            return f"{name} got {len(args)} arguments; expected {_FUNCTIONS[name]}"
+            return f"{name} {at} got {len(args)} arguments; expected {_FUNCTIONS[name]}"
         case ast.Call(ast.Name(id=name)) if name not in _FUNCTIONS:
             known = did_you_mean(name, _FUNCTIONS) or "; expected sqrt, exp, log, sin or the like"
-            return f"unknown function '{name}'{known}"
+            return f"unknown function '{name}' {at}{known}"
         case ast.BinOp(op=ast.BitXor()):
-            return "^ is not allowed; write ** for a power"
+            return f"^ {at} is not allowed; write ** for a power"
     part = ast.get_source_segment(text, node) or ""
     return (
-        f"{short(part)} at column {node.col_offset + 1} is not allowed; "
+        f"{short(part)} {at} is not allowed; "
         "expected numbers, names, + - * / ** and functions such as sqrt"
     )
 
