@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 from cluster_helpers import submitted
-from mpi_programs import OUTPUTS, VARIABLES, write_program
+from mpi_programs import VARIABLES, write_program
+
+# `nodes` is the name of a count
+OUTPUTS = [
+    {"name": "size", "regex": r"size = (\S+)"},
+    {"name": "machines", "regex": r"nodes = (\S+)"},
+]
 
 
 def points_of(directory):
@@ -58,7 +64,7 @@ def test_nodes_are_counted_as_machines_and_threads_as_cores_of_one(
     done = on_cluster(slurm, study=study)
     assert done.code == 0, done.text
     samples = pd.read_csv(tmp_path / "results/scaled/samples.csv").set_index("nodes")
-    assert samples.loc[[1, 2], "size"].tolist() == [2, 4]
+    assert samples.loc[[1, 2], ["size", "machines"]].to_numpy().tolist() == [[2, 1], [4, 2]]
     assert "needs 64 nodes; the cluster has 4" in points_of(tmp_path)["reason"][2]
     threads = scaled(threads=[1, 3, 64])
     threads["model"] = {

@@ -86,9 +86,9 @@ def find_lacks():
 
     if study.config.scaling is None:
         return {}
-    try:
+    if workflow.resource_settings.nodes is None:
         capacity = local_capacity(workflow.cores)
-    except WorkflowError:
+    else:  # --jobs is for clusters; a dry run has a number of cores there too
         defaults = dict(workflow.resource_settings.default_resources or {})
         partition = defaults.get("slurm_partition")
         capacity = cluster_capacity(str(partition.value) if partition else "")
