@@ -2,12 +2,15 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
 import pytest
+from mpi_programs import VARIABLES
 from workflow_helpers import ROOT, announced
 
 from ensnare.batches import plan_batches
@@ -114,3 +117,26 @@ def test_python_versions_that_are_not_there_are_holes_and_those_that_are_have_ti
     assert points["n_ok"].tolist() == [1, 1, 0, 0]
     assert "no such program" in points.loc[("9.10", 1), "reason"]
     assert "<td>9.10</td>" in (tmp_path / "results/python-versions/report.html").read_text()
+
+
+def test_the_sampler_gives_the_same_points_on_any_ranks_and_times_itself(
+    snakemake, tmp_path, monkeypatch
+):
+    if shutil.which("mpiexec") is None or find_spec("mpi4py") is None:
+        pytest.skip("needs MPI and MPI for Python (Debian: openmpi-bin; pip install mpi4py)")
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    done = snakemake(
+        "--config", "scaling={ranks: [1, 2], repeats: 1, oversubscribe: true}",
+        "inputs=[{name: points, value: 200}]",
+        study=ROOT / "config/studies/sampler-scaling.yaml",
+    )  # fmt: skip
+    assert done.code == 0, done.text
+    results = tmp_path / "results/sampler-scaling"
+    samples = lines_of(results / "samples.csv")
+    assert samples["status"].tolist() == ["ok", "ok"]
+    assert samples["log_volume"].nunique() == 1
+    points = lines_of(results / "scaling_points.csv")
+    assert points["ranks"].tolist() == [1, 2]
+    np.testing.assert_array_equal(points["time_s"], samples["sampling_s"])
+    np.testing.assert_allclose(points["efficiency"][1], points["speedup"][1] / 2)
