@@ -16,7 +16,7 @@ ids copulas inputs constrained points design functions
 templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast
-evaluate
+lost evaluate
 resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
 amend standing announce programs check single locate elsewhere clusterjobs
 statistics sensitivity correlation morris scaling

@@ -26,8 +26,11 @@ from ensnare.config import parse_study
 from ensnare.config.analyses import SCALING_TABLES
 from ensnare.config.yaml12 import read_yaml
 from ensnare.errors import ConfigError
+from ensnare.evaluate import evaluate_batch
 from ensnare.figurenames import figure_names
 from ensnare.figures import draw_figures
+from ensnare.gather import gather
+from ensnare.jobrecords import about_job, append_line
 from ensnare.jobs import JobNeeds, stated_names
 from ensnare.journal import read_journal
 from ensnare.paths import StudyPaths
@@ -357,6 +360,22 @@ def test_all_copies_run_again_when_some_of_them_did_not_end(tmp_path):
     evaluate(tree(scaling, model), tmp_path)
     assert sorted(log.read_text().split()) == sorted("123123")
     assert len(read_journal(journal, 1).rows) == 3
+
+
+def test_a_run_whose_jobs_die_again_and_again_is_a_hole_and_ends_nothing(tmp_path):
+    study = tree({"threads": [1], "repeats": 1})
+    loaded, paths, (batch,) = prepare(study, tmp_path)
+    for attempt in (1, 2, 3):
+        append_line(paths.jobs(batch.key), about_job(1, 0.0) | {
+            "attempt": attempt, "recorded": 0, "goes_on": False
+        })  # fmt: skip
+    evaluate_batch(loaded, batch, paths, 1, lambda line: None, attempt=4)
+    arrays = gather(loaded, [batch], paths)
+    write_archive(paths.archive, loaded, arrays)
+    runs = scaling_tables(open_study(paths.archive), {})["scaling"]
+    assert runs["status"].tolist() == ["killed"]
+    assert runs["reason"][0].startswith("killed: its jobs died one after the other")
+    assert runs["time_s"].isna().all()
 
 
 def test_what_was_not_attempted_says_why_and_what_was_measured_stands_beside_its_run(tmp_path):

@@ -102,6 +102,7 @@ def test_the_published_times_go_through_the_same_rules(snakemake, tmp_path):
         assert (results / f"figures/{kind}.svg").stat().st_size > 1000
 
 
+@pytest.mark.full
 def test_python_versions_that_are_not_there_are_holes_and_those_that_are_have_times(
     snakemake, tmp_path
 ):

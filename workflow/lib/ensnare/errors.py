@@ -5,7 +5,8 @@ EnsnareError                  one clear line for the user; a command ends with i
 ├── DesignError               the design cannot be made, or does not fit the batches
 ├── ArchiveError              a file of results is missing, damaged or of another layout
 └── BatchError                a batch cannot be evaluated (its samples may fail without this)
-    └── HandedBackError       the job of a batch has no time for the rest of it
+    ├── HandedBackError       the job of a batch has no time for the rest of it
+    └── HopelessError         its jobs die again and again, and achieve nothing
 
 OutputError                   one sample's result cannot be read: becomes the status `unparsable`
 """
@@ -39,6 +40,10 @@ class BatchError(EnsnareError):
 
 class HandedBackError(BatchError):
     """The job of a batch leaves the rest of it to the next one: its time is up."""
+
+
+class HopelessError(BatchError):
+    """The jobs of a batch die one after the other, and none adds a sample to what is on record."""
 
 
 class OutputError(Exception):

@@ -16,7 +16,7 @@ from ensnare.batches import Batch, batch_resources, plan_batches
 from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
-from ensnare.errors import BatchError, HandedBackError
+from ensnare.errors import BatchError, HandedBackError, HopelessError
 from ensnare.jobends import Beginning, job_on_record, record_waiting
 from ensnare.journal import (
     Finished,
@@ -28,6 +28,7 @@ from ensnare.journal import (
 )
 from ensnare.launcher import job_cores
 from ensnare.legs import Legs
+from ensnare.lost import write_lost
 from ensnare.model import compile_model
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths
@@ -102,9 +103,15 @@ def evaluate_batch(
         known = read_journal(paths.journal(batch.key), record_width(study)).rows
         goes_on = bool(Legs(paths.under_way(batch.key)).all())
         beginning = Beginning(attempt, len(known), goes_on, cores, start)
-        with job_on_record(record, beginning):
-            walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
-            _evaluate(study, batch, paths, _Job(workers, owner, walltime, say))
+        try:
+            with job_on_record(record, beginning):
+                walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
+                _evaluate(study, batch, paths, _Job(workers, owner, walltime, say))
+        except HopelessError:
+            if study.config.scaling is None:
+                raise
+            say(f"batch {batch.key}: its jobs died again and again: a run without a time")
+            write_lost(study, batch, paths)
         paths.counts(batch.key).unlink(missing_ok=True)
 
 

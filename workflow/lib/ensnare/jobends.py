@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ensnare.errors import BatchError, EnsnareError, HandedBackError
+from ensnare.errors import EnsnareError, HandedBackError, HopelessError
 from ensnare.jobrecords import (
     DIED,
     DONE,
@@ -136,7 +136,7 @@ def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
 
     Raises
     ------
-    BatchError
+    HopelessError
         If too many jobs in a row achieved nothing.
     """
     about = about_job(job.cores, job.start)
@@ -165,7 +165,7 @@ def _refuse_hopeless(path: Path, job: Beginning, about: dict[str, object]) -> No
     if ends.fruitless < MOST_FRUITLESS:
         return
     append_line(path, about | about_end(REFUSED))
-    raise BatchError(
+    raise HopelessError(
         f"batch {path.stem}: {ends.fruitless} jobs in a row ended without another sample on "
         "record; see their logs, mend the cause, and run snakemake again"
     )
