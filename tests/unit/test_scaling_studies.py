@@ -236,7 +236,9 @@ def test_what_cannot_run_is_not_attempted_unless_it_is_to_share_cores_or_has_run
     paths.batch(next(iter(lacks))).touch()
     assert len(not_attempted(study, batches, paths, Capacity((2,)))) == 3
     shared = load(tree(scaling | {"oversubscribe": True}), tmp_path)
-    assert not not_attempted(shared, plan_batches(shared), paths, Capacity((2,)))
+    assert not not_attempted(shared, plan_batches(shared), paths, Capacity((2,), shares=True))
+    # SLURM would refuse the job
+    assert not_attempted(shared, plan_batches(shared), paths, Capacity((2,)))
 
 
 def test_the_order_is_by_chance_by_the_seed_and_stays_when_counts_are_added(tmp_path):

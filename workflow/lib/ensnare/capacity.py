@@ -29,11 +29,14 @@ class Capacity:
         Machines that one job may have, if fewer.
     whose : str
         Who has them, for messages: `this run`, `the cluster`.
+    shares : bool
+        Whether more processes than cores can be started; SLURM refuses such a job.
     """
 
     nodes: tuple[int, ...] = ()
     most_nodes: int | None = None
     whose: str = "this run"
+    shares: bool = False
 
     @property
     def largest(self) -> tuple[int, ...]:
@@ -79,7 +82,7 @@ def local_capacity(cores: int) -> Capacity:
     """
     if "SLURM_JOB_ID" not in os.environ and hasattr(os, "sched_getaffinity"):
         cores = min(cores, len(os.sched_getaffinity(0)))
-    return Capacity((cores,))
+    return Capacity((cores,), shares=True)
 
 
 def cluster_capacity(partition: str = "") -> Capacity:
@@ -134,7 +137,7 @@ def not_attempted(
         What each of them lacks.
     """
     scaling = study.config.scaling
-    if scaling is None or scaling.oversubscribe:
+    if scaling is None or (scaling.oversubscribe and capacity.shares):
         return {}
     needs = batch_resources(study, batches)
     lacks = {batch.key: capacity.lack(needs[batch.key], len(batch)) for batch in batches}

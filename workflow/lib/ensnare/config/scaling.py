@@ -76,7 +76,9 @@ class Scaling(Strict):
         "name of an output [s].",
     )
     oversubscribe: bool = Field(
-        False, description="Also run points that need more cores than there are."
+        False,
+        description="Also run points that need more cores than this machine has; a cluster refuses "
+        "them.",
     )
     confidence: Number = Field(0.95, description="Level of the intervals.", gt=0, lt=1)
 

@@ -1,6 +1,6 @@
 """Figures of a scaling study: time, speed-up, efficiency against the count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from ensnare.plots.style import (
     FloatArray,
     empty,
     label_axis,
+    label_linear,
     legend_columns,
     new_figure,
     note,
@@ -41,6 +42,7 @@ LAW_NAMES = {
     "gustafson": "Gustafson's law, fitted",
     "universal": "universal scalability law, fitted",
 }
+_ASIDE = 0.012  # of the width of the axes
 _DARK = PALETTE[-1]
 _LINEAR = 40  # counts within this ratio are drawn on linear axes, where saturation shows
 _MOST_REASONS = 4
@@ -122,7 +124,7 @@ def plot_scaling(
     for line in ideal:
         axes.plot(*line, color=MUTED, ls="--", lw=1, zorder=1)
     for k, curve in enumerate(curves):
-        _draw_curve(axes, curve, k, several=len(curves) > 1)
+        _draw_curve(axes, curve, k, _beside(counts, k, len(curves), linear=linear))
     _limit(axes, curves, counts, quantity, linear=linear)
     _draw_holes(axes, curves)
     _label_counts(axes, counts, count_label, linear=linear)
@@ -139,22 +141,37 @@ def _set_scales(axes: Axes, quantity: Quantity, *, linear: bool) -> None:
         axes.set_yscale("log")
 
 
-def _draw_curve(axes: Axes, curve: ScalingCurve, k: int, *, several: bool) -> None:
+def _beside(
+    counts: FloatArray, k: int, n: int, *, linear: bool
+) -> Callable[[FloatArray], FloatArray]:
+    """Return what moves the counts of curve k of n to the side, so that its bars can be seen."""
+    share = (k - (n - 1) / 2) * min(_ASIDE, 4 * _ASIDE / n)
+    if linear:
+        return lambda at: at + share * float(np.ptp(counts))
+    return lambda at: at * float(np.exp(share * max(1.0, np.log(counts.max() / counts.min()))))
+
+
+def _draw_curve(
+    axes: Axes, curve: ScalingCurve, k: int, place: Callable[[FloatArray], FloatArray]
+) -> None:
     """Draw laws, single runs, and points with their intervals."""
+    several = bool(curve.label)
     color, marker = PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)]
     for name in _laws_shown(curve, several=several):
         dark = LINES[name]["ls"] == ":" and not several
         axes.plot(*curve.laws[name], color=_DARK if dark else color, **LINES[name])
     if curve.runs is not None:
         many = curve.runs[0].size > MAX_VECTOR_POINTS
-        axes.plot(*curve.runs, ls="none", marker=".", ms=4, color=color, alpha=0.45, zorder=2,
-                  rasterized=many)  # fmt: skip
+        at, values = curve.runs
+        axes.plot(place(at), values, ls="none", marker=".", ms=4, color=color, alpha=0.45,
+                  zorder=2, rasterized=many)  # fmt: skip
     if curve.accounted is not None:
-        axes.plot(*curve.accounted, ls="none", marker=marker, ms=9, mfc="none", mec=color, mew=0.8)
+        at, values = curve.accounted
+        axes.plot(place(at), values, ls="none", marker=marker, ms=9, mfc="none", mec=color, mew=0.8)
     bars = np.isfinite(curve.low) & np.isfinite(curve.high)
-    axes.vlines(curve.counts[bars], curve.low[bars], curve.high[bars], color=color, lw=1.4,
+    axes.vlines(place(curve.counts)[bars], curve.low[bars], curve.high[bars], color=color, lw=1.4,
                 zorder=3)  # fmt: skip
-    axes.plot(curve.counts, curve.value, ls="none", marker=marker, color=color, zorder=4)
+    axes.plot(place(curve.counts), curve.value, ls="none", marker=marker, color=color, zorder=4)
 
 
 def _laws_shown(curve: ScalingCurve, *, several: bool) -> list[str]:
@@ -186,6 +203,8 @@ def _limit(
 def _draw_holes(axes: Axes, curves: Sequence[ScalingCurve]) -> None:
     """Mark counts without a time on top, where no one takes them for a value."""
     at = sorted({count for curve in curves for count in curve.holes})
+    if not at:  # what is not clipped takes room, even if it is nothing
+        return
     place = axes.get_xaxis_transform()
     for count in at:
         if all(count in curve.holes for curve in curves):
@@ -196,7 +215,10 @@ def _draw_holes(axes: Axes, curves: Sequence[ScalingCurve]) -> None:
 
 def _label_counts(axes: Axes, counts: FloatArray, label: str, *, linear: bool) -> None:
     """Name the counts that were measured on the axis, if there is room for them."""
-    if linear or counts.size > _WIDEST_TICKS:
+    if linear:
+        label_linear(axes.xaxis, label, integer=True)
+        return
+    if counts.size > _WIDEST_TICKS:
         label_axis(axes, "x", label)
         return
     axes.xaxis.set_major_locator(FixedLocator(counts.tolist()))
