@@ -3,6 +3,7 @@
 from collections import Counter
 
 import h5py
+import pandas as pd
 import pytest
 from cluster_helpers import submitted
 from workflow_helpers import awk_study
@@ -48,6 +49,20 @@ def test_jobs_get_what_their_samples_need_side_by_side(slurm, on_cluster, tmp_pa
     asked = slurm.client("sacct", "-X", "-n", "-P", "-o", "reqcpus,reqmem,timelimitraw")
     jobs = Counter(asked.split()[-5:])
     assert jobs == {"4|500M|60": 1, "2|500M|30": 4}
+
+
+def test_a_sample_that_is_killed_gets_a_job_with_more_memory(slurm, on_cluster, tmp_path):
+    # 100 MB for a sample, with 300 for us
+    code = "#!/bin/sh\necho $2 >> $1; [ $SLURM_MEM_PER_NODE -lt 500 ] && kill -9 $$; echo 1\n"
+    study = coded(tmp_path, code, 3, resources={"memory": "100 MB"})
+    done = on_cluster(slurm, "--set-threads", "evaluate=1", study=study)
+    assert done.code == 0, done.text
+    assert submitted(done.text) == 2
+    assert {*Counter((tmp_path / "log").read_text().split()).values()} == {2}
+    jobs = pd.read_csv(tmp_path / "results/small/jobs.csv")
+    assert jobs["ended"].tolist() == ["short of memory", "done"]
+    assert jobs["asked_mb"].tolist() == pytest.approx([400 * 1.048576, 800 * 1.048576])
+    assert {*pd.read_csv(tmp_path / "results/small/samples.csv")["status"]} == {"ok"}
 
 
 def test_gpus_reach_the_job_and_its_samples(slurm, on_cluster, tmp_path):

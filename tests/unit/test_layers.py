@@ -9,7 +9,7 @@ LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
-walltime jobrecords jobends legs accounting
+walltime jobrecords jobends handback legs accounting
 config
 sweep identity picklefile tables batches jobs
 ids copulas inputs points design functions

@@ -8,6 +8,7 @@ try:
     from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.figurenames import figure_names
+    from ensnare.handback import RETRIES
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
     from ensnare.paths import StudyPaths
@@ -155,6 +156,11 @@ analysis_tables = [paths.table(name) for name in tables]
 # The Python that has Ensnare, whatever is on PATH. Not a parameter of the rule: results do not
 # depend on where it is installed.
 os.environ.update(ENSNARE_PYTHON=sys.executable)
+
+# a job that fails elsewhere is followed by one with more memory, if the study says how much
+if workflow.is_main_process and not workflow.local_exec:
+    if "mem_mb" in stated_names(study):
+        os.environ.update({RETRIES: str(workflow.execution_settings.retries)})
 
 # remote jobs parse this file again; what they do has been checked
 if workflow.is_main_process:

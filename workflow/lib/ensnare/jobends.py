@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ensnare.errors import BatchError, EnsnareError, HandedBackError
+from ensnare.errors import BatchError, EnsnareError, HandedBackError, ShortOfMemoryError
 from ensnare.jobrecords import (
     DIED,
     DONE,
@@ -19,6 +19,7 @@ from ensnare.jobrecords import (
     ERROR,
     HANDED_BACK,
     REFUSED,
+    SHORT,
     WAITED,
     about_end,
     about_job,
@@ -29,7 +30,7 @@ from ensnare.signals import Terminated
 
 MOST_FRUITLESS = 3
 _RUNS = "runs"
-_DEATHS = (_RUNS, ENDED, DIED)
+_DEATHS = (_RUNS, ENDED, DIED, SHORT)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class JobEnds:
     Attributes
     ----------
     deaths : int
-        How many ended in the middle: killed, out of memory or out of time.
+        How many ended in the middle: killed, out of memory or out of time; or short of memory,
+        which killed some samples.
     fruitless : int
         How many in a row, up to the last one, added nothing to what is on record, and had not
         handed back samples for want of time.
@@ -147,8 +149,8 @@ def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
     try:
         yield
         how = DONE
-    except HandedBackError:
-        how = HANDED_BACK
+    except HandedBackError as error:
+        how = SHORT if isinstance(error, ShortOfMemoryError) else HANDED_BACK
         raise
     except (EnsnareError, OSError):
         how = ERROR

@@ -20,6 +20,7 @@ from typing import Any
 
 DONE, HANDED_BACK, WAITED = "done", "handed back", "waited"
 ERROR, ENDED, DIED, REFUSED, NO_WORD = "error", "ended", "died", "refused", "no word"
+SHORT = "short of memory"
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class JobRecord:
     max_rss : float
         Memory of its largest process [bytes]; NaN if not known.
     ended : str
-        How it ended: done, handed back, waited (for another job, which did it), error, ended (by
-        a signal), died, refused (after too many that achieved nothing); or `no word`.
+        How it ended: done, handed back, short of memory, waited (for another job, which did it),
+        error, ended (by a signal), died, refused (after too many that achieved nothing); or
+        `no word`.
     """
 
     batch: str
