@@ -53,7 +53,7 @@ def test_jobs_get_what_their_samples_need_side_by_side(slurm, on_cluster, tmp_pa
 
 def test_a_sample_that_is_killed_gets_a_job_with_more_memory(slurm, on_cluster, tmp_path):
     # 100 MB for a sample, with 300 for us
-    code = "#!/bin/sh\necho $2 >> $1; [ $SLURM_MEM_PER_NODE -lt 500 ] && kill -9 $$; echo 1\n"
+    code = "#!/bin/sh\necho $2 >> $1; [ $(grep -c $2 $1) -lt 2 ] && kill -9 $$; echo 1\n"
     study = coded(tmp_path, code, 3, resources={"memory": "100 MB"})
     done = on_cluster(slurm, "--set-threads", "evaluate=1", study=study)
     assert done.code == 0, done.text
@@ -65,13 +65,16 @@ def test_a_sample_that_is_killed_gets_a_job_with_more_memory(slurm, on_cluster, 
     assert {*pd.read_csv(tmp_path / "results/small/samples.csv")["status"]} == {"ok"}
 
 
-def test_gpus_reach_the_job_and_its_samples(slurm, on_cluster, tmp_path):
-    code = "#!/bin/sh\necho $CUDA_VISIBLE_DEVICES >> $1; sleep 1; echo 1\n"
+@pytest.mark.parametrize("ranks", [{}, {"ranks": 1}])
+def test_gpus_reach_the_job_and_its_samples(slurm, on_cluster, tmp_path, ranks):
+    # the two wait for each other: they run side by side
+    code = "#!/bin/sh\necho $CUDA_VISIBLE_DEVICES >> $1\n"
+    code += "until [ $(wc -l < $1) -ge 2 ]; do sleep 0.1; done; echo 1\n"
     study = coded(tmp_path, code, 2)
-    study["resources"] = {"gpus": 1, "threads": 2}
+    study["resources"] = {"gpus": 1, "threads": 2} | ranks
+    study["timeout"] = "60 s"
     done = on_cluster(slurm, study=study)
     assert done.code == 0, done.text
-    # two samples side by side, on two GPUs
     assert sorted((tmp_path / "log").read_text().split()) == ["0", "1"]
 
 

@@ -44,7 +44,7 @@ def put(paths, key, *jobs):
             begin = {"begin": start, "job": job, "node": "here", "cores": 2}
             file.write(json.dumps(begin) + "\n")
             if end:
-                line = {"end": end, "how": how, "cpu_s": 30.0, "max_rss": 5e7}
+                line = {"begin": start, "end": end, "how": how, "cpu_s": 30.0, "max_rss": 5e7}
                 file.write(json.dumps(line) + "\n")
 
 

@@ -60,6 +60,12 @@ def refuse_dear_rerun():
     in_one_line(refuse_loss, study, account, accepted)
 
 
+def tell_jobs_of_retries():
+    """Let jobs on a cluster know that others with more memory follow them."""
+    if not workflow.local_exec and "mem_mb" in stated_names(study):
+        os.environ.update({RETRIES: str(workflow.execution_settings.retries)})
+
+
 def explain_failure(logs):
     """Say in one line what a scheduler did to jobs, below all that Snakemake says of each."""
     from ensnare.clusterjobs import failure_note
@@ -157,11 +163,6 @@ analysis_tables = [paths.table(name) for name in tables]
 # depend on where it is installed.
 os.environ.update(ENSNARE_PYTHON=sys.executable)
 
-# a job that fails elsewhere is followed by one with more memory, if the study says how much
-if workflow.is_main_process and not workflow.local_exec:
-    if "mem_mb" in stated_names(study):
-        os.environ.update({RETRIES: str(workflow.execution_settings.retries)})
-
 # remote jobs parse this file again; what they do has been checked
 if workflow.is_main_process:
     account = check_and_announce()
@@ -179,6 +180,7 @@ wildcard_constraints:
 
 onstart:
     refuse_dear_rerun()
+    tell_jobs_of_retries()
     wait_for_turn(paths.lock, logger.info)
 
 

@@ -65,7 +65,7 @@ def read_ends(path: Path) -> JobEnds:
             if "attempt" in line:
                 at = int(line["attempt"]), int(line["recorded"]), bool(line["goes_on"])
                 ends = _after_begin(ends, *at)
-            elif "begin" not in line:  # of a job that did not begin
+            elif "job" not in line:  # the end of one; not a job that ran nothing
                 ends = replace(ends, last=str(line["how"]))
     return ends
 
@@ -159,7 +159,7 @@ def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
         how = ENDED
         raise
     finally:
-        append_line(path, about_end(how))
+        append_line(path, {"begin": job.start} | about_end(how))
 
 
 def _refuse_hopeless(path: Path, job: Beginning, about: dict[str, object]) -> None:
