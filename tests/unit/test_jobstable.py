@@ -176,7 +176,7 @@ def test_the_report_sums_up_jobs(tmp_path):
     assert shown["core-hours"] == "0.444"
     assert shown["CPU time of the core time"] == "25%"
     assert shown["wait in the queue"] == "60 s (median), 110 s at most"
-    assert shown["memory of the largest process"] == "200 MB"
+    assert shown["memory of the largest task"] == "200 MB"
     assert shown["memory used of what was asked for"] == "at most 20%"
 
 
