@@ -6,8 +6,8 @@ import pytest
 from cluster_helpers import ClusterRun, running_cluster
 
 HERE = Path(__file__).parent
-# About five minutes: that it works, and all faults that show in seconds. A job of SLURM takes seconds
-# to start and to be noticed, so the others are for `make test-full`.
+# About five minutes: that it works, and the faults that show in seconds. A job of SLURM takes some
+# to start and to be noticed: the others are for `make test-full`.
 IN_EVERY_RUN = {
     "test_steps_run_on_all_nodes",
     "test_a_study_runs_on_the_cluster",

@@ -76,11 +76,26 @@ def test_where_no_job_with_more_memory_follows_it_is_recorded(
     assert sorted(labels(arrays)) == ["killed", "ok", "ok", "ok"]
 
 
+def deadly_function(tmp_path, number):
+    """Write a function that ends its worker with a signal for one sample."""
+    text = "import os\n\ndef f(x):\n    if x == 0.5 and not os.path.exists('more'):\n"
+    text += f"        os.kill(os.getpid(), {number})\n    return x\n"
+    (tmp_path / "model.py").write_text(text)
+
+
+def test_a_function_that_crashes_is_not_short_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv(RETRIES, "2")
+    deadly_function(tmp_path, 11)
+    tree = study_tree(python("model.py:f"), size=4, resources={"memory": "1 GB"})
+    monkeypatch.chdir(tmp_path)
+    job(tree, tmp_path, 1)
+    _, arrays = evaluate(tree, tmp_path)
+    assert sorted(labels(arrays)) == ["killed", "ok", "ok", "ok"]
+
+
 def test_a_function_that_takes_its_worker_with_it_is_left_to_it_as_well(tmp_path, monkeypatch):
     monkeypatch.setenv(RETRIES, "2")
-    text = "import os\n\ndef f(x):\n    if x == 0.5 and not os.path.exists('more'):\n"
-    text += "        os.kill(os.getpid(), 9)\n    return x\n"
-    (tmp_path / "model.py").write_text(text)
+    deadly_function(tmp_path, 9)
     tree = study_tree(python("model.py:f"), size=4, resources={"memory": "1 GB"})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HandedBackError, match="1 of 4 samples were killed"):
