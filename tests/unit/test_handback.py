@@ -85,7 +85,7 @@ def deadly_function(tmp_path, number):
 
 def test_a_function_that_crashes_is_not_short_of_memory(tmp_path, monkeypatch):
     monkeypatch.setenv(RETRIES, "2")
-    deadly_function(tmp_path, 11)
+    deadly_function(tmp_path, 10)
     tree = study_tree(python("model.py:f"), size=4, resources={"memory": "1 GB"})
     monkeypatch.chdir(tmp_path)
     job(tree, tmp_path, 1)

@@ -150,7 +150,7 @@ class BatchWork:
         status = Status.TIMEOUT if death.timed_out else Status.KILLED
         for i in alone.tolist():
             killed = death.exit_code == -signal.SIGKILL
-            if not (killed and self._hand_over(i, status) or self._tries_again(i, status)):
+            if not ((killed and self._hand_over(i, status)) or self._tries_again(i, status)):
                 self._give_up(i, status, death)
         if not len(alone):
             for i in pending[self._around[pending] + 1 >= _MAX_DEATHS_AROUND].tolist():
