@@ -160,8 +160,9 @@ def test_a_slurm_that_is_away_for_a_while_costs_no_job(slurm, on_cluster, tmp_pa
     assert len(log.read_text().split()) == 4
 
 
-@pytest.mark.parametrize("accounting", [True, False])
-def test_jobs_that_slurm_soon_forgets_are_not_waited_for(on_cluster, tmp_path, accounting):
-    with running_cluster(accounting=accounting, extra="MinJobAge=2") as cluster:
+# jobs are first looked for after 2 s here: below three times that the plugin asks sacct
+@pytest.mark.parametrize(("accounting", "age_s"), [(True, 2), (False, 6)])
+def test_jobs_that_slurm_soon_forgets_are_not_waited_for(on_cluster, tmp_path, accounting, age_s):
+    with running_cluster(accounting=accounting, extra=f"MinJobAge={age_s}") as cluster:
         done = on_cluster(cluster, study=awk_study(4))
         assert done.code == 0, done.text

@@ -1,6 +1,7 @@
 """Jobs that hand back are no failures; jobs that die without a sample on record are."""
 
 import contextlib
+import time
 
 import pytest
 
@@ -29,7 +30,7 @@ class Killed(BaseException):
 def job(path, attempt, recorded=0, *, goes_on=False, ends=Killed):
     """Run a job of a batch that ends with an exception; None: well."""
     try:
-        with job_on_record(path, Beginning(attempt, recorded, goes_on)):
+        with job_on_record(path, Beginning(attempt, recorded, goes_on, start=time.time())):
             begun = path.read_bytes()
             if ends is not None:
                 raise ends(15)

@@ -44,7 +44,7 @@ def put(paths, key, *jobs):
             begin = {"begin": start, "job": job, "node": "here", "cores": 2}
             file.write(json.dumps(begin) + "\n")
             if end:
-                line = {"end": end, "how": how, "cpu_s": 30.0, "max_rss": 5e7}
+                line = {"begin": start, "end": end, "how": how, "cpu_s": 30.0, "max_rss": 5e7}
                 file.write(json.dumps(line) + "\n")
 
 
@@ -176,7 +176,7 @@ def test_the_report_sums_up_jobs(tmp_path):
     assert shown["core-hours"] == "0.444"
     assert shown["CPU time of the core time"] == "25%"
     assert shown["wait in the queue"] == "60 s (median), 110 s at most"
-    assert shown["memory of the largest process"] == "200 MB"
+    assert shown["memory of the largest task"] == "200 MB"
     assert shown["memory used of what was asked for"] == "at most 20%"
 
 

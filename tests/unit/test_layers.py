@@ -9,7 +9,7 @@ LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
-constraints walltime jobrecords jobends legs accounting affinity
+constraints walltime jobrecords jobends handback legs accounting affinity
 config
 sweep identity picklefile tables batches jobs capacity
 ids copulas inputs constrained points design functions

@@ -9,6 +9,7 @@ try:
     from ensnare.config.analyses import SCALING_TABLES, wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.figurenames import figure_names
+    from ensnare.handback import RETRIES
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
     from ensnare.paths import StudyPaths
@@ -60,6 +61,12 @@ def refuse_dear_rerun():
 
     accepted = in_one_line(accepts_rerun, dict(workflow.config_settings.config))
     in_one_line(refuse_loss, study, account, accepted)
+
+
+def tell_jobs_of_retries():
+    """Let jobs on a cluster know that others with more memory follow them."""
+    if not workflow.local_exec and "mem_mb" in stated_names(study):
+        os.environ.update({RETRIES: str(workflow.execution_settings.retries)})
 
 
 def explain_failure(logs):
@@ -206,6 +213,7 @@ wildcard_constraints:
 
 onstart:
     refuse_dear_rerun()
+    tell_jobs_of_retries()
     wait_for_turn(paths.lock, logger.info)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -113,20 +114,24 @@ def _call(job_ids: Sequence[str]) -> tuple[str, str]:
     command = ["sacct", "--noheader", "--parsable2", "--duplicates"]
     command += [f"--jobs={','.join(job_ids)}", f"--format={','.join(_FIELDS)}"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
-            timeout=_PATIENCE_S, env=os.environ | {"SLURM_TIME_FORMAT": "%s"},
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, start_new_session=True, env=os.environ | {"SLURM_TIME_FORMAT": "%s"},
         )  # fmt: skip
     except FileNotFoundError:
         return "", "there is no sacct here"
-    except subprocess.TimeoutExpired:
-        return "", f"sacct did not answer within {_PATIENCE_S:.0f} s"
     except OSError as error:
         return "", f"sacct: {error.strerror}"
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return "", f"sacct: {said[-1].removeprefix('sacct: error: ')}"
-    return done.stdout, ""
+    with process:
+        try:
+            text, said = process.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # sacct may be a script that waits for another
+            return "", f"sacct did not answer within {_PATIENCE_S:.0f} s"
+    if process.returncode:
+        lines = said.strip().splitlines() or [f"exit code {process.returncode}"]
+        return "", f"sacct: {lines[-1].removeprefix('sacct: error: ')}"
+    return text, ""
 
 
 def parse_accounts(text: str) -> dict[str, tuple[JobAccount, ...]]:

@@ -17,6 +17,7 @@ from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError, HandedBackError, HopelessError
+from ensnare.handback import another_has_more_memory, handed_back
 from ensnare.jobends import Beginning, job_on_record, record_waiting
 from ensnare.journal import (
     Finished,
@@ -106,7 +107,9 @@ def evaluate_batch(
         try:
             with job_on_record(record, beginning):
                 walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
-                _evaluate(study, batch, paths, _Job(workers, owner, walltime, say))
+                tries = study.config.on_failure.times(Status.KILLED)
+                grows = another_has_more_memory(record, attempt, tries)
+                _evaluate(study, batch, paths, _Job(workers, owner, walltime, say, grows))
         except HopelessError:
             if study.config.scaling is None:
                 raise
@@ -125,12 +128,13 @@ def _cores(study: LoadedStudy, batch: Batch, workers: int) -> int:
 
 @dataclass(frozen=True)
 class _Job:
-    """The job that evaluates a batch: its cores, its claim, its time, and its log."""
+    """The job that evaluates a batch: its cores, its claim, its time, its log, what follows it."""
 
     cores: int
     owner: Owner
     walltime: Walltime
     say: Callable[[str], None]
+    grows: bool
 
 
 def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) -> None:
@@ -143,7 +147,7 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
     try:
         work = BatchWork(study, batch.key, samples, model, journal, paths, job.walltime)
-        work.gpus = needs.gpus
+        work.gpus, work.hands_over = needs.gpus, job.grows and needs.memory is not None
         todo, known = _unfinished(work, outputs, job.say)
         limit = FailureLimit(study, batch, paths)
         progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
@@ -287,9 +291,5 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) 
         watch.publish(replace(watch.progress.tally(), rate=0.0))
     if left := int((work.ended[todo] == PENDING).sum()):
         work.journal.sync()
-        raise HandedBackError(
-            f"batch {work.key}: {left} of {len(work.samples)} samples are handed back: the job "
-            f"ends in {work.walltime.left_s():.0f} s, and samples may need "
-            f"{work.walltime.needed_s():.0f} s; the next job takes them, which the retries of the "
-            "profile start, or snakemake when it is run again"
-        )
+        counts = left, int(work.short.sum()), len(work.samples)
+        raise handed_back(work.key, counts, work.walltime)

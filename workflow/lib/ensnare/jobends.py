@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ensnare.errors import EnsnareError, HandedBackError, HopelessError
+from ensnare.errors import EnsnareError, HandedBackError, HopelessError, ShortOfMemoryError
 from ensnare.jobrecords import (
     DIED,
     DONE,
@@ -19,6 +19,7 @@ from ensnare.jobrecords import (
     ERROR,
     HANDED_BACK,
     REFUSED,
+    SHORT,
     WAITED,
     about_end,
     about_job,
@@ -29,7 +30,7 @@ from ensnare.signals import Terminated
 
 MOST_FRUITLESS = 3
 _RUNS = "runs"
-_DEATHS = (_RUNS, ENDED, DIED)
+_DEATHS = (_RUNS, ENDED, DIED, SHORT)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class JobEnds:
     Attributes
     ----------
     deaths : int
-        How many ended in the middle: killed, out of memory or out of time.
+        How many ended in the middle: killed, out of memory or out of time; or short of memory,
+        which killed some samples.
     fruitless : int
         How many in a row, up to the last one, added nothing to what is on record, and had not
         handed back samples for want of time.
@@ -63,7 +65,7 @@ def read_ends(path: Path) -> JobEnds:
             if "attempt" in line:
                 at = int(line["attempt"]), int(line["recorded"]), bool(line["goes_on"])
                 ends = _after_begin(ends, *at)
-            elif "begin" not in line:  # of a job that did not begin
+            elif "job" not in line:  # the end of one; not a job that ran nothing
                 ends = replace(ends, last=str(line["how"]))
     return ends
 
@@ -147,8 +149,8 @@ def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
     try:
         yield
         how = DONE
-    except HandedBackError:
-        how = HANDED_BACK
+    except HandedBackError as error:
+        how = SHORT if isinstance(error, ShortOfMemoryError) else HANDED_BACK
         raise
     except (EnsnareError, OSError):
         how = ERROR
@@ -157,7 +159,7 @@ def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
         how = ENDED
         raise
     finally:
-        append_line(path, about_end(how))
+        append_line(path, {"begin": job.start} | about_end(how))
 
 
 def _refuse_hopeless(path: Path, job: Beginning, about: dict[str, object]) -> None:

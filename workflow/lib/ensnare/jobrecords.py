@@ -1,7 +1,7 @@
 """The jobs that evaluated a batch, one after the other: where, how long, and what became of them.
 
-A file beside the batch has a line when a job begins and one when it ends. A job that was killed
-has only the first one. Its owner alone writes to it.
+A file beside the batch has a line when a job begins, and one with the same `begin` when it ends.
+A job that was killed has only the first one. Its owner alone writes to it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 DONE, HANDED_BACK, WAITED = "done", "handed back", "waited"
 ERROR, ENDED, DIED, REFUSED, NO_WORD = "error", "ended", "died", "refused", "no word"
+SHORT = "short of memory"
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class JobRecord:
     max_rss : float
         Memory of its largest process [bytes]; NaN if not known.
     ended : str
-        How it ended: done, handed back, waited (for another job, which did it), error, ended (by
-        a signal), died, refused (after too many that achieved nothing); or `no word`.
+        How it ended: done, handed back, short of memory, waited (for another job, which did it),
+        error, ended (by a signal), died, refused (after too many that achieved nothing); or
+        `no word`.
     """
 
     batch: str
@@ -103,14 +105,12 @@ def read_records(path: Path) -> list[JobRecord]:
     path : Path
         The record of the batch; it may be missing or damaged.
     """
-    jobs: list[dict[str, Any]] = []
+    jobs: dict[Any, dict[str, Any]] = {}
     for line in read_lines(path):
-        if "begin" in line:
-            jobs.append(line)
-        elif jobs:
-            jobs[-1] |= line
+        # a job that lost the batch to another one ends after that has begun
+        jobs.setdefault(line.get("begin"), {}).update(line)
     found = []
-    for job in jobs:
+    for job in jobs.values():
         with contextlib.suppress(KeyError, TypeError, ValueError):
             found.append(_record(path.stem, job))
     return found

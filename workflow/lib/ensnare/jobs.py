@@ -55,7 +55,7 @@ class JobNeeds:
         -------
         dict
             By the names that Snakemake's plugin for SLURM knows: mem_mb, runtime [min], nodes,
-            mpi, tasks, cpus_per_task, gpu, slurm_extra.
+            mpi, tasks, cpus_per_task, gpu, tasks_per_gpu, slurm_extra.
         """
         sample, side = self.sample, self.side_by_side(threads)
         stated: dict[str, int | str] = {}
@@ -76,6 +76,8 @@ class JobNeeds:
             stated["cpus_per_task"] = side * sample.threads
         if sample.gpus:
             stated["gpu"] = sample.gpus * side
+            if sample.ranks is not None:
+                stated["tasks_per_gpu"] = 0  # or the plugin takes all tasks for each GPU
         extra = ["--exclusive"] if sample.exclusive else []
         if self.together and sample.nodes and sample.ranks is not None:
             # SLURM would fill the first node
@@ -97,6 +99,7 @@ def stated_names(study: LoadedStudy) -> list[str]:
         "mpi": "ranks",
         "tasks": "ranks",
         "gpu": "gpus",
+        "tasks_per_gpu": "gpus",
         "slurm_extra": "exclusive",
     }
     default = Resources()

@@ -84,7 +84,8 @@ class SampleRuns:
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, str(error))
         except Exception:  # a bug of ours in one sample must not end the batch
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, traceback.format_exc())
-        time.sleep(_pause_s(end))
+        if pause_s := _pause_s(end):
+            time.sleep(pause_s)
         # whatever the status: a code may not notice that its output was cut short
         if is_full(self._keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.affinity import keep_to
+from ensnare.batchfile import column_order
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
 from ensnare.gpus import OF_A_STEP, gpus_of_worker
@@ -47,6 +48,10 @@ class BatchWork:
         How often each sample was run before it was to be run again.
     gpus : int
         GPUs of a sample.
+    hands_over : bool
+        Leave samples that were killed to a job with more memory.
+    short : ndarray of uint8, shape (n,)
+        Samples that are left to it: 1; in shared memory.
     again : dict of int to Again
         Samples whose kept directories are to be read again.
     """
@@ -61,15 +66,16 @@ class BatchWork:
 
     def __post_init__(self) -> None:
         n = len(self.samples)
-        memory = mmap.mmap(-1, max(1, 5 * n))
+        memory = mmap.mmap(-1, max(1, 6 * n))
         self.ended = np.frombuffer(memory, np.uint8, n)
         self.ended[:] = PENDING
         self._alone = np.frombuffer(memory, np.uint8, n, n)  # started in a call of its own
         self._retried = np.frombuffer(memory, np.uint8, n, 2 * n)  # runs followed by another
         self._around = np.frombuffer(memory, np.uint8, n, 3 * n)  # deaths that are no one's own
         self._running = np.frombuffer(memory, np.uint8, n, 4 * n)  # and another job could go on
+        self.short = np.frombuffer(memory, np.uint8, n, 5 * n)
         self.before = np.zeros(n, np.int64)
-        self.gpus = 0
+        self.gpus, self.hands_over = 0, False
         self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
         self.keeper = Keeper(self.study, self.key, self.paths)
         self.legs = Legs(self.paths.under_way(self.key))
@@ -146,13 +152,20 @@ class BatchWork:
         self._alone[pending] = self._running[pending] = 0
         status = Status.TIMEOUT if death.timed_out else Status.KILLED
         for i in alone.tolist():
-            if not self._tries_again(i, status):
+            killed = death.exit_code == -signal.SIGKILL
+            if not ((killed and self._hand_over(i, status)) or self._tries_again(i, status)):
                 self._give_up(i, status, death)
         if not len(alone):
             for i in pending[self._around[pending] + 1 >= _MAX_DEATHS_AROUND].tolist():
                 self._give_up(i, Status.KILLED, death)
             self._around[pending] += 1
-        return not (self.ended[chosen] == PENDING).any()
+        return not ((self.ended[chosen] == PENDING) & (self.short[chosen] == 0)).any()
+
+    def _hand_over(self, i: int, status: Status) -> bool:
+        """Return whether a sample that ended like this is left to the next job, and note it."""
+        if self.hands_over and status is Status.KILLED:
+            self.short[i] = 1
+        return bool(self.short[i])
 
     def _recall(self, chosen: NDArray[np.int64]) -> None:
         """Note which samples are on record: a worker may die between the record and the note."""
@@ -277,20 +290,9 @@ class BatchWork:
             end, run_key = self._runs.run(model, i, self._attempts(i))
             self.keeper.settle(self.samples.ids[i], ok=end.status is Status.OK)
             if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
-                # by the kernel for want of memory, or by hand
-                end = replace(end, status=Status.KILLED)
+                said = f"killed by SIGKILL, mostly for want of memory: {end.message}"
+                end = replace(end, status=Status.KILLED, message=said)
+            if self._hand_over(i, end.status):
+                return
             again = self._tries_again(i, end.status)
         self._record(i, end, run_key)
-
-
-def column_order(study: LoadedStudy) -> list[int]:
-    """Return the order of the numbers of a sample in journals and batch files: by output.
-
-    Batches keep their names when the outputs of a study file are put in another order.
-    """
-    columns: dict[str, range] = {}
-    start = 0
-    for output in study.config.model.outputs:
-        columns[output.name] = range(start, start + output.width)
-        start += output.width
-    return [j for name in sorted(columns) for j in columns[name]]

@@ -64,7 +64,7 @@ def summary(jobs: pd.DataFrame) -> list[tuple[str, str]]:
     if len(waits_s):
         lines.append(("wait in the queue", _spread(waits_s)))
     if len(largest := jobs["max_rss_mb"].dropna()):
-        lines.append(("memory of the largest process", f"{largest.max():.0f} MB"))
+        lines.append(("memory of the largest task", f"{largest.max():.0f} MB"))
     if len(shares := jobs["memory_share"].dropna()):
         lines.append(("memory used of what was asked for", f"at most {shares.max():.0%}"))
     return lines

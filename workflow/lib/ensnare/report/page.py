@@ -277,7 +277,7 @@ def render_report(data: ReportData) -> str:
         If a figure is not SVG.
     """
     tables = _tables_by_section(data)
-    order = list(dict.fromkeys([*SECTIONS, *tables, *(f.section for f in data.figures)]))
+    order = list(dict.fromkeys([*SECTIONS, *(f.section for f in data.figures), *tables]))
     figures = _figures_by_section(data, order)
     shown = [p for p in _results(data) if p.views or p.name in tables or p.name in figures]
     return (
