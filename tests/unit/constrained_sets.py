@@ -29,13 +29,13 @@ def is_inside(name, x):
             case "formulation":
                 pair = x[:, 0] + x[:, 1]
                 ratio = x[:, 3] / pair
-                inside = (x.sum(axis=1) <= 1) & (0.1 <= ratio) & (ratio <= 0.15)
+                inside = (x.sum(axis=1) <= 1) & (ratio >= 0.1) & (ratio <= 0.15)
                 inside &= (x[:, 2] >= 0.5) & (pair / (pair + x[:, 3]) >= 0.8)
             case "alloy":
                 total = x.sum(axis=1)
-                inside = (0.017 - 0.0008 <= total) & (total <= 0.174 - 0.0008)
-                inside &= ((ALLOY_LOW <= x) & (x <= ALLOY_HIGH)).all(axis=1)
-    return inside & ((0 <= x) & (x <= 1)).all(axis=1)
+                inside = (total >= 0.017 - 0.0008) & (total <= 0.174 - 0.0008)
+                inside &= ((x >= ALLOY_LOW) & (x <= ALLOY_HIGH)).all(axis=1)
+    return inside & ((x >= 0) & (x <= 1)).all(axis=1)
 
 
 def exact_points(name, n, seed=123):

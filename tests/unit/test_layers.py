@@ -12,7 +12,7 @@ errors status machine paths hdf5file runlock signals directories provenance expr
 constraints walltime jobends legs
 config
 sweep identity picklefile tables batches jobs
-ids copulas inputs constrained points design functions
+ids copulas inputs constrained conditioned points design functions
 templates jinjatemplates outputs environment process launcher inputfiles kept model
 samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate

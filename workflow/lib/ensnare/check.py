@@ -16,7 +16,7 @@ from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
-from ensnare.config.designs import Halton, Saltelli, Sobol, Table
+from ensnare.config.designs import Constrained, Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
 from ensnare.environment import Surroundings, compile_surroundings, find_program
 from ensnare.errors import ConfigError, did_you_mean
@@ -90,7 +90,7 @@ def check_once(study: LoadedStudy, cache: Path) -> None:
 
 def _check_design(study: LoadedStudy) -> None:
     """Check that the distributions, the copula and the table can be made."""
-    from ensnare.design import joint_distribution
+    from ensnare.design import check_constraints, joint_distribution
     from ensnare.points import halton_points, sobol_points
     from ensnare.tables import read_table
 
@@ -105,6 +105,8 @@ def _check_design(study: LoadedStudy) -> None:
             sobol_points(1, factor * len(names))
         case Halton():
             halton_points(1, len(names))
+        case Constrained():
+            check_constraints(study)
 
 
 def _check_callable(study: LoadedStudy) -> None:

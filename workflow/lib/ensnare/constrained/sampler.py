@@ -13,7 +13,6 @@ from ensnare.constrained.diagnostics import effective_sample_size, potential_sca
 from ensnare.constrained.hitandrun import HitAndRun
 from ensnare.constrained.linear import HalfSpaces, centre
 from ensnare.constrained.outline import (
-    NoFeasiblePointError,
     bounding_box,
     polytope,
     refuse_contradiction,
@@ -24,10 +23,11 @@ from ensnare.constrained.rejection import Rejection
 from ensnare.constrained.smc import Smc
 from ensnare.constrained.streams import Streams
 from ensnare.constrained.team import Team
-from ensnare.errors import EnsnareError
+from ensnare.errors import EnsnareError, NoFeasiblePointError
 
 Array = NDArray[np.float64]
 _WORTH_IT = 0.01  # share of feasible points of a box, above which they are drawn by rejection
+_ALIKE = 0.2  # correlation of particles with the past that is worth a word
 _LEAST_ROWS = 8  # of a chain: fewer tell nothing of it
 LEAST_PARTICLES = 2000
 _CHAINS = {"Gibbs": gibbs, "Metropolis": metropolis, "AdaptiveMetropolis": adaptive_metropolis}
@@ -128,6 +128,7 @@ def _automatic(problem: Problem, count: int, particles: int, crew: Crew) -> Draw
     log_box = float(np.log(ends[1] - ends[0]).sum())
     rejection = Rejection(box, crew)
     if rejection.share() < _WORTH_IT and problem.affine:
+        refuse_contradiction(problem)  # in the words of the constraints
         _, _, low, high = polytope(box)
         box, log_box = box.zoomed(low, high), log_box + float(np.log(high - low).sum())
         rejection = Rejection(box, crew)
@@ -157,7 +158,7 @@ def _by_hit_and_run(
     box: Problem, spaces: HalfSpaces, count: int, particles: int, crew: Crew
 ) -> Draw:
     start, _, _ = centre(spaces)
-    walk = HitAndRun(spaces, start, particles, crew)
+    walk = HitAndRun(box, spaces, start, particles, crew)
     walk.spread()
     return _drawn(box, _collected(walk, count), "hit-and-run", count)
 
@@ -174,6 +175,11 @@ def _by_smc(problem: Problem, count: int, particles: int, crew: Crew) -> Draw:
     drawn = _drawn(problem, _collected(smc, count), "SMC", ess)
     drawn.log_volume = smc.log_volume
     drawn.notes.append(f"{smc.levels} levels of {particles} particles")
+    if smc.left > _ALIKE:
+        drawn.notes.append(
+            f"particles remember where they were (correlation {smc.left:.2f}): the set may have "
+            "parts that no move leads between; their shares are those of the levels above"
+        )
     return drawn
 
 
