@@ -99,7 +99,7 @@ def _tree(text: str) -> ast.expr:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         column = getattr(error, "offset", None)
-        where = f" at column {column + lead}" if column else ""
+        where = "" if column is None else f" at column {(column or len(text.strip())) + lead}"
         raise ValueError(f"{short(text.strip())} is no constraint{where}; {_EXAMPLE}") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.expr):

@@ -42,6 +42,7 @@ def bounding_box(problem: Problem) -> tuple[Array, Array]:
             if bounds[name][1] < before[1]:
                 high[j] = problem.to_unit(j, bounds[name][1], 1)
     if not np.all(low < high):
+        refuse_contradiction(problem)
         name = problem.names[int(np.argmin(high - low))]
         raise NoFeasiblePointError(
             f"no feasible point: the constraints leave no room for {name} "

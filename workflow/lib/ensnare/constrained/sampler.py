@@ -111,20 +111,22 @@ def draw(
     """
     crew = crew or Crew(Team(), Streams(0))
     number = particles or max(count, LEAST_PARTICLES)
+    ends = bounding_box(problem)  # all but `auto` take from it no more than that it exists
     if method in _CHAINS:
         drawn = _by_chains(problem, count, method, crew, start)
     elif method == "SMC":
-        bounding_box(problem)  # only for the proof that there is no feasible point
         drawn = _by_smc(problem, count, number, crew)
     else:
-        drawn = _automatic(problem, count, number, crew)
+        drawn = _automatic(problem, ends, count, number, crew)
     drawn.evaluations = int(crew.team.total(problem.tally.evaluations))
     drawn.acceptance = crew.acceptance
     return drawn
 
 
-def _automatic(problem: Problem, count: int, particles: int, crew: Crew) -> Draw:
-    box = problem.zoomed(*(ends := bounding_box(problem)))
+def _automatic(
+    problem: Problem, ends: tuple[Array, Array], count: int, particles: int, crew: Crew
+) -> Draw:
+    box = problem.zoomed(*ends)
     log_box = float(np.log(ends[1] - ends[0]).sum())
     rejection = Rejection(box, crew)
     if rejection.share() < _WORTH_IT and problem.affine:
