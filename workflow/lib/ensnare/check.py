@@ -16,6 +16,7 @@ from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
+from ensnare.config.constrained import constrained_names
 from ensnare.config.designs import Constrained, Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
 from ensnare.environment import Surroundings, compile_surroundings, find_program
@@ -195,6 +196,7 @@ def _derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
 
 def _refuse_unused(study: LoadedStudy, used: set[str], why: str) -> None:
     config = study.config
+    used = used | (limited := constrained_names(config)) | _derived_needs(study, limited)
     for kind, names in (
         ("input", [item.name for item in config.inputs]),
         ("derived value", list(config.derived)),

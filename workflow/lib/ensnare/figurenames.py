@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ensnare.config import Study
-from ensnare.config.designs import REPRESENT, Saltelli
+from ensnare.config.designs import REPRESENT, Constrained, Saltelli
 from ensnare.config.outputs import Output
 from ensnare.sweep import expand_cases
 
@@ -48,7 +48,8 @@ def figure_names(study: Study) -> list[FigureName]:
     """
     named = [figure for output in study.model.outputs for figure in _of_output(study, output)]
     failures = [FigureName("failures")] if study.random_inputs else []
-    return [*named, FigureName("status"), *failures, FigureName("cost")]
+    design = [FigureName("design")] if isinstance(study.design, Constrained) else []
+    return [*design, *named, FigureName("status"), *failures, FigureName("cost")]
 
 
 def _of_output(study: Study, output: Output) -> Iterator[FigureName]:

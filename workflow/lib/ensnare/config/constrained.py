@@ -44,6 +44,15 @@ def constraints_of(study: Study) -> tuple[Constraint, ...]:
     return tuple(sorted(found, key=identity_text))
 
 
+def constrained_names(study: Study) -> set[str]:
+    """Return the names that the constraints of a design are written with; none without them."""
+    if not isinstance(study.design, Constrained):
+        return set()
+    known = [*(item.name for item in study.inputs), *study.derived]
+    texts = study.design.constraints
+    return {name for text in texts for c in parse_constraints(text, known) for name in c.names}
+
+
 def _parsed(
     text: str, names: Sequence[str], inside: Mapping[str, ast.expr], factors: Mapping[str, object]
 ) -> list[Constraint]:
