@@ -12,7 +12,7 @@ errors status machine paths hdf5file runlock signals directories provenance expr
 constraints walltime jobrecords jobends handback legs accounting affinity
 config
 sweep identity picklefile tables batches jobs capacity
-ids copulas inputs constrained points design functions
+ids copulas inputs constrained conditioned points design functions
 templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast

@@ -13,8 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensnare.config import LoadedStudy
-from ensnare.config.designs import Lhs, MonteCarlo, Morris, Table, count_rows, design_options
+from ensnare.config import LoadedStudy, Study
+from ensnare.config.constrained import constraints_of, identity_text
+from ensnare.config.designs import (
+    Constrained,
+    Lhs,
+    MonteCarlo,
+    Morris,
+    Table,
+    count_rows,
+    design_options,
+)
 from ensnare.config.inputs import Input, input_identity
 from ensnare.config.resources import Resources
 from ensnare.config.scaling import runs_of
@@ -34,6 +43,7 @@ _PER_DOUBLING = 2
 _TARGET_S = 1200.0
 _TARGET_CORES = 4
 MOST_SAMPLES = 65536
+_SEEDED = (MonteCarlo, Lhs, Morris, Constrained)
 
 
 @dataclass(frozen=True)
@@ -164,12 +174,19 @@ def design_identity(study: LoadedStudy) -> dict[str, Any]:
     copulas = sorted((copula.identity() for copula in config.copulas), key=digest)
     return {
         **design_options(config.design),
+        **_constraints_identity(config),
         # sequences are the same for every seed
-        "seed": config.seed if isinstance(config.design, MonteCarlo | Lhs | Morris) else None,
+        "seed": config.seed if isinstance(config.design, _SEEDED) else None,
         "inputs": sorted((i for i in inputs if i), key=lambda i: i["name"]),
         # `spearman` stands for independence in the names of batches, which must not change
         **({"copulas": copulas} if copulas else {"spearman": []}),
     }
+
+
+def _constraints_identity(config: Study) -> dict[str, Any]:
+    if not isinstance(config.design, Constrained):
+        return {}
+    return {"constraints": [identity_text(item) for item in constraints_of(config)]}
 
 
 def _input_identity(study: LoadedStudy, item: Input, i: int) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
-from ensnare.config.designs import Halton, Saltelli, Sobol, Table
+from ensnare.config.constrained import constrained_names
+from ensnare.config.designs import Constrained, Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
 from ensnare.environment import Surroundings
 from ensnare.errors import ConfigError, did_you_mean
@@ -91,7 +92,7 @@ def check_once(study: LoadedStudy, cache: Path) -> None:
 
 def _check_design(study: LoadedStudy) -> None:
     """Check that the distributions, the copula and the table can be made."""
-    from ensnare.design import joint_distribution
+    from ensnare.design import check_constraints, joint_distribution
     from ensnare.points import halton_points, sobol_points
     from ensnare.tables import read_table
 
@@ -106,6 +107,8 @@ def _check_design(study: LoadedStudy) -> None:
             sobol_points(1, factor * len(names))
         case Halton():
             halton_points(1, len(names))
+        case Constrained():
+            check_constraints(study)
 
 
 def _check_callable(study: LoadedStudy) -> None:
@@ -207,6 +210,7 @@ def _check_growth(study: LoadedStudy, used: set[str]) -> None:
 def _refuse_unused(study: LoadedStudy, used: set[str], why: str) -> None:
     config = study.config
     by_scaling = set(config.scaling.factors) if config.scaling else set()
+    used = used | (limited := constrained_names(config)) | _derived_needs(study, limited)
     for kind, names in (
         ("input", [item.name for item in config.inputs]),
         ("derived value", list(config.derived)),

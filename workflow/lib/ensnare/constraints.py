@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ensnare.errors import did_you_mean
-from ensnare.expressions import check_arithmetic, interpret, short
+from ensnare.expressions import check_arithmetic, interpret, replaced, short
 
 _EXAMPLE = "expected such as x0 + x1 <= 1 or 0.1 <= x0 / x1 <= 0.15"
 _DOWN = (ast.Lt, ast.LtE)
@@ -99,7 +99,7 @@ def _tree(text: str) -> ast.expr:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         column = getattr(error, "offset", None)
-        where = f" at column {column + lead}" if column else ""
+        where = "" if column is None else f" at column {(column or len(text.strip())) + lead}"
         raise ValueError(f"{short(text.strip())} is no constraint{where}; {_EXAMPLE}") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.expr):
@@ -171,19 +171,6 @@ def _column(tree: ast.expr, name: str) -> int:
 
 def substitute(constraint: Constraint, values: Mapping[str, ast.expr]) -> Constraint:
     """Return a constraint with names replaced by expressions, such as constants by numbers."""
-    smaller, larger = _replaced(constraint.smaller, values), _replaced(constraint.larger, values)
+    smaller, larger = replaced(constraint.smaller, values), replaced(constraint.larger, values)
     names = frozenset(_names(smaller) | _names(larger))
     return Constraint(constraint.text, smaller, larger, constraint.strict, names)
-
-
-def _replaced(node: ast.expr, values: Mapping[str, ast.expr]) -> ast.expr:
-    match node:
-        case ast.BinOp(left, op, right):
-            return ast.BinOp(_replaced(left, values), op, _replaced(right, values))
-        case ast.UnaryOp(op, operand):
-            return ast.UnaryOp(op, _replaced(operand, values))
-        case ast.Call(function, args, _):
-            return ast.Call(function, [_replaced(arg, values) for arg in args], [])
-        case ast.Name(id=name):
-            return values.get(name, node)
-    return node

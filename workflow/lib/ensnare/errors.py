@@ -4,6 +4,7 @@ EnsnareError                  one clear line for the user; a command ends with i
 ├── ConfigError               the study file says something that cannot be
 ├── DesignError               the design cannot be made, or does not fit the batches
 ├── ArchiveError              a file of results is missing, damaged or of another layout
+├── NoFeasiblePointError      constraints leave no point, or none was found
 └── BatchError                a batch cannot be evaluated (its samples may fail without this)
     ├── HandedBackError       the job of a batch has no time for the rest of it
     │   └── ShortOfMemoryError    or not the memory
@@ -29,6 +30,10 @@ class ConfigError(EnsnareError):
 
 class DesignError(EnsnareError):
     """The design cannot be made, or does not fit the batches."""
+
+
+class NoFeasiblePointError(EnsnareError):
+    """Constraints leave no point, or none was found."""
 
 
 class ArchiveError(EnsnareError):

@@ -85,6 +85,40 @@ class Expression:
         with np.errstate(all="ignore"):
             return interpret(self._tree, values)
 
+    def with_values(self, values: Mapping[str, ast.expr]) -> ast.expr:
+        """Return its tree with names replaced by expressions, such as constants by numbers."""
+        return replaced(self._tree, values)
+
+
+def replaced(node: ast.expr, values: Mapping[str, ast.expr]) -> ast.expr:
+    """Return arithmetic that `check_arithmetic` lets pass, with names replaced by expressions."""
+    match node:
+        case ast.BinOp(left, op, right):
+            return ast.BinOp(replaced(left, values), op, replaced(right, values))
+        case ast.UnaryOp(op, operand):
+            return ast.UnaryOp(op, replaced(operand, values))
+        case ast.Call(function, args, _):
+            return ast.Call(function, [replaced(arg, values) for arg in args], [])
+        case ast.Name(id=name):
+            return values.get(name, node)
+    return node
+
+
+def canonical_text(node: ast.expr) -> str:
+    """Return arithmetic that `check_arithmetic` lets pass in one way of writing it."""
+    match node:
+        case ast.BinOp(left, op, right):
+            return f"({canonical_text(left)} {type(op).__name__} {canonical_text(right)})"
+        case ast.UnaryOp(op, operand):
+            return f"({type(op).__name__} {canonical_text(operand)})"
+        case ast.Call(ast.Name(id=name), args, _):
+            return f"{name}({', '.join(map(canonical_text, args))})"
+        case ast.Constant(value=value):
+            return repr(float(value))  # type: ignore[arg-type]
+        case ast.Name(id=name):
+            return name
+    raise AssertionError(ast.dump(node))
+
 
 def parse_expression(text: str) -> Expression:
     """Parse an expression.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ensnare.config import Study
-from ensnare.config.designs import REPRESENT, Saltelli
+from ensnare.config.designs import REPRESENT, Constrained, Saltelli
 from ensnare.config.outputs import Output
 
 SCALING_FIGURES = ("time", "speedup", "efficiency")
@@ -50,7 +50,8 @@ def figure_names(study: Study) -> list[FigureName]:
     timed = [FigureName(kind) for kind in SCALING_FIGURES] if study.scaling else []
     named = [figure for output in study.model.outputs for figure in _of_output(study, output)]
     failures = [FigureName("failures")] if study.random_inputs else []
-    return [*timed, *named, FigureName("status"), *failures, FigureName("cost")]
+    design = [FigureName("design")] if isinstance(study.design, Constrained) else []
+    return [*design, *timed, *named, FigureName("status"), *failures, FigureName("cost")]
 
 
 def _of_output(study: Study, output: Output) -> Iterator[FigureName]:

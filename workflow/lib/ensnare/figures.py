@@ -220,6 +220,14 @@ def _scaling(study: _Drawn, name: FigureName) -> Figure:
     )
 
 
+def _design(study: _Drawn, _name: FigureName) -> Figure:
+    results = study.results
+    _, first = results.by_case()[0]  # every case has the same points
+    points = {name: values[first] for name, values in results.inputs.items()}
+    units = {i.name: i.unit for i in results.study.random_inputs}
+    return plots.plot_pairs({"": points}, units=units)
+
+
 def _sweep(study: _Drawn, name: FigureName) -> Figure:
     first, *others = study.factors
     if (scaling := study.results.study.scaling) is not None:
@@ -283,6 +291,7 @@ _DRAW: dict[str, Callable[[_Drawn, FigureName], Figure]] = {
     "curves": _curves,
     "distribution": _distribution,
     "scatter": _scatter,
+    "design": _design,
     "sweep": _sweep,
     "regimes": _regimes,
     "status": _status,

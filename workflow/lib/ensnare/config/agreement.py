@@ -125,7 +125,7 @@ def check_copula(study: Study) -> None:
     if study.design is not None and not isinstance(study.design, TAKE_COPULA):
         raise ValueError(
             f"copula: the design {study.design.method} takes independent inputs; "
-            "remove the copula or choose monte_carlo, sobol, halton or lhs"
+            "remove the copula or choose monte_carlo, sobol, halton, lhs or constrained"
         )
     names = [item.name for item in study.random_inputs]
     coupled: set[str] = set()

@@ -32,6 +32,7 @@ from ensnare.config.copulas import (
 )
 from ensnare.config.designs import (
     Composite,
+    Constrained,
     Factorial,
     Halton,
     Lhs,
@@ -94,6 +95,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`design`, `method: factorial`", Factorial),
     ("`design`, `method: composite`", Composite),
     ("`design`, `method: one_at_a_time`", OneAtATime),
+    ("`design`, `method: constrained`", Constrained),
     ("`design`, `method: table`", Table),
     ("`scaling`", Scaling),
     ("`model`", Model),

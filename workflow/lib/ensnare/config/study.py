@@ -36,6 +36,7 @@ from ensnare.config.base import (
     show,
     to_integer,
 )
+from ensnare.config.constrained import check_constraints
 from ensnare.config.copulas import Copula, Copulas
 from ensnare.config.designs import Design
 from ensnare.config.failure import OnFailure
@@ -200,6 +201,7 @@ class Study(Strict):
         check_analyses(self.analyses, self.design, arrays)
         check_copula(self)
         check_derived(self)
+        check_constraints(self)
         check_defaults(self)
         check_exclude(self)
         check_overrides(self)

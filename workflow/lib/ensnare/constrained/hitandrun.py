@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ensnare.constrained.linear import HalfSpaces
 from ensnare.constrained.particles import Crew, Memory, differences
-from ensnare.constrained.problem import CHUNK
+from ensnare.constrained.problem import CHUNK, Problem
 
 Array = NDArray[np.float64]
 _GONE = 0.02  # correlation at which particles count as independent
+_HALF = 0.5  # correlation at which directions are learnt anew
 _MOST_ROUNDS = 1000
 _ROUND = 10  # moves between two looks at the particles
 _SETTLED = 0.05  # change of the spread of every coordinate from one stage to the next
@@ -30,8 +31,10 @@ class HitAndRun:
 
     Parameters
     ----------
+    problem : Problem
+        Its constraints, in the coordinates of the unit cube.
     spaces : HalfSpaces
-        The polytope, inside the unit cube.
+        The same.
     start : ndarray of float, shape (d,)
         A point inside it.
     count : int
@@ -47,10 +50,14 @@ class HitAndRun:
         Correlation of the particles with what they were before the last stage.
     """
 
-    def __init__(self, spaces: HalfSpaces, start: Array, count: int, crew: Crew) -> None:
+    def __init__(
+        self, problem: Problem, spaces: HalfSpaces, start: Array, count: int, crew: Crew
+    ) -> None:
+        self._problem = problem
         self._crew, self._count, self._part = crew, count, crew.team.share(count)
-        # what every point of the cube satisfies is no side of the polytope
+        # what every point inside the cube satisfies is no side of the polytope
         needed = np.maximum(spaces.a, 0).sum(axis=1) > spaces.b
+        needed[: 2 * spaces.a.shape[1]] = True
         self._a, self._b = spaces.a[needed], spaces.b[needed] - _MARGIN
         self.u = np.repeat(start[:, None], count, axis=1)
         self.left = 1.0
@@ -63,7 +70,7 @@ class HitAndRun:
         self._run(pool, 1.0)
         for _ in range(_MOST_ROUNDS):
             before = self.u.std(axis=1)
-            self.forget()
+            self._run(self.u, _HALF)
             if np.all(np.abs(self.u.std(axis=1) - before) <= _SETTLED * before):
                 break
         self.forget()
@@ -83,6 +90,8 @@ class HitAndRun:
             self.left = memory.correlation(mine, self._crew.team)
             if self.left <= goal:
                 break
+        # rounding can carry a point over a side, and then it stays where it was
+        np.copyto(mine, self.u[:, low:high], where=~self._problem.feasible(mine))
         self.u = self._crew.team.collect(mine, self._count)
 
     def _move(self, mine: Array, pool: Array) -> None:

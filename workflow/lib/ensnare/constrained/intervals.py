@@ -238,6 +238,8 @@ def _backward(
             _backward(operand, inner, bounds, known)
         case ast.BinOp(left, ast.Pow(), right):
             _backward(left, _root(now, _constant(right)), bounds, known)
+        case ast.Call(ast.Name(id=name), [arg], _):
+            _backward(arg, _inverse(name, now), bounds, known)
         case ast.BinOp(left, op, right):
             a, b = known[id(left)], known[id(right)]
             to_left, to_right = _undo(op, now, a, b)
@@ -261,6 +263,23 @@ def _undo(op: ast.operator, now: Interval, a: Interval, b: Interval) -> tuple[In
     # an infinite end may stand for a division by 0, whose sign is not known
     left = ANYTHING if math.inf in (abs(now[0]), abs(now[1])) and b[0] < 0 else _multiply(now, b)
     return left, (ANYTHING if now[0] <= 0 <= now[1] else _divide(a, now))
+
+
+def _inverse(name: str, now: Interval) -> Interval:
+    """Return what the argument of a function can be, given its value."""
+    low, high = now
+    match name:
+        case "abs":
+            return -high, high
+        case "sqrt":
+            return _out(0.0, _times(high, high))
+        case "exp":
+            inner = (_apply("log", max(low, 0.0)), _apply("log", max(high, 0.0)))
+        case "log":
+            inner = (_apply("exp", low), _apply("exp", high))
+        case _:
+            return ANYTHING
+    return _out(inner[0] - 1e-15 * abs(inner[0]), inner[1] + 1e-15 * abs(inner[1]))
 
 
 def _root(now: Interval, exponent: float | None) -> Interval:

@@ -8,13 +8,9 @@ from numpy.typing import NDArray
 from ensnare.constrained.intervals import contract
 from ensnare.constrained.linear import HalfSpaces, centre, half_spaces, tightest_bounds
 from ensnare.constrained.problem import Problem
-from ensnare.errors import EnsnareError
+from ensnare.errors import NoFeasiblePointError
 
 Array = NDArray[np.float64]
-
-
-class NoFeasiblePointError(EnsnareError):
-    """No point satisfies all constraints, or none was found."""
 
 
 def bounding_box(problem: Problem) -> tuple[Array, Array]:
@@ -42,10 +38,11 @@ def bounding_box(problem: Problem) -> tuple[Array, Array]:
         for j, (name, before) in enumerate(zip(problem.names, given, strict=True)):
             # the side of the cube stays where nothing moved it: its image may be rounded
             if bounds[name][0] > before[0]:
-                low[j] = problem.to_unit(j, bounds[name][0])
+                low[j] = problem.to_unit(j, bounds[name][0], -1)
             if bounds[name][1] < before[1]:
-                high[j] = problem.to_unit(j, bounds[name][1])
+                high[j] = problem.to_unit(j, bounds[name][1], 1)
     if not np.all(low < high):
+        refuse_contradiction(problem)
         name = problem.names[int(np.argmin(high - low))]
         raise NoFeasiblePointError(
             f"no feasible point: the constraints leave no room for {name} "

@@ -37,8 +37,8 @@ class Problem:
         Turns points, shape (d, n), into values, shape (d, n), each point on its own; None: points
         are values.
     to_unit : callable or None
-        Turns a value of column j into the coordinate of its point, for columns that depend on
-        their own coordinate only; None: there is no such thing.
+        Turns a value of column j into the coordinate of its point, from below (-1) or above (1),
+        where columns depend on their own coordinate only; None: they do not.
     affine : bool
         Whether values are low + (high - low) point.
     tally : Tally
@@ -50,7 +50,7 @@ class Problem:
     low: Array
     high: Array
     to_values: Callable[[Array], Array] | None = None
-    to_unit: Callable[[int, float], float] | None = None
+    to_unit: Callable[[int, float, int], float] | None = None
     affine: bool = False
     tally: Tally = field(default_factory=Tally)
 
@@ -144,7 +144,8 @@ class Problem:
 
         def to_values(z: Array) -> Array:
             u = low[:, None] + width[:, None] * z
-            return u if inner is None else inner(u)
+            # quantiles exist inside of the cube only, and a sum may be rounded to its side
+            return u if inner is None else inner(np.clip(u, 2.0**-54, 1 - 2.0**-53))
 
         span = self.high - self.low
         if self.affine:
@@ -162,6 +163,6 @@ def unit_cube(names: Sequence[str], constraints: Sequence[Constraint]) -> Proble
         tuple(constraints),
         np.zeros(d),
         np.ones(d),
-        to_unit=lambda j, value: float(value),
+        to_unit=lambda j, value, side: float(value),
         affine=True,
     )

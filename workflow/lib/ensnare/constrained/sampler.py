@@ -13,7 +13,6 @@ from ensnare.constrained.diagnostics import effective_sample_size, potential_sca
 from ensnare.constrained.hitandrun import HitAndRun
 from ensnare.constrained.linear import HalfSpaces, centre
 from ensnare.constrained.outline import (
-    NoFeasiblePointError,
     bounding_box,
     polytope,
     refuse_contradiction,
@@ -24,10 +23,11 @@ from ensnare.constrained.rejection import Rejection
 from ensnare.constrained.smc import Smc
 from ensnare.constrained.streams import Streams
 from ensnare.constrained.team import Team
-from ensnare.errors import EnsnareError
+from ensnare.errors import EnsnareError, NoFeasiblePointError
 
 Array = NDArray[np.float64]
 _WORTH_IT = 0.01  # share of feasible points of a box, above which they are drawn by rejection
+_ALIKE = 0.2  # correlation of particles with the past that is worth a word
 _LEAST_ROWS = 8  # of a chain: fewer tell nothing of it
 LEAST_PARTICLES = 2000
 _CHAINS = {"Gibbs": gibbs, "Metropolis": metropolis, "AdaptiveMetropolis": adaptive_metropolis}
@@ -111,23 +111,26 @@ def draw(
     """
     crew = crew or Crew(Team(), Streams(0))
     number = particles or max(count, LEAST_PARTICLES)
+    ends = bounding_box(problem)  # all but `auto` take from it no more than that it exists
     if method in _CHAINS:
         drawn = _by_chains(problem, count, method, crew, start)
     elif method == "SMC":
-        bounding_box(problem)  # only for the proof that there is no feasible point
         drawn = _by_smc(problem, count, number, crew)
     else:
-        drawn = _automatic(problem, count, number, crew)
+        drawn = _automatic(problem, ends, count, number, crew)
     drawn.evaluations = int(crew.team.total(problem.tally.evaluations))
     drawn.acceptance = crew.acceptance
     return drawn
 
 
-def _automatic(problem: Problem, count: int, particles: int, crew: Crew) -> Draw:
-    box = problem.zoomed(*(ends := bounding_box(problem)))
+def _automatic(
+    problem: Problem, ends: tuple[Array, Array], count: int, particles: int, crew: Crew
+) -> Draw:
+    box = problem.zoomed(*ends)
     log_box = float(np.log(ends[1] - ends[0]).sum())
     rejection = Rejection(box, crew)
     if rejection.share() < _WORTH_IT and problem.affine:
+        refuse_contradiction(problem)  # in the words of the constraints
         _, _, low, high = polytope(box)
         box, log_box = box.zoomed(low, high), log_box + float(np.log(high - low).sum())
         rejection = Rejection(box, crew)
@@ -157,7 +160,7 @@ def _by_hit_and_run(
     box: Problem, spaces: HalfSpaces, count: int, particles: int, crew: Crew
 ) -> Draw:
     start, _, _ = centre(spaces)
-    walk = HitAndRun(spaces, start, particles, crew)
+    walk = HitAndRun(box, spaces, start, particles, crew)
     walk.spread()
     return _drawn(box, _collected(walk, count), "hit-and-run", count)
 
@@ -174,6 +177,11 @@ def _by_smc(problem: Problem, count: int, particles: int, crew: Crew) -> Draw:
     drawn = _drawn(problem, _collected(smc, count), "SMC", ess)
     drawn.log_volume = smc.log_volume
     drawn.notes.append(f"{smc.levels} levels of {particles} particles")
+    if smc.left > _ALIKE:
+        drawn.notes.append(
+            f"particles remember where they were (correlation {smc.left:.2f}): the set may have "
+            "parts that no move leads between; their shares are those of the levels above"
+        )
     return drawn
 
 

@@ -21,16 +21,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.constrained.outline import NoFeasiblePointError
 from ensnare.constrained.particles import PROBES, Crew, Deck, Kind, Memory, differences, whole
 from ensnare.constrained.problem import CHUNK, Problem
-from ensnare.errors import EnsnareError
+from ensnare.errors import EnsnareError, NoFeasiblePointError
 
 Array = NDArray[np.float64]
 _KEPT = 0.25  # share of the particles below the next level
 _FORGOTTEN = 0.3  # correlation at which a level has been moved enough
 _GONE = 0.02  # correlation at which particles count as independent
 _MOST_ROUNDS = 400
+_PATIENCE = 10  # rounds in which a correlation has to sink
+_HARDLY_LESS = 0.9  # to less than this share of what it was
 _SETTLE = 8  # moves of a level before shares are counted
 _EVERY = 4  # moves between two counts
 _STALLED = 1e-6  # a level that sinks by less, in relation, in so many levels, sinks no more
@@ -173,7 +174,7 @@ class Smc:
         low, high = self._part
         mine = _Mine(self.u[:, low:high].copy(), self._height[low:high].copy(), self.u)
         memory = Memory(self.u, self._part)
-        moves = 0
+        moves, past = 0, [1.0]
         for _ in range(_MOST_ROUNDS):
             for kind, rows in self._deck.deal():
                 self._propose(mine, kind, rows, level.height)
@@ -184,9 +185,10 @@ class Smc:
             proposed, accepted = self._deck.adapt(self._count, self._crew.team)
             self._crew.proposed += proposed
             self._crew.accepted += accepted
-            self.left = memory.correlation(mine.u, self._crew.team)
-            if self.left <= goal:
+            past.append(memory.correlation(mine.u, self._crew.team))
+            if past[-1] <= goal or _is_stuck(past):
                 break
+        self.left = past[-1]
         together = np.concatenate([mine.u, mine.height[None]])
         together = self._crew.team.collect(together, self._count)
         self.u, self._height = together[:-1], together[-1]
@@ -213,6 +215,11 @@ class Smc:
             if first < PROBES:
                 squares = np.where(taken, step, 0.0)[:, : PROBES - first] ** 2
                 kind.jumps[rows] += whole(squares / mine.variance[rows, None]).sum(axis=1)
+
+
+def _is_stuck(past: list[float]) -> bool:
+    """Return whether particles forget no more: they are in parts that they cannot leave."""
+    return len(past) > _PATIENCE and past[-1] > _HARDLY_LESS * past[-1 - _PATIENCE]
 
 
 class _Mine:

@@ -18,6 +18,7 @@ from ensnare.plots.exceedance import plot_exceedance, plot_exceedance_by_case
 from ensnare.plots.failures import plot_failures
 from ensnare.plots.levels import joined
 from ensnare.plots.morris import plot_morris
+from ensnare.plots.pairs import plot_pairs
 from ensnare.plots.regimes import plot_regimes
 from ensnare.plots.samples import plot_cost, plot_scatter, plot_status
 from ensnare.plots.scaling import ScalingCurve, plot_scaling
@@ -49,6 +50,7 @@ __all__ = [
     "plot_exceedance_by_case",
     "plot_failures",
     "plot_morris",
+    "plot_pairs",
     "plot_regimes",
     "plot_scaling",
     "plot_scatter",

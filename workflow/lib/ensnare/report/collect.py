@@ -24,6 +24,7 @@ from ensnare.results import StudyResults
 from ensnare.status import Status
 
 _RESPONSE = "Response"
+_POINTS = "Points of the design"
 _SECTION = {
     "sobol": "sobol",
     "second": "second_order",
@@ -34,6 +35,7 @@ _SECTION = {
     "distribution": "statistics",
     "scatter": "statistics",
     "curves": "statistics",
+    "design": _POINTS,
     "sweep": "Sweep",
     "regimes": "Sweep",
     **dict.fromkeys(FIGURES, SECTION),
@@ -53,6 +55,8 @@ _CAPTIONS = {
     "distribution": "Distribution of {output}.",
     "curves": "{output} along its axis: median, bands of 50 and 90 %, and some of the samples.",
     "scatter": "{output} against each input; the samples that failed are marked at the edge.",
+    "design": "The points of the design, which satisfy its constraints: each pair of inputs, and "
+    "each input alone.",
     "sweep": "{output} over the levels of the sweep.",
     "regimes": "{output} over the first two factors of the sweep, a panel for each level of the "
     "others.",
@@ -62,8 +66,8 @@ _CAPTIONS = {
     "cost": "Wall-clock time of a sample.",
     **FIGURES,
 }
-_ORDER = ("coverage", "statistics", "exceedance", "sobol", "second_order", "rank_sobol", "morris",
-          "correlations", SECTION, _RESPONSE, "Sweep")  # fmt: skip
+_ORDER = ("coverage", _POINTS, "statistics", "exceedance", "sobol", "second_order", "rank_sobol",
+          "morris", "correlations", SECTION, _RESPONSE, "Sweep")  # fmt: skip
 
 
 def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: Path) -> ReportData:
