@@ -27,22 +27,13 @@ from ensnare.config.designs import (
 from ensnare.config.inputs import Input, input_identity
 from ensnare.config.resources import Resources
 from ensnare.config.scaling import runs_of
+from ensnare.cutting import FIRST_SIZE, FIRST_SIZE_VECTORIZED, boundaries, size_for
 from ensnare.errors import ConfigError
 from ensnare.identity import digest, file_digest, model_identity
 from ensnare.sweep import Case, case_identity
 
 # changed when the meaning of a batch file changes, so that old ones are not taken for new ones
 LAYOUT = 1
-# A job should outlast its start-up (0.4 s) by far, and the first results should come early. Two
-# batches per doubling keep that share small and `snakemake -n` fast at a million samples.
-_FIRST_SIZE = 512
-_FIRST_SIZE_VECTORIZED = 65536
-_PER_DOUBLING = 2
-# Where the time of a sample is known: how long a job should take [s], and on how many cores. The
-# number of cores is no profile's, since boundaries must not depend on where a study runs.
-_TARGET_S = 1200.0
-_TARGET_CORES = 4
-MOST_SAMPLES = 65536
 _SEEDED = (MonteCarlo, Lhs, Morris, Constrained)
 
 
@@ -75,31 +66,6 @@ class Batch:
 
     def __len__(self) -> int:
         return sum(len(segment) for segment in self.segments)
-
-
-def boundaries(total: int, size: int | None, first: int = _FIRST_SIZE) -> Iterator[tuple[int, int]]:
-    """Cut 0..total into ranges that do not move when `total` grows.
-
-    Parameters
-    ----------
-    total : int
-        Number of items.
-    size : int or None
-        Items per range; None starts with `first` and doubles after every second range.
-    first : int
-        Size of the first ranges when `size` is None.
-
-    Yields
-    ------
-    start, stop : int
-        The range; `stop` is excluded. Only the last range may be shorter than planned.
-    """
-    start = count = 0
-    while start < total:
-        planned = size or first << (count // _PER_DOUBLING)
-        yield start, min(start + planned, total)
-        start += planned
-        count += 1
 
 
 def design_rows(study: LoadedStudy) -> int:
@@ -272,7 +238,7 @@ def _cut(
 def first_size(study: LoadedStudy) -> int:
     """Return the size of the first batches where nothing says how long a sample takes."""
     python = study.config.model.python
-    return _FIRST_SIZE_VECTORIZED if python is not None and python.vectorized else _FIRST_SIZE
+    return FIRST_SIZE_VECTORIZED if python is not None and python.vectorized else FIRST_SIZE
 
 
 def _stated_size(study: LoadedStudy, needs: Resources) -> int | None:
@@ -280,25 +246,6 @@ def _stated_size(study: LoadedStudy, needs: Resources) -> int | None:
     if study.config.batch.size != "auto":
         return int(study.config.batch.size)
     return None if needs.runtime is None else size_for(needs.runtime, needs.cores)
-
-
-def size_for(elapsed_s: float, cores: int) -> int:
-    """Return how many samples make a job of the length that jobs should have.
-
-    Parameters
-    ----------
-    elapsed_s : float
-        Time of one sample [s].
-    cores : int
-        Cores of one sample.
-
-    Returns
-    -------
-    int
-        A power of two, so that few changes of the time move a boundary; 1 for long samples.
-    """
-    samples = max(1, _TARGET_CORES // cores) * _TARGET_S / elapsed_s
-    return 1 << max(0, int(min(samples, MOST_SAMPLES)).bit_length() - 1)
 
 
 def _named(segments: tuple[Segment, ...], identities: list[dict[str, Any]], common: str) -> Batch:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
-from ensnare.batches import MOST_SAMPLES, case_table, first_size, plan_batches, size_for
+from ensnare.batches import case_table, first_size, plan_batches
 from ensnare.config import LoadedStudy
+from ensnare.cutting import MOST_SAMPLES, size_for
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved, with_batch_size
