@@ -2,6 +2,8 @@
 
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -268,6 +270,38 @@ def test_a_run_has_as_many_cores_as_it_counts(tmp_path, monkeypatch):
     model = shell("echo y = $(nproc)")
     results = results_of(tree({"threads": [1], "repeats": 2}, model | {"serial": []}), tmp_path)
     np.testing.assert_array_equal(results.outputs["y"], 1)
+
+
+HOLD = """
+import sys
+from ensnare.runlock import measuring
+with measuring(print):
+    print("holds", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_studies_at_a_time_are_timed_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    log = tmp_path / "log"
+    model = shell(f"echo runs >> {log}; echo y = 1") | {"serial": []}
+    loaded, paths, (batch,) = prepare(tree({"threads": [1], "repeats": 1}, model), tmp_path)
+    waited = []
+
+    def say(line):
+        if "something else is timed on this machine" in line:
+            assert not log.exists()
+            waited.append(line)
+            other.stdin.close()  # it ends, and gives way
+
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", HOLD], env=environment, **pipes) as other:
+        assert other.stdout.readline() == "holds\n"
+        evaluate_batch(loaded, batch, paths, 1, say)
+    assert len(waited) == 1
+    assert log.read_text() == "runs\n"
 
 
 FAILS = "test ${ranks} -lt 4 || { echo cannot start >&2; exit 3; }; echo y = $(( 12 / ${ranks} ))"

@@ -179,7 +179,7 @@ batches = in_one_line(plan_batches, study)
 needs = batch_resources(study, batches)
 together = study.config.scaling is not None
 job_needs = {b.key: JobNeeds(needs[b.key], len(b), together) for b in batches}
-order = measuring_order(batches, study.config.seed)
+order = measuring_order(batches, study.config.seed) if together else {}
 if workflow.is_main_process:
     lacks = find_lacks()
 else:  # a job does not judge again what could be run: what was, is there

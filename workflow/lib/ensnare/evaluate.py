@@ -27,7 +27,7 @@ from ensnare.journal import (
     rows_of,
     without_result,
 )
-from ensnare.launcher import job_cores
+from ensnare.launcher import in_slurm_job, job_cores
 from ensnare.legs import Legs
 from ensnare.lost import write_lost
 from ensnare.model import compile_model
@@ -36,6 +36,7 @@ from ensnare.paths import StudyPaths
 from ensnare.pool import Pool
 from ensnare.progress import Progress
 from ensnare.reuse import OlderBatches
+from ensnare.runlock import measuring
 from ensnare.samples import read_samples
 from ensnare.status import Status
 from ensnare.stop import FailureLimit
@@ -153,7 +154,11 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
         progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
         limit.begin(known)
         watch = _Watch(work, job.owner, limit, progress)
-        _run(work, todo, side_by_side(work, todo, needs, job.cores), watch)
+        workers = side_by_side(work, todo, needs, job.cores)
+        # in a job of SLURM the allocation keeps what is timed apart
+        timed = study.config.scaling is not None and not in_slurm_job()
+        with measuring(job.say) if timed else contextlib.nullcontext():
+            _run(work, todo, workers, watch)
         journal.sync()
     finally:
         journal.close()

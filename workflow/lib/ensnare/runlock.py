@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,5 +57,30 @@ def has_turn(path: Path) -> Iterator[bool]:
         except OSError:  # a file system without locks: the owners of batches have to do
             alone = True
         yield alone
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def measuring(say: Callable[[str], None]) -> Iterator[None]:
+    """Wait until nothing else of this user is timed on this machine, and keep others waiting.
+
+    Runs of two scaling studies, or of one whose jobs do not take all cores, would share the cores
+    on which they are timed.
+
+    Parameters
+    ----------
+    say : callable
+        Called with a line of text if there is something else.
+    """
+    path = Path(tempfile.gettempdir()) / f"ensnare-measuring-{os.getuid()}.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("something else is timed on this machine; waiting for its end")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(handle)
