@@ -480,7 +480,7 @@ def test_the_published_study_has_the_speed_ups_of_its_times_and_a_hole(tmp_path)
         assert (results.paths.figures / f"{name}.png").stat().st_size > 500
     section = scaling_section(results.study, tables)
     page = " ".join(" ".join(map(scaling_text, section)).split())
-    assert "Reference of speed-up and efficiency: 1 ranks, the smallest that succeeded" in page
+    assert "Reference of speed-up and efficiency: ranks = 1, the smallest that succeeded" in page
     assert "failed to start" in page
     assert "∞" in page  # the count of the shortest time, which these runs do not show
 

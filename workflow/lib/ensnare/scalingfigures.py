@@ -148,5 +148,5 @@ class ScalingFigure:
             f"bars: from the ends of the {ends} intervals of the times"
         )  # fmt: skip
         references = sorted({int(r) for r in points["reference"].dropna()})
-        of = f"; reference: {', '.join(map(str, references))} {self.scaling.factor}"
+        of = f"; reference: {self.scaling.factor} = {', '.join(map(str, references))}"
         return f"{said}; {bars}{'' if self.quantity == 'time_s' else of}"

@@ -35,7 +35,7 @@ _PARAMETERS = {
 _LAWS = {
     "amdahl": "Amdahl",
     "gustafson": "Gustafson",
-    "universal": "universal scalability law",
+    "universal": "universal",
 }
 
 
@@ -66,7 +66,7 @@ def scaling_section(study: Study, frames: Mapping[str, pd.DataFrame]) -> list[Re
 
 
 _FITS = (
-    "Laws fitted to all runs by least squares of the relative deviations, with the parameters "
+    "Laws (universal: the universal scalability law) fitted to all runs by least squares of the relative deviations, with the parameters "
     "within their bounds; intervals by a bootstrap of these deviations. They tell how well the "
     "runs determine the law, not whether it holds."
 )
@@ -91,7 +91,7 @@ def _lead(study: Study, points: pd.DataFrame) -> str:
     return (
         f"{kind} ({scaling.mode} scaling over {scaling.factor}); time: {timed}{each}, {runs}, "
         "in an order by chance. Reference of speed-up and efficiency: "
-        f"{refer} {scaling.factor}, {which}. Intervals are order statistics of the runs, at the "
+        f"{scaling.factor} = {refer}, {which}. Intervals are order statistics of the runs, at the "
         "level given; those of ratios come from the ends of both times. The serial fraction is "
         "that of Karp and Flatt."
     )
