@@ -13,6 +13,7 @@ from small_studies import evaluate, load, prepare
 
 from ensnare.affinity import siblings_of, spread
 from ensnare.analysis import ANALYSES, write_table
+from ensnare.announce import known_batches
 from ensnare.archive import write_archive
 from ensnare.batches import batch_resources, plan_batches
 from ensnare.capacity import (
@@ -241,6 +242,19 @@ def test_what_cannot_run_is_not_attempted_unless_it_is_to_share_cores_or_has_run
     assert not not_attempted(shared, plan_batches(shared), paths, Capacity((2,), shares=True))
     # SLURM would refuse the job
     assert not_attempted(shared, plan_batches(shared), paths, Capacity((2,)))
+
+
+def test_what_ran_on_a_larger_machine_is_known_on_a_smaller_one_under_other_parsers(tmp_path):
+    study = tree({"threads": [1, 2], "repeats": 1}, keep="all")
+    evaluate(study, tmp_path)
+    again = {**PRINT, "outputs": [*PRINT["outputs"], {"name": "z", "regex": "(1)"}]}
+    loaded, paths, batches = prepare({**study, "model": again}, tmp_path)
+    lacks = not_attempted(loaded, batches, paths, Capacity((1,)))
+    assert list(lacks) == [batches[1].key]
+    assert known_batches(loaded, batches, paths) == {b.key for b in batches}
+    other = {**PRINT, "command": ["echo", "y = 2"]}
+    loaded, paths, batches = prepare({**study, "model": other}, tmp_path)
+    assert not known_batches(loaded, batches, paths)
 
 
 def test_the_order_is_by_chance_by_the_seed_and_stays_when_counts_are_added(tmp_path):

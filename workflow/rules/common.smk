@@ -89,6 +89,7 @@ def evaluate_threads():
 
 def find_lacks():
     """Return the runs of a scaling study that this machine or cluster cannot run, with the reason."""
+    from ensnare.announce import known_batches
     from ensnare.capacity import cluster_capacity, local_capacity, not_attempted
 
     if study.config.scaling is None:
@@ -99,7 +100,11 @@ def find_lacks():
         defaults = dict(workflow.resource_settings.default_resources or {})
         partition = defaults.get("slurm_partition")
         capacity = cluster_capacity(str(partition.value) if partition else "")
-    return not_attempted(study, batches, paths, capacity)
+    found = not_attempted(study, batches, paths, capacity)
+    # what ran on a larger machine is only read again here
+    missing = [batch for batch in batches if batch.key in found]
+    known = in_one_line(known_batches, study, missing, paths) if found else ()
+    return {key: lack for key, lack in found.items() if key not in known}
 
 
 def measure_priority(wildcards):

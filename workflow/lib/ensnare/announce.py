@@ -107,6 +107,31 @@ def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPath
     return Account(run, again, total - run - again, cost_h, int(lost.sum()), lost_h)
 
 
+def known_batches(
+    study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths
+) -> frozenset[str]:
+    """Return the keys of batches of which every sample is on record, here or in older batches.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batches : sequence of Batch
+        Batches that have no batch file.
+    paths : StudyPaths
+        Its files; the design file need not exist.
+    """
+    older = OlderBatches(study, paths)
+    if not older and not any(paths.journal(batch.key).exists() for batch in batches):
+        return frozenset()
+    planned = planned_runs(study, batches, paths)
+    return frozenset(
+        batch.key
+        for batch, runs in zip(batches, planned, strict=True)
+        if not len(older.find(runs.todo, runs).rest)
+    )
+
+
 def refuse_loss(study: LoadedStudy, account: Account, accepted: bool) -> None:
     """Stop a run that would throw away what was dear; see `loss_note`.
 

@@ -66,9 +66,9 @@ def scaling_section(study: Study, frames: Mapping[str, pd.DataFrame]) -> list[Re
 
 
 _FITS = (
-    "Laws (universal: the universal scalability law) fitted to all runs by least squares of the relative deviations, with the parameters "
-    "within their bounds; intervals by a bootstrap of these deviations. They tell how well the "
-    "runs determine the law, not whether it holds."
+    "Laws (universal: the universal scalability law) fitted to all runs by least squares of the "
+    "relative deviations, with the parameters within their bounds; intervals by a bootstrap of "
+    "these deviations. They tell how well the runs determine the law, not whether it holds."
 )
 
 
