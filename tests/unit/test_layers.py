@@ -11,7 +11,7 @@ LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
 walltime jobends legs
 config
-sweep identity picklefile tables batches jobs
+sweep identity picklefile tables batches jobs loops verdicts rounds
 ids copulas inputs points design functions
 templates jinjatemplates outputs environment process launcher inputfiles kept model
 samples callables runs

@@ -157,3 +157,26 @@ if "failures" in tables:
             options=tables["failures"],
         script:
             "../../scripts/compute_table.py"
+
+
+if "rounds" in tables:
+
+    rule compute_rounds:
+        input:
+            paths.archive,
+        output:
+            report(
+                paths.table("rounds"),
+                caption="../report/rounds.rst",
+                category="Tables",
+            ),
+        log:
+            paths.log("compute_rounds"),
+        localrule: stays_here("compute_rounds")
+        conda:
+            "../envs/ensnare.yaml"
+        params:
+            table="rounds",
+            options=tables["rounds"],
+        script:
+            "../../scripts/compute_table.py"

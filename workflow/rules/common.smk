@@ -3,15 +3,17 @@ import sys
 from pathlib import Path
 
 try:
-    from ensnare.batches import batch_resources, design_content, plan_batches
+    from ensnare.batches import batch_resources, design_content
     from ensnare.config import accepts_rerun, study_from_snakemake
     from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.figurenames import figure_names
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
+    from ensnare.loops import follow
     from ensnare.paths import StudyPaths
     from ensnare.resolved import resolved_tree, with_settled_size
+    from ensnare.rounds import Growth, as_it_stands, grows, largest, sized_batches
     from ensnare.runlock import wait_for_turn
 except ImportError as error:
     sys.exit(f"{error}; in the clone run: make install, and use the Python of .venv")
@@ -37,13 +39,14 @@ def load():
 
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
-    from ensnare.announce import count_samples, growth_note, loss_note
+    from ensnare.announce import count_samples, growth_note, loss_note, rounds_note
     from ensnare.check import check_once
 
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
-    account = in_one_line(count_samples, study, batches, paths)
+    # of a design that grows by itself, the round it is in: what follows depends on results
+    account = in_one_line(count_samples, present, batches, paths)
     logger.info(f"study {study.config.study}: {account}")
-    notes = [growth_note(study, paths)]
+    notes = [growth_note(study, paths), in_one_line(rounds_note, study, paths)]
     if workflow.output_settings.dryrun:  # another run stops, or was told to go on
         notes.append(loss_note(study, account))
     for note in filter(None, notes):
@@ -141,12 +144,60 @@ def cut(study):
     return in_one_line(with_measured_size, study, paths)
 
 
+def needs_of_jobs(sizes):
+    """Return what the job of each batch needs, by its key; of all sizes that a design may have."""
+    found = {}
+    for sized, batches in sizes:
+        needs = batch_resources(sized, batches)
+        found |= {b.key: JobNeeds(needs[b.key], len(b)) for b in batches}
+    return found
+
+
+def steps_of(name, loop):
+    """Return the steps of a loop that are on record, each with what was measured in it.
+
+    Snakemake takes the step that is missing, by the checkpoint of that name, and asks again.
+    """
+
+    def find(step):
+        taken = getattr(checkpoints, name).get(**step.wildcards)
+        return Path(taken.output[0])
+
+    return in_one_line(follow, loop, find).done
+
+
+def rounds_so_far():
+    """Return the rounds of a design that grows by itself, each with what was measured in it."""
+    return steps_of("measure_round", doubling) if doubling else []
+
+
+def files_of_rounds(wildcards):
+    """Return what was measured in the rounds of a study."""
+    return [paths.round(item.key) for item, _ in rounds_so_far()]
+
+
+def files_to_gather(wildcards):
+    """Return the batch files of a study: of the last round of a design that grows by itself."""
+    if not doubling:
+        return batch_files
+    last, _ = rounds_so_far()[-1]
+    return [paths.batch(batch.key) for batch in last.batches]
+
+
+def files_of_round(wildcards):
+    """Return the batch files of a round."""
+    found = next(item for item in doubling.rounds if item.key == wildcards.key)
+    return [paths.batch(batch.key) for batch in found.batches]
+
+
 study = load()
 paths = StudyPaths.of(study.config.study)
 study = cut(study)
-batches = in_one_line(plan_batches, study)
-needs = batch_resources(study, batches)
-job_needs = {batch.key: JobNeeds(needs[batch.key], len(batch)) for batch in batches}
+doubling = in_one_line(Growth, study) if grows(study) else None
+sizes = doubling.sizes() if doubling else in_one_line(sized_batches, study)
+job_needs = needs_of_jobs(sizes)
+# the size of the design that is evaluated now, or was the last; of others there is one only
+present, batches = doubling.present(paths) if doubling else sizes[0]
 batch_files = [paths.batch(batch.key) for batch in batches]
 tables = wanted_tables(study.config.analyses, study.config.design)
 analysis_tables = [paths.table(name) for name in tables]

@@ -24,7 +24,9 @@ from ensnare.paths import StudyPaths
 from ensnare.planned import planned_runs
 from ensnare.resolved import read_resolved
 from ensnare.reuse import OlderBatches
+from ensnare.rounds import Growth, grows
 from ensnare.sizing import mean_elapsed_s
+from ensnare.verdicts import ending
 
 # finished samples worth more than this are not run again without a word [core-hours]
 RERUN_LIMIT_H = 100.0
@@ -168,4 +170,28 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
     return (
         f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
         "are; monte_carlo, sobol, halton, saltelli and morris grow by their size"
+    )
+
+
+def rounds_note(study: LoadedStudy, paths: StudyPaths) -> str:
+    """Return how far a design is that grows by itself; empty for others.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+    if not grows(study):
+        return ""
+    growth = Growth(study)
+    found = growth.on_record(paths)
+    said = ending(study.config, [measured for _, measured in found.done])
+    if found.missing is None:
+        last = found.done[-1][0]
+        return f"{len(found.done)} rounds, the last of {last.size} base rows: {said}"
+    return (
+        f"round {found.missing.number + 1} of at most {len(growth.rounds)}, of "
+        f"{found.missing.size} base rows; {said}: what runs after it depends on its results"
     )

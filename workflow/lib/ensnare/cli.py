@@ -16,6 +16,7 @@ from ensnare.config import LoadedStudy, load_study
 from ensnare.errors import ConfigError, EnsnareError, trouble_line
 from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved, results_of
+from ensnare.rounds import as_it_stands
 from ensnare.scripting import line_log
 from ensnare.signals import Terminated, raise_on_signals
 
@@ -141,11 +142,13 @@ def _version() -> str:
 def _check(options: argparse.Namespace) -> int:
     from ensnare.batches import plan_batches
     from ensnare.check import check_study
+    from ensnare.rounds import grows
 
     study = load_study(options.study)
     batches = plan_batches(study)
     check_study(study)
-    print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches")
+    first = " at first" if grows(study) else ""
+    print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches{first}")
     return 0
 
 
@@ -237,10 +240,11 @@ def _paths(path: Path) -> StudyPaths:
 
 
 def _study(path: Path) -> LoadedStudy:
-    """Read a study file, or the study of a directory of results, `results/<study>`."""
-    if not path.is_dir():
-        return load_study(path)
-    return results_of(path)[0]
+    """Read a study, of which its file or its directory of results, `results/<study>`, is given."""
+    if path.is_dir():
+        return results_of(path)[0]
+    study = load_study(path)
+    return as_it_stands(study, StudyPaths.of(study.config.study))
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
@@ -248,8 +252,7 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
     from ensnare.owner import beat_for
     from ensnare.process import stand_guard
 
-    study = read_resolved(options.study)
-    batch = find_batch(study, options.key)
+    study, batch = find_batch(read_resolved(options.study), options.key)
     paths = StudyPaths(options.study.parent)
     # to load a model or to pack directories may take longer than a heart may stand still
     if (code := stand_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:

@@ -71,6 +71,10 @@ class StudyPaths:
         """Return the directory that says which samples of a batch another job can go on with."""
         return self.root / "under_way" / key
 
+    def round(self, key: str) -> Path:
+        """Return what was measured in a round of a design that grows by itself."""
+        return self.root / "rounds" / f"{key}.json"
+
     @property
     def stop(self) -> Path:
         """The file that says that too many samples failed."""

@@ -46,7 +46,8 @@ class StudyResults:
         sample_id, design_row, exit_code, elapsed_s, attempts; redone where samples were to be run
         again; block and group for pick-freeze.
     attributes : dict
-        Versions, git state, host, and who adopted samples of an older version of the study.
+        Versions, git state, host, who adopted samples of an older version of the study, and what
+        was measured in each round of a design that grows by itself.
     """
 
     paths: StudyPaths
@@ -152,6 +153,7 @@ def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
             "versions": json.loads(file.attrs["versions"]),
             "host": json.loads(file.attrs["host"]),
             "adopted": json.loads(file.attrs.get("adopted", "[]")),
+            "rounds": json.loads(file["rounds"].asstr()[()]) if "rounds" in file else [],
         },
     )
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ensnare.analysis.failures import failure_table
 from ensnare.analysis.groups import Group, groups, independent_rows
+from ensnare.analysis.rounds import rounds_table
 from ensnare.config.analyses import Exceedance
 from ensnare.config.designs import Saltelli
 from ensnare.correlation import COEFFICIENTS, correlations
@@ -244,6 +245,7 @@ ANALYSES: dict[str, Callable[..., pd.DataFrame]] = {
     "morris": morris_table,
     "correlations": correlations_table,
     "failures": failure_table,
+    "rounds": rounds_table,
 }
 """Name of a table to what makes it from the results and the options of its analysis."""
 

@@ -118,7 +118,8 @@ def wanted_tables(analyses: Analyses, design: Any) -> dict[str, dict[str, Any]]:
     analyses : Analyses
         The analyses.
     design : a design of `ensnare.config.designs`, or None
-        The design; where there is one, failures are tested against its inputs.
+        The design; where there is one, failures are tested against its inputs, and one that
+        grows by itself has a table of its rounds.
     """
     found: dict[str, dict[str, Any]] = {}
     for name, table in TABLES.items():
@@ -127,6 +128,8 @@ def wanted_tables(analyses: Analyses, design: Any) -> dict[str, dict[str, Any]]:
             found[table] = {"items": [item.model_dump() for item in options]}
         elif options is not None:
             found[table] = options.model_dump()
+    if getattr(design, "until", None) is not None:
+        found["rounds"] = {}
     return found if design is None else {**found, "failures": {}}
 
 

@@ -41,6 +41,7 @@ from ensnare.config.designs import (
     Saltelli,
     Sobol,
     Table,
+    Until,
 )
 from ensnare.config.failure import OnFailure
 from ensnare.config.inputs import DataFit, Input
@@ -89,6 +90,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`design`, `method: halton`", Halton),
     ("`design`, `method: lhs`", Lhs),
     ("`design`, `method: saltelli`", Saltelli),
+    ("`design`, `method: saltelli`: `until`", Until),
     ("`design`, `method: morris`", Morris),
     ("`design`, `method: factorial`", Factorial),
     ("`design`, `method: composite`", Composite),

@@ -39,6 +39,7 @@ from ensnare.config.base import (
 from ensnare.config.copulas import Copula, Copulas
 from ensnare.config.designs import Design
 from ensnare.config.failure import OnFailure
+from ensnare.config.growth import check_growth
 from ensnare.config.inputs import Input
 from ensnare.config.model import KeepPolicy, Model
 from ensnare.config.ranks import check_ranks
@@ -183,6 +184,7 @@ class Study(Strict):
         check_design(self)
         arrays = {output.name: output.shape is not None for output in self.model.outputs}
         check_analyses(self.analyses, self.design, arrays)
+        check_growth(self)
         check_copula(self)
         check_derived(self)
         check_defaults(self)
