@@ -28,8 +28,8 @@ LAYOUT = 1
 _FIRST_SIZE = 512
 _FIRST_SIZE_VECTORIZED = 65536
 _PER_DOUBLING = 2
-# Where the time of a sample is known: how long a job should take [s], and on how many cores. The
-# number of cores is no profile's, since boundaries must not depend on where a study runs.
+# Where the time of a sample is known: how long a job takes [s], on how many cores: no profile's,
+# since boundaries must not depend on where a study runs.
 _TARGET_S = 1200.0
 _TARGET_CORES = 4
 MOST_SAMPLES = 65536
@@ -200,8 +200,9 @@ def design_content(study: LoadedStudy) -> dict[str, Any]:
 
 def batch_content(study: LoadedStudy) -> str:
     """Return the hash of what decides the content of batches, but not how many there are."""
-    identity = [LAYOUT, study.config.seed, design_identity(study), model_identity(study)]
-    return digest(identity, size=16)
+    return digest(
+        [LAYOUT, study.config.seed, design_identity(study), model_identity(study)], size=16
+    )
 
 
 def plan_batches(study: LoadedStudy, content: str | None = None) -> list[Batch]:

@@ -48,7 +48,9 @@ def figure_names(study: Study) -> list[FigureName]:
     """
     named = [figure for output in study.model.outputs for figure in _of_output(study, output)]
     failures = [FigureName("failures")] if study.random_inputs else []
-    return [*named, FigureName("status"), *failures, FigureName("cost")]
+    growing = isinstance(study.design, Saltelli) and study.design.until is not None
+    rounds = [FigureName("rounds")] if growing else []
+    return [*named, *rounds, FigureName("status"), *failures, FigureName("cost")]
 
 
 def _of_output(study: Study, output: Output) -> Iterator[FigureName]:

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ensnare import plots
-from ensnare.analysis import failure_warnings, independent_rows
+from ensnare.analysis import failure_warnings, independent_rows, rounds_ending
 from ensnare.config.outputs import Output
 from ensnare.figurenames import FigureName, figure_names
 from ensnare.report.collect import status_counts
@@ -251,6 +251,18 @@ def _cost(study: _Drawn, _name: FigureName) -> Figure:
     return plots.plot_cost(study.results.columns["elapsed_s"])
 
 
+def _rounds(study: _Drawn, _name: FigureName) -> Figure:
+    until = getattr(study.results.study.design, "until", None)
+    assert until is not None
+    return plots.plot_rounds(
+        study.tables["rounds"],
+        width=until.width,
+        budget=until.budget,
+        title=rounds_ending(study.results),
+        warning=study.warning,
+    )
+
+
 _TABLES = {
     "sobol": "sobol_indices",
     "second": "sobol_indices",
@@ -266,6 +278,7 @@ _DRAW: dict[str, Callable[[_Drawn, FigureName], Figure]] = {
     "scatter": _scatter,
     "sweep": _sweep,
     "regimes": _regimes,
+    "rounds": _rounds,
     "status": _status,
     "failures": _failures,
     "cost": _cost,

@@ -59,7 +59,7 @@ class StudyArrays:
     adopted : list of dict
         Who declared samples of an older version valid; see `adoption.adoptions`.
     rounds : list of dict
-        What was measured in each round of a design that grows by itself; see `rounds.Measured`.
+        Of a design that grows by itself; see `verdicts.Measured`.
     """
 
     input_names: tuple[str, ...]
@@ -126,10 +126,9 @@ def gather(
     ArchiveError
         If a file is damaged.
     """
-    cases = case_table(study)
-    rows, total = design_rows(study), design_rows(study) * len(cases)
-    # of a design that grows by itself, the file has more
-    design = read_design(paths.design).first(rows)
+    cases, rows = case_table(study), design_rows(study)
+    total = rows * len(cases)
+    design = read_design(paths.design).first(rows)  # one that grows by itself has more
     table = np.zeros(total, row_type(record_width(study)))
     table["status"], table["exit_code"] = Status.NOT_RUN, -1
     table["elapsed_s"] = np.nan

@@ -19,6 +19,7 @@ from ensnare.plots.failures import plot_failures
 from ensnare.plots.levels import joined
 from ensnare.plots.morris import plot_morris
 from ensnare.plots.regimes import plot_regimes
+from ensnare.plots.rounds import plot_rounds
 from ensnare.plots.samples import plot_cost, plot_scatter, plot_status
 from ensnare.plots.second_order import plot_second_order
 from ensnare.plots.sobol import plot_sobol
@@ -48,6 +49,7 @@ __all__ = [
     "plot_failures",
     "plot_morris",
     "plot_regimes",
+    "plot_rounds",
     "plot_scatter",
     "plot_second_order",
     "plot_sobol",

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
 
 from ensnare.analysis import failure_warnings
 from ensnare.config import Study
@@ -18,7 +17,14 @@ from ensnare.config.copulas import Copula
 from ensnare.config.inputs import Input
 from ensnare.config.quantity import OutputBase
 from ensnare.figurenames import FigureName, figure_names
-from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
+from ensnare.report.configuration import study_yaml
+from ensnare.report.page import (
+    ReportData,
+    ReportFigure,
+    ReportInput,
+    ReportOutput,
+)
+from ensnare.report.rounds import not_reached, round_tables, until_text
 from ensnare.results import StudyResults
 from ensnare.status import Status
 
@@ -54,6 +60,7 @@ _CAPTIONS = {
     "sweep": "{output} over the levels of the sweep.",
     "regimes": "{output} over the first two factors of the sweep, a panel for each level of the "
     "others.",
+    "rounds": "Widest confidence interval of a total Sobol' index of each output, against samples.",
     "status": "Samples by status.",
     "failures": "Test of each input: how probable its values in the failed samples are if failures "
     "are random.",
@@ -113,10 +120,11 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         exceedance=frames.get("exceedance"),
         morris=frames.get("morris"),
         correlations=frames.get("correlations"),
-        warnings=failure_warnings(results),
+        warnings=[*failure_warnings(results), *not_reached(results)],
         figures=_figures(results),
+        tables=round_tables(results, frames),
         provenance=_provenance(results),
-        config=_yaml(study),
+        config=study_yaml(study),
     )
 
 
@@ -165,6 +173,8 @@ def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     shown = study.design.model_dump(exclude_none=True)
     rows = len(results) // max(1, len(results.by_case()))
     shown |= {"rows": rows, "seed": study.seed}
+    if "until" in shown:
+        shown["until"] = until_text(shown["until"])
     if study.copulas:
         shown["copula"] = "; ".join(map(_copula_text, study.copulas))
     return shown
@@ -286,16 +296,3 @@ def _provenance(results: StudyResults) -> dict[str, object]:
             for note in attributes["adopted"]
         )
     return shown
-
-
-def _yaml(study: Study) -> str:
-    """Return the resolved study as YAML."""
-    from io import StringIO
-
-    writer = YAML()
-    writer.default_flow_style = None
-    writer.width = 100
-    text = StringIO()
-    tree = study.model_dump(mode="json", by_alias=True, exclude_none=True)
-    writer.dump(tree, text)
-    return text.getvalue()
