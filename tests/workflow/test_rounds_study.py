@@ -1,6 +1,6 @@
 """Whole studies whose design doubles until its indices are known well enough.
 
-The model itself counts how often it runs, and the end of the rounds is found again from the samples.
+The model itself counts how often it runs; the end of the rounds is found again from the samples.
 """
 
 import re
@@ -18,6 +18,7 @@ from workflow_helpers import ROOT, environment
 from ensnare.sensitivity import sobol_indices
 
 ARCHIVE, ROUNDS = "results/ishigami/archive.h5", "results/ishigami/rounds.csv"
+TABLE = ("--cores", 2, ARCHIVE, ROUNDS)  # without figures and report
 MODEL = """
 import math, os
 
@@ -93,7 +94,7 @@ def test_a_design_doubles_until_its_indices_are_known_and_no_further(snakemake, 
     dry = snakemake("-n", study=study.tree)
     assert announced(dry.text) == (5 * max(widths), 5 * max(widths))
     assert dry.job_counts()["measure_round"] == 1
-    done = snakemake(ARCHIVE, ROUNDS, study=study.tree)
+    done = snakemake(*TABLE, study=study.tree)
     assert done.code == 0, done.text
     more = study.widths()
     assert more | widths == more
@@ -103,25 +104,27 @@ def test_a_design_doubles_until_its_indices_are_known_and_no_further(snakemake, 
     dry = snakemake("-n", study=study.tree)
     assert announced(dry.text) == (0, 5 * max(widths))
     assert not {"evaluate", "measure_round"} & set(dry.job_counts())
-    assert snakemake(ARCHIVE, ROUNDS, study=study.tree).code == 0
+    assert snakemake(*TABLE, study=study.tree).code == 0
     assert study.widths() == widths
 
 
 def test_the_budget_is_spent_and_not_exceeded(snakemake, tmp_path):
     study = Study(tmp_path, width=0.01, budget=1003)
-    done = snakemake(ARCHIVE, ROUNDS, study=study.tree)
+    done = snakemake(*TABLE, study=study.tree)
     assert done.code == 0, done.text
     assert study.runs() == 1000
     assert list(study.rounds()) == [32, 64, 128, 200]
     assert "budget of 1003 samples spent" in snakemake("-n", study=study.tree).text
     study.tree["design"]["until"]["budget"] = 1280
     assert announced(snakemake("-n", study=study.tree).text) == (280, 1000)
-    assert snakemake(ARCHIVE, ROUNDS, study=study.tree).code == 0
+    assert snakemake(*TABLE, study=study.tree).code == 0
     assert study.runs() == 1280
     assert list(study.rounds()) == [32, 64, 128, 256]
 
 
-@pytest.mark.parametrize("source", ["return 3.0", "raise ValueError('no')"])
+@pytest.mark.parametrize(
+    "source", ["return 3.0", pytest.param("raise ValueError('no')", marks=pytest.mark.full)]
+)
 def test_what_cannot_be_reached_ends_after_the_first_round(snakemake, tmp_path, source):
     study = Study(tmp_path, width=0.01, budget=10**6)
     text = (tmp_path / "m.py").read_text()
@@ -136,13 +139,13 @@ def test_what_cannot_be_reached_ends_after_the_first_round(snakemake, tmp_path, 
 
 def test_samples_that_are_run_again_are_measured_again(snakemake, tmp_path):
     study = Study(tmp_path, width=0.35, budget=160)
-    assert snakemake(ARCHIVE, ROUNDS, study=study.tree).code == 0
-    command = [sys.executable, "-m", "ensnare", "redo", "results/ishigami", "--where", "x1 > 3"]
+    assert snakemake(*TABLE, study=study.tree).code == 0
+    command = [sys.executable, "-m", "ensnare", "redo", "results/ishigami", "--where", "x1 > 2"]
     subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), check=True)
     before, again = study.runs(), announced(snakemake("-n", study=study.tree).text)[0]
     assert again > 0
     study.tree["design"]["until"]["budget"] = 320
-    done = snakemake(ARCHIVE, ROUNDS, study=study.tree)
+    done = snakemake(*TABLE, study=study.tree)
     assert done.code == 0, done.text
     assert study.runs() == before + again + 160
     assert list(study.rounds()) == [32, 64]
@@ -163,7 +166,7 @@ def test_after_a_kill_in_the_middle_of_a_round_no_sample_runs_twice(snakemake, t
         kill(first.pid)
         first.wait()
     study.gate.touch()
-    done = snakemake(ARCHIVE, ROUNDS, study=study.tree)
+    done = snakemake(*TABLE, study=study.tree)
     assert done.code == 0, done.text
     assert study.runs() == 5 * max(study.rounds())
     assert study.rounds() == pytest.approx(study.widths())
