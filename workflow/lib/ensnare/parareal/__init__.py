@@ -1,0 +1,1 @@
+"""Parareal: an initial-value problem integrated in parallel in time, over files."""
