@@ -77,6 +77,13 @@ def plan_cases(study: LoadedStudy) -> list[PararealCase]:
     ]
 
 
+def solved_digest(study: LoadedStudy) -> str:
+    """Return a name for what a run has to solve: the cases, to the tolerance of the study."""
+    parareal = parareal_of(study)
+    keys = [case.key for case in plan_cases(study)]
+    return digest([keys, parareal.tolerance, parareal.serial])
+
+
 def with_model(study: LoadedStudy, model: Model) -> LoadedStudy:
     """Return a study with a propagator's code as its model, to run that as samples are run."""
     return replace(study, config=study.config.model_copy(update={"wrapped": model}))

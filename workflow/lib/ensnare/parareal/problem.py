@@ -115,6 +115,17 @@ class Problem:
         """The fine propagator."""
         return load_propagator(self.study, self.case, "fine", self.paths)
 
+    def make_ready(self) -> None:
+        """Load what the solves need, once for all workers to come.
+
+        Raises
+        ------
+        ConfigError
+            If a function, a template, a module or the launcher is not there.
+        """
+        for propagator in (self.coarse, self.fine):
+            propagator.make_ready()
+
     def exact(self, times: Array) -> Array | None:
         """Return the exact solution at times, shape (k, m); None if the study gives none.
 

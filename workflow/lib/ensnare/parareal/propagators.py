@@ -95,6 +95,13 @@ class Propagator(Protocol):
             If the machine is exhausted.
         """
 
+    @property
+    def stops_itself(self) -> bool:
+        """Whether it ends a solve that takes too long; or else whoever runs it has to."""
+
+    def make_ready(self) -> None:
+        """Load what it needs of the machine, once for all workers to come."""
+
     def finish(self) -> None:
         """Tidy up when no more is to be solved."""
 
@@ -181,8 +188,16 @@ class IntegratorPropagator:
             raise ValueError(f"rhs returned the shape {found.shape}; expected {y.shape}")
         return found
 
+    @property
+    def stops_itself(self) -> bool:
+        """Whether it does: no."""
+        return False
+
+    def make_ready(self) -> None:
+        """Do nothing: an integration needs nothing."""
+
     def finish(self) -> None:
-        """Nothing stays of an integration."""
+        """Do nothing: nothing stays of an integration."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +220,7 @@ class ModelPropagator:
             where = ""
             if isinstance(self.model, CommandModel):
                 directory = self.keeper.directory(samples.ids[0])
-                where = f"; see {directory}" if os.path.isdir(directory) else ""
+                where = f"; see {os.path.relpath(directory)}" if os.path.isdir(directory) else ""
             raise SolveError(end.status, end.message + where)
         data = np.array([y, np.asarray(end.outputs)[list(self.order)]])
         _check_finite(data, times)
@@ -244,6 +259,16 @@ class ModelPropagator:
             expressions=self.study.config.expressions,
             seed=self.study.config.seed,
         )
+
+    @property
+    def stops_itself(self) -> bool:
+        """Whether it is a code, which is ended at its time limit; a function is not."""
+        return isinstance(self.model, CommandModel)
+
+    def make_ready(self) -> None:
+        """Load the environment of a code."""
+        if isinstance(self.model, CommandModel):
+            self.model.make_ready([known_values(self.study, self.case.case) | self.case.case])
 
     def finish(self) -> None:
         """Pack what was kept, if it is to be packed."""

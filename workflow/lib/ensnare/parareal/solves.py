@@ -114,6 +114,6 @@ def failure_line(problem: Problem, which: tuple[str, int, int], text: str) -> st
     where = f"iteration {iteration}" if iteration or kind == "coarse" else "the serial solution"
     return (
         f"study {problem.study.config.study}: {problem.case.label}: the {kind} solve of slice "
-        f"{i + 1} (t = {t0:g} to {t1:g}) of {where} failed: {text}; mend that and run again (what "
-        "is on record stays)"
+        f"{i + 1} (t = {t0:g} to {t1:g}) of {where}: {text}; mend that and run again (what is on "
+        "record stays)"
     )
