@@ -20,7 +20,8 @@ resolved sizing designfile planned adoption gather archive samplestable results 
 standing announce check single locate elsewhere clusterjobs
 parareal
 statistics sensitivity correlation morris
-analysis figurenames plots report figures deliver scripting clistudy cli
+analysis figurenames plots report figures pararealfigures pararealreport deliver scripting clistudy
+cli
 __main__
 """
 ORDER = LAYERS.split()

@@ -10,6 +10,7 @@ try:
     from ensnare.figurenames import figure_names
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
+    from ensnare.parareal.cases import solved_digest
     from ensnare.paths import StudyPaths
     from ensnare.resolved import resolved_tree, with_settled_size
     from ensnare.runlock import wait_for_turn
@@ -40,6 +41,8 @@ def check_and_announce():
     from ensnare.announce import count_samples, growth_note, loss_note
     from ensnare.check import check_once
 
+    if study.config.parareal:
+        return announce_parareal()
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
     account = in_one_line(count_samples, study, batches, paths)
     logger.info(f"study {study.config.study}: {account}")
@@ -51,8 +54,21 @@ def check_and_announce():
     return account
 
 
+def announce_parareal():
+    """Say what is wrong with a parareal study, or how many cases are to be solved."""
+    from ensnare.parareal.check import check_parareal
+    from ensnare.parareal.progress import account_line
+
+    in_one_line(check_parareal, study)
+    line = in_one_line(account_line, study, paths)
+    logger.info(f"study {study.config.study}: {line}")
+    return None
+
+
 def refuse_dear_rerun():
     """Stop before any job if what would be run again was dear, and nobody said so."""
+    if study.config.parareal:
+        return
     from ensnare.announce import refuse_loss
 
     accepted = in_one_line(accepts_rerun, dict(workflow.config_settings.config))
@@ -120,20 +136,17 @@ def targets():
         for name in figure_names(study.config)
         for kind in ("svg", "png")
     ]
-    return [
-        # Snakemake does not miss a batch file while the archive made of it is there
-        *batch_files,
-        paths.archive,
-        paths.pickle,
-        paths.table("samples"),
-        *analysis_tables,
-        *figures,
-        paths.report,
-    ]
+    whole = [paths.archive, paths.pickle, *figures, paths.report]
+    if study.config.parareal:
+        return [paths.solved(solved_digest(study)), paths.table("parareal"), *whole]
+    # Snakemake does not miss a batch file while the archive made of it is there
+    return [*batch_files, paths.table("samples"), *analysis_tables, *whole]
 
 
 def cut(study):
     """Return the study with the size of its batches, which may depend on what has run."""
+    if study.config.parareal:  # has none
+        return study
     if not workflow.is_main_process:  # does not judge again: results come meanwhile
         return in_one_line(with_settled_size, study, paths)
     from ensnare.sizing import with_measured_size
@@ -144,7 +157,7 @@ def cut(study):
 study = load()
 paths = StudyPaths.of(study.config.study)
 study = cut(study)
-batches = in_one_line(plan_batches, study)
+batches = [] if study.config.parareal else in_one_line(plan_batches, study)
 needs = batch_resources(study, batches)
 job_needs = {batch.key: JobNeeds(needs[batch.key], len(batch)) for batch in batches}
 batch_files = [paths.batch(batch.key) for batch in batches]

@@ -150,6 +150,11 @@ def _check(options: argparse.Namespace) -> int:
     from ensnare.check import check_study
 
     study = load_study(options.study)
+    if study.config.parareal:
+        from ensnare.parareal.check import check_parareal
+
+        print(f"{options.study}: {check_parareal(study)} cases")
+        return 0
     batches = plan_batches(study)
     check_study(study)
     print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches")

@@ -43,7 +43,7 @@ _ANALYSIS_COLUMNS = frozenset(
 _PARAREAL_COLUMNS = frozenset(
     [
         *("case", "iterations", "converged", "maxdif", "fine_solves", "speedup_bound"),
-        *("speedup_slices", "speedup_measured", "error_serial", "error_exact", "jump"),
+        *("speedup_measured", "speedup_wall", "error_serial", "error_exact", "jump"),
         *("t", "t0", "t1", "y", "y0"),
     ]
 )

@@ -69,17 +69,6 @@ class Problem:
         return case_values(self.study, self.case.case)
 
     @cached_property
-    def components(self) -> tuple[str, ...]:
-        """Names of the m numbers of a state: `q`, and `u[0]`, `u[1]` ... of a list."""
-        names: list[str] = []
-        for name, value in self.parareal.state.items():
-            if isinstance(value, list):
-                names += [f"{name}[{j}]" for j in range(len(value))]
-            else:
-                names.append(name)
-        return tuple(names)
-
-    @cached_property
     def initial(self) -> Array:
         """The initial state, shape (m,).
 
@@ -154,6 +143,17 @@ class Problem:
                 f"expected {expected[1:]}"
             )
         return found
+
+
+def components(parareal: Parareal) -> tuple[str, ...]:
+    """Return the names of the m numbers of a state: `q`, and `u[0]`, `u[1]` ... of a list."""
+    names: list[str] = []
+    for name, value in parareal.state.items():
+        if isinstance(value, list):
+            names += [f"{name}[{j}]" for j in range(len(value))]
+        else:
+            names.append(name)
+    return tuple(names)
 
 
 def problems(study: LoadedStudy, paths: StudyPaths) -> list[Problem]:

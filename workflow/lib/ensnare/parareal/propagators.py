@@ -175,14 +175,21 @@ class IntegratorPropagator:
         start = time.perf_counter()
         try:
             with np.errstate(all="ignore"):  # what is not finite is an outcome
-                data = integrate(STEPS[self.config.method], self._rhs, times, y, steps)
+                data = integrate(STEPS[self.config.method], self.checked_rhs, times, y, steps)
         except (Exception, SystemExit):  # the user's code may raise anything
             raise SolveError(Status.ERROR, traceback.format_exc(limit=-4)) from None
         elapsed_s = time.perf_counter() - start
         _check_finite(data, times)
         return Solve(data, longest or (t1 - t0) / steps, elapsed_s)
 
-    def _rhs(self, t: float, y: Array) -> Array:
+    def checked_rhs(self, t: float, y: Array) -> Array:
+        """Return the right-hand side, shape (m,).
+
+        Raises
+        ------
+        ValueError
+            If the function returns something of another shape.
+        """
         found = np.asarray(self.rhs(t, y), dtype=np.float64)
         if found.shape != y.shape:
             raise ValueError(f"rhs returned the shape {found.shape}; expected {y.shape}")

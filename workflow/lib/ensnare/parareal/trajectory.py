@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,45 +11,56 @@ from numpy.typing import NDArray
 
 from ensnare.parareal.files import read_solve
 from ensnare.parareal.iteration import solved_in
-from ensnare.parareal.problem import Problem
-from ensnare.parareal.solves import serial_solve
+from ensnare.parareal.propagators import Solve
+from ensnare.paths import StudyPaths
 
 Array = NDArray[np.float64]
 
 
-def slice_files(problem: Problem, iteration: int) -> list[Path]:
+def slice_files(paths: StudyPaths, key: str, iteration: int, slices: int) -> list[Path]:
     """Return the fine solves that make the trajectory of an iteration, one for each slice."""
-    found = [(solved_in(iteration, i), i) for i in range(problem.slices)]
-    return [problem.paths.fine_solve(problem.key, k, i) for k, i in found]
+    return [paths.fine_solve(key, solved_in(iteration, i), i) for i in range(slices)]
 
 
-def serial_files(problem: Problem) -> list[Path]:
-    """Return the fine solves that make the serial solution, one for each slice."""
-    return [serial_solve(problem, i) for i in range(problem.slices)]
-
-
-def join(files: list[Path]) -> Array:
-    """Return solves joined, without the first row of each later one, shape (rows, m).
+def read_solves(files: Sequence[Path]) -> list[Solve]:
+    """Read fine solves.
 
     Raises
     ------
     ArchiveError
         If a file is missing or damaged.
     """
-    parts = [read_solve(path).data for path in files]
-    return np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
+    return [read_solve(path) for path in files]
 
 
-def join_times(problem: Problem, files: list[Path]) -> Array:
-    """Return the time of each row of joined solves, shape (rows,)."""
-    found = [np.array([problem.times[0]])]
-    for i, path in enumerate(files):
-        t0, t1 = problem.slice(i)
-        found.append(np.linspace(t0, t1, read_solve(path).steps + 1)[1:])
-    return np.concatenate(found)
+def join(solves: Sequence[Solve]) -> Array:
+    """Return solves joined, without the first row of each later one, shape (rows, m)."""
+    return np.concatenate([solves[0].data, *(solve.data[1:] for solve in solves[1:])])
 
 
-def boundary_jumps(files: list[Path]) -> Array:
+def join_times(points: Array, solves: Sequence[Solve]) -> Array:
+    """Return the time of each row of joined solves, shape (rows,).
+
+    Parameters
+    ----------
+    points : ndarray of float, shape (slices + 1,)
+        The ends of the slices.
+    solves : sequence of Solve, length slices
+        The solves.
+    """
+    parts = [
+        np.linspace(t0, t1, solve.steps + 1)[1:]
+        for (t0, t1), solve in zip(itertools.pairwise(points.tolist()), solves, strict=True)
+    ]
+    return np.concatenate([points[:1], *parts])
+
+
+def point_rows(solves: Sequence[Solve]) -> NDArray[np.int64]:
+    """Return the rows of joined solves at which the points are, shape (slices + 1,)."""
+    return np.cumsum([0, *(solve.steps for solve in solves)])
+
+
+def boundary_jumps(solves: Sequence[Solve]) -> Array:
     """Return by how much joined solves jump from one slice to the next.
 
     Returns
@@ -56,6 +68,5 @@ def boundary_jumps(files: list[Path]) -> Array:
     ndarray of float, shape (slices - 1,)
         Largest difference of a component between the end of a slice and the begin of the next.
     """
-    parts = [read_solve(path).data for path in files]
-    jumps = [np.abs(after[0] - before[-1]).max() for before, after in itertools.pairwise(parts)]
+    jumps = [np.abs(b.data[0] - a.data[-1]).max() for a, b in itertools.pairwise(solves)]
     return np.array(jumps, dtype=np.float64)

@@ -115,8 +115,8 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         correlations=frames.get("correlations"),
         warnings=failure_warnings(results),
         figures=_figures(results),
-        provenance=_provenance(results),
-        config=_yaml(study),
+        provenance=provenance(results.attributes),
+        config=study_yaml(study),
     )
 
 
@@ -269,8 +269,14 @@ def _confidence(study: Study, name: FigureName) -> float:
     return analysis.confidence if analysis else 0.95
 
 
-def _provenance(results: StudyResults) -> dict[str, object]:
-    attributes = results.attributes
+def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the report says of where and with what a study was run.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Those of the archive: seed, host, versions, git.
+    """
     versions = ", ".join(f"{name} {version}" for name, version in attributes["versions"].items())
     shown: dict[str, object] = {
         "seed": attributes["seed"],
@@ -280,7 +286,7 @@ def _provenance(results: StudyResults) -> dict[str, object]:
     return shown | ({"git": attributes["git"]} if attributes["git"] else {})
 
 
-def _yaml(study: Study) -> str:
+def study_yaml(study: Study) -> str:
     """Return the resolved study as YAML."""
     from io import StringIO
 
