@@ -18,12 +18,14 @@ samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
 resolved sizing designfile planned adoption gather archive samplestable results selection amend
 standing announce check single locate elsewhere clusterjobs
+parareal
 statistics sensitivity correlation morris
-analysis figurenames plots report figures deliver scripting clistudy cli
+analysis figurenames plots report figures pararealfigures pararealreport deliver scripting clistudy
+cli
 __main__
 """
 ORDER = LAYERS.split()
-PACKAGES = ("analysis", "config", "outputs", "plots", "report", "sensitivity")
+PACKAGES = ("analysis", "config", "outputs", "parareal", "plots", "report", "sensitivity")
 # programs and functions that a study wraps; nothing of ours, nobody imports them
 APART = {"models"}
 # arrays in, arrays out: they know of no file and no study

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 try:
-    from ensnare.batches import batch_resources, design_content
+    from ensnare.batches import batch_resources, design_content, plan_batches
     from ensnare.config import accepts_rerun, study_from_snakemake
     from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
@@ -11,9 +11,10 @@ try:
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
     from ensnare.loops import follow
+    from ensnare.parareal.cases import solved_digest
     from ensnare.paths import StudyPaths
     from ensnare.resolved import resolved_tree, with_settled_size
-    from ensnare.rounds import Growth, as_it_stands, grows, largest, sized_batches
+    from ensnare.rounds import Growth, grows, largest
     from ensnare.runlock import wait_for_turn
 except ImportError as error:
     sys.exit(f"{error}; in the clone run: make install, and use the Python of .venv")
@@ -42,6 +43,8 @@ def check_and_announce():
     from ensnare.announce import count_samples, growth_note, loss_note, rounds_note
     from ensnare.check import check_once
 
+    if study.config.parareal:
+        return announce_parareal()
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
     # of a design that grows by itself, the round it is in: what follows depends on results
     account = in_one_line(count_samples, present, batches, paths)
@@ -54,8 +57,21 @@ def check_and_announce():
     return account
 
 
+def announce_parareal():
+    """Say what is wrong with a parareal study, or how many cases are to be solved."""
+    from ensnare.parareal.check import check_parareal
+    from ensnare.parareal.progress import account_line
+
+    in_one_line(check_parareal, study)
+    line = in_one_line(account_line, study, paths)
+    logger.info(f"study {study.config.study}: {line}")
+    return None
+
+
 def refuse_dear_rerun():
     """Stop before any job if what would be run again was dear, and nobody said so."""
+    if study.config.parareal:
+        return
     from ensnare.announce import refuse_loss
 
     accepted = in_one_line(accepts_rerun, dict(workflow.config_settings.config))
@@ -123,20 +139,17 @@ def targets():
         for name in figure_names(study.config)
         for kind in ("svg", "png")
     ]
-    return [
-        # Snakemake does not miss a batch file while the archive made of it is there
-        *batch_files,
-        paths.archive,
-        paths.pickle,
-        paths.table("samples"),
-        *analysis_tables,
-        *figures,
-        paths.report,
-    ]
+    whole = [paths.archive, paths.pickle, *figures, paths.report]
+    if study.config.parareal:
+        return [paths.solved(solved_digest(study)), paths.table("parareal"), *whole]
+    # Snakemake does not miss a batch file while the archive made of it is there
+    return [*batch_files, paths.table("samples"), *analysis_tables, *whole]
 
 
 def cut(study):
     """Return the study with the size of its batches, which may depend on what has run."""
+    if study.config.parareal:  # has none
+        return study
     if not workflow.is_main_process:  # does not judge again: results come meanwhile
         return in_one_line(with_settled_size, study, paths)
     from ensnare.sizing import with_measured_size
@@ -194,10 +207,11 @@ study = load()
 paths = StudyPaths.of(study.config.study)
 study = cut(study)
 doubling = in_one_line(Growth, study) if grows(study) else None
-sizes = doubling.sizes() if doubling else in_one_line(sized_batches, study)
-job_needs = needs_of_jobs(sizes)
-# the size of the design that is evaluated now, or was the last; of others there is one only
-present, batches = doubling.present(paths) if doubling else sizes[0]
+batches = [] if study.config.parareal else in_one_line(plan_batches, study)
+job_needs = needs_of_jobs(doubling.sizes() if doubling else [(study, batches)])
+present = study
+if doubling:  # the size that is evaluated now, or was the last
+    present, batches = in_one_line(doubling.present, paths)
 batch_files = [paths.batch(batch.key) for batch in batches]
 tables = wanted_tables(study.config.analyses, study.config.design)
 analysis_tables = [paths.table(name) for name in tables]

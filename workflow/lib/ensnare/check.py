@@ -40,11 +40,15 @@ def check_study(study: LoadedStudy) -> None:
         design_rows(study)
         model_identity(study)  # every file of the model exists
         _check_design(study)
-        if study.config.model.python:
-            _check_callable(study)
-        else:
-            _check_targets(study)
-            _check_command(study, compile_model(study))
+        refuse_unused(study, check_model(study))
+
+
+def check_model(study: LoadedStudy) -> set[str]:
+    """Check the code of a study; return the names of the values that it uses."""
+    if study.config.model.python:
+        return _check_callable(study)
+    _check_targets(study)
+    return _check_command(study, compile_model(study))
 
 
 @contextlib.contextmanager
@@ -107,25 +111,25 @@ def _check_design(study: LoadedStudy) -> None:
             halton_points(1, len(names))
 
 
-def _check_callable(study: LoadedStudy) -> None:
-    """Check that the function can be loaded, and takes all that varies."""
+def _check_callable(study: LoadedStudy) -> set[str]:
+    """Check that the function can be loaded, and that all that it needs exists."""
     model = load_callable(study)
-    used = set(model.takes) | _derived_needs(study, model.takes)
+    used = set(model.takes) | derived_needs(study, model.takes)
     for name in set(study.config.factors) & set(model.needs):
         if lack := missing_in(name, case_table(study)):
             raise ConfigError(
                 f"model.python.call: the function needs '{name}', which does not exist in {lack}; "
                 "give the parameter a default"
             )
-    _refuse_unused(study, used, "is not a parameter of the function")
+    return used
 
 
-def _check_command(study: LoadedStudy, model: CommandModel) -> None:
-    """Check that placeholders name values, values are used, and programs exist."""
+def _check_command(study: LoadedStudy, model: CommandModel) -> set[str]:
+    """Check that placeholders name values, and that programs exist."""
     used = _placeholders(study, model)
-    used |= _derived_needs(study, used) | {str(study.config.resources.ranks)}
-    _refuse_unused(study, used, "is in no template, command or environment variable")
+    used |= derived_needs(study, used) | {str(study.config.resources.ranks)}
     _check_programs(study)
+    return used
 
 
 def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
@@ -181,7 +185,7 @@ def _shared_places(
         yield where, templates
 
 
-def _derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
+def derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
     """Return what the derived values in use need, and what these need."""
     expressions = study.config.expressions
     needs: set[str] = set()
@@ -191,8 +195,13 @@ def _derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
     return needs
 
 
-def _refuse_unused(study: LoadedStudy, used: set[str], why: str) -> None:
+def refuse_unused(study: LoadedStudy, used: set[str], why: str = "") -> None:
+    """Refuse values that nothing uses: mostly a name is misspelled where it should be used."""
     config = study.config
+    if not why:
+        python = config.model.python
+        of_command = "is in no template, command or environment variable"
+        why = "is not a parameter of the function" if python else of_command
     for kind, names in (
         ("input", [item.name for item in config.inputs]),
         ("derived value", list(config.derived)),

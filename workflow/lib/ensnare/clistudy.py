@@ -125,8 +125,13 @@ def _list(arrays: StudyArrays, at: Any) -> None:  # noqa: ANN401
 
 
 def _status(options: argparse.Namespace) -> int:
-    from ensnare.standing import show_status
+    from ensnare.standing import show_lines, show_status
 
     study, paths = results_of(options.study)
+    if study.config.parareal:
+        from ensnare.parareal.progress import parareal_status
+
+        show_lines(lambda: parareal_status(study, paths), watch=options.watch)
+        return 0
     show_status(study, paths, watch=options.watch)
     return 0

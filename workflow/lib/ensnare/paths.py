@@ -113,6 +113,29 @@ class StudyPaths:
         return self.root / f"{name}.csv"
 
     @property
+    def parareal(self) -> Path:
+        """The directory of the solves and states of a parareal study."""
+        return self.root / "parareal"
+
+    def fine_solve(self, key: str, iteration: int, i: int) -> Path:
+        """Return the fine solve of slice i of a case in an iteration, from 1; 0 is serial."""
+        name = f"k{iteration:03d}-i{i:04d}" if iteration else f"serial-i{i:04d}"
+        return self.parareal / key / "fine" / f"{name}.h5"
+
+    def iterate(self, key: str, iteration: int) -> Path:
+        """Return the states of a case after an iteration; 0 is the coarse solution."""
+        return self.parareal / key / "states" / f"k{iteration:03d}.h5"
+
+    def solved(self, digest: str) -> Path:
+        """Return the file that says that all cases are solved to a tolerance."""
+        return self.parareal / f"solved-{digest}.json"
+
+    @property
+    def parareal_owner(self) -> Path:
+        """The file that says who solves a parareal study."""
+        return self.parareal / "pool.owner"
+
+    @property
     def figures(self) -> Path:
         """The directory of figures."""
         return self.root / "figures"

@@ -124,6 +124,9 @@ def open_study(path: str | Path) -> StudyResults:
     paths = StudyPaths(root.parent if root.suffix == ".h5" else root)
     try:
         with h5py.File(paths.archive, "r", locking=False) as file:
+            if "kind" in file.attrs:
+                kind = file.attrs["kind"]
+                raise ArchiveError(f"{paths.archive}: no samples; open it with ensnare.open_{kind}")
             version = int(file.attrs["layout_version"])
             if version != LAYOUT_VERSION:
                 raise ArchiveError(f"{paths.archive}: layout {version}; expected {LAYOUT_VERSION}")

@@ -39,6 +39,14 @@ _ANALYSIS_COLUMNS = frozenset(
         *("mu", "mu_star", "sigma", "p_value", "n_failed"),
     ]
 )
+# columns of the table of a parareal study, and names that its functions and templates take
+_PARAREAL_COLUMNS = frozenset(
+    [
+        *("case", "iterations", "converged", "maxdif", "fine_solves", "speedup_bound"),
+        *("speedup_measured", "speedup_wall", "error_serial", "error_exact", "jump"),
+        *("t", "t0", "t1", "y", "y0"),
+    ]
+)
 
 
 def check_names(study: Study) -> None:
@@ -47,8 +55,11 @@ def check_names(study: Study) -> None:
         "inputs": [item.name for item in study.inputs],
         "derived": list(study.derived),
         "sweep": list(study.factors),
-        "outputs": [item.name for item in study.model.outputs],
     }
+    if study.parareal is None:
+        kinds["outputs"] = [item.name for item in study.model.outputs]
+    else:
+        kinds["parareal.state"] = list(study.parareal.state)
     seen: dict[str, str] = {}
     for kind, names in kinds.items():
         for name in names:
@@ -56,10 +67,17 @@ def check_names(study: Study) -> None:
                 raise ValueError(
                     f"{kind}: the name '{name}' is already used in {seen[name]}; choose another"
                 )
-            columns = _SAMPLE_COLUMNS | (_ANALYSIS_COLUMNS if kind == "sweep" else frozenset())
+            columns = _columns(study, kind)
             if name in BUILT_IN | RESERVED | columns:
                 raise ValueError(f"{kind}: the name '{name}' is taken by Ensnare; choose another")
             seen[name] = kind
+
+
+def _columns(study: Study, kind: str) -> frozenset[str]:
+    """Return the names that tables have columns for, where names of a kind stand too."""
+    if study.parareal is not None:
+        return _PARAREAL_COLUMNS
+    return _SAMPLE_COLUMNS | (_ANALYSIS_COLUMNS if kind == "sweep" else frozenset())
 
 
 def check_design(study: Study) -> None:

@@ -66,6 +66,7 @@ from ensnare.config.outputs import (
     TableOutput,
     XmlOutput,
 )
+from ensnare.config.parareal import Function, Integrator, Parareal, Solver
 from ensnare.config.quantity import Axis, OutputBase
 from ensnare.config.resources import Override, ResourceChanges, Resources
 from ensnare.config.study import Batch, Study
@@ -114,6 +115,10 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`model.outputs`: from netCDF", NetcdfOutput),
     ("`model.outputs`: from a Python function", PythonOutput),
     ("`model.outputs`: `axis` of an array", Axis),
+    ("`parareal`", Parareal),
+    ("`parareal.coarse`, `parareal.fine`: an integrator", Integrator),
+    ("`parareal.coarse`, `parareal.fine`: a code", Solver),
+    ("`parareal.rhs`, `parareal.exact`", Function),
     ("`on_failure`", OnFailure),
     ("`keep`, as a mapping", Keep),
     ("`resources`", Resources),

@@ -123,7 +123,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         warnings=[*failure_warnings(results), *not_reached(results)],
         figures=_figures(results),
         tables=round_tables(results, frames),
-        provenance=_provenance(results),
+        provenance=provenance(results.attributes),
         config=study_yaml(study),
     )
 
@@ -279,8 +279,14 @@ def _confidence(study: Study, name: FigureName) -> float:
     return analysis.confidence if analysis else 0.95
 
 
-def _provenance(results: StudyResults) -> dict[str, object]:
-    attributes = results.attributes
+def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the report says of where and with what a study was run.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Those of the archive: seed, host, versions, git.
+    """
     versions = ", ".join(f"{name} {version}" for name, version in attributes["versions"].items())
     shown: dict[str, object] = {
         "seed": attributes["seed"],

@@ -1,0 +1,107 @@
+# An initial-value problem for every case of the sweep, integrated in parallel in time.
+
+
+# a file, so that jobs read what this run was started with
+rule write_study:
+    output:
+        paths.study,
+    log:
+        paths.log("write_study"),
+    localrule: stays_here("write_study")
+    conda:
+        "../envs/ensnare.yaml"
+    params:
+        study=resolved_tree(study),
+    script:
+        "../../scripts/write_study.py"
+
+
+# One job; its pool of workers runs the solves of all cases. The name of the output says what is
+# solved, and to which tolerance, so its input need not be newer or older than it: `ancient`.
+rule solve_parareal:
+    input:
+        study=ancient(paths.study),
+    output:
+        paths.solved(solved_digest(study)),
+    log:
+        paths.log("solve_parareal"),
+    conda:
+        "../envs/ensnare.yaml"
+    threads: evaluate_threads()
+    shell:
+        '"$ENSNARE_PYTHON" -m ensnare solve-parareal {input.study:q} {output:q}'
+        " --threads {threads} --log {log:q}"
+
+
+rule gather_parareal:
+    input:
+        study=paths.study,
+        solved=paths.solved(solved_digest(study)),
+    output:
+        # the old results stay until the new ones are whole
+        archive=update(paths.archive),
+        pickle=update(paths.pickle),
+    log:
+        paths.log("gather_parareal"),
+    localrule: stays_here("gather_parareal")
+    conda:
+        "../envs/ensnare.yaml"
+    script:
+        "../../scripts/gather_parareal.py"
+
+
+rule compute_parareal:
+    input:
+        paths.archive,
+    output:
+        report(
+            paths.table("parareal"),
+            caption="../report/parareal.rst",
+            category="Tables",
+        ),
+    log:
+        paths.log("compute_parareal"),
+    localrule: stays_here("compute_parareal")
+    conda:
+        "../envs/ensnare.yaml"
+    script:
+        "../../scripts/compute_parareal.py"
+
+
+rule plot_parareal:
+    input:
+        archive=paths.archive,
+    output:
+        [
+            report(
+                paths.figures / f"{name}.svg",
+                caption=f"../report/{name.kind}.rst",
+                category="Figures",
+                labels={"figure": str(name).replace("_", " ")},
+            )
+            for name in figure_names(study.config)
+        ],
+        [paths.figures / f"{name}.png" for name in figure_names(study.config)],
+    log:
+        paths.log("plot_parareal"),
+    localrule: stays_here("plot_parareal")
+    conda:
+        "../envs/ensnare.yaml"
+    script:
+        "../../scripts/plot_parareal.py"
+
+
+rule report_parareal:
+    input:
+        archive=paths.archive,
+        table=paths.table("parareal"),
+        figures=[paths.figures / f"{name}.svg" for name in figure_names(study.config)],
+    output:
+        paths.report,
+    log:
+        paths.log("report_parareal"),
+    localrule: stays_here("report_parareal")
+    conda:
+        "../envs/ensnare.yaml"
+    script:
+        "../../scripts/report_parareal.py"
