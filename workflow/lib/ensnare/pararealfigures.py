@@ -52,9 +52,14 @@ def _iterations(results: PararealResults, _name: FigureName) -> Figure:
             level_label=first,
             output_label="iterations to convergence",
         )
-    axes = {factor: levels[factor] for factor in results.factors[:2]}
-    if len(others) > 1:
-        axes[", ".join(others[1:])] = plots.joined([levels[factor] for factor in others[1:]])
+    second, *more = others
+    if not more:
+        exact = [not case.converged for case in results.cases]
+        return plots.plot_iterations(
+            levels[first], levels[second], counts, exact, x_label=first, y_label=second
+        )
+    axes = {first: levels[first], second: levels[second]}
+    axes[", ".join(more)] = plots.joined([levels[factor] for factor in more])
     return plots.plot_regimes(axes, counts, label="iterations to convergence")
 
 

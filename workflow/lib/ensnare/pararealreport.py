@@ -88,8 +88,9 @@ def _propagator_text(propagator: Propagator, rhs: Function | None) -> str:
         if model.python:
             return f"Python function {model.python.call}"
         return "; ".join(" ".join(step) for step in model.steps)
-    size = f"steps of {propagator.step:g} at most"
-    if propagator.steps is not None:
+    if propagator.steps is None:
+        size = f"steps of {propagator.step:g} at most"
+    else:
         size = f"{propagator.steps} step{'s' if propagator.steps > 1 else ''} in a slice"
     return f"{propagator.method}, {size}, of {rhs.call if rhs else ''}"
 

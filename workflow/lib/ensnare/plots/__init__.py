@@ -18,7 +18,7 @@ from ensnare.plots.exceedance import plot_exceedance, plot_exceedance_by_case
 from ensnare.plots.failures import plot_failures
 from ensnare.plots.levels import joined
 from ensnare.plots.morris import plot_morris
-from ensnare.plots.parareal import plot_iterates, plot_maxdif, plot_speedup
+from ensnare.plots.parareal import plot_iterates, plot_iterations, plot_maxdif, plot_speedup
 from ensnare.plots.regimes import plot_regimes
 from ensnare.plots.rounds import plot_rounds
 from ensnare.plots.samples import plot_cost, plot_scatter, plot_status
@@ -49,6 +49,7 @@ __all__ = [
     "plot_exceedance_by_case",
     "plot_failures",
     "plot_iterates",
+    "plot_iterations",
     "plot_maxdif",
     "plot_morris",
     "plot_regimes",

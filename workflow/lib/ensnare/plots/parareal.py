@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ensnare.plots.levels import distinct
+from ensnare.plots.levels import distinct, levels_of
 from ensnare.plots.style import (
     DASHES,
     FAILED,
@@ -31,6 +31,8 @@ from ensnare.plots.style import (
 
 # from yellow to dark blue: the last iterations, which lie on the solution, stand out
 MAP = "viridis_r"
+MOST_NUMBERS = 400  # cells with their numbers
+MOST_TICKS = 20
 BEYOND = 0.4  # of the range of the solution is shown above and below it
 
 
@@ -79,6 +81,56 @@ def _legend(figure: Figure, axes: Axes, label: str) -> None:
             loc="outside lower center",
             ncols=legend_columns(figure, names, 6),
         )
+
+
+@styled
+def plot_iterations(
+    x: Sequence[object],
+    y: Sequence[object],
+    iterations: Sequence[int],
+    exact: Sequence[bool],
+    *,
+    x_label: str,
+    y_label: str,
+) -> Figure:
+    """Plot a heat map of the iterations that cases take, with their numbers.
+
+    Parameters
+    ----------
+    x, y : sequence, length n
+        Levels of two factors.
+    iterations : sequence of int, length n
+        Iterations of each case.
+    exact : sequence of bool, length n
+        Whether a case ended only since it was exact; these numbers are in brackets.
+    x_label, y_label : str
+        Names of the factors.
+    """
+    columns, rows = levels_of(list(x), x_label), levels_of(list(y), y_label)
+    order = [np.argsort(levels.positions).argsort() for levels in (columns, rows)]
+    across, up = order[0][columns.index], order[1][rows.index]
+    cells = np.full((len(rows.names), len(columns.names)), np.nan)
+    cells[up, across] = iterations
+    size = (max(4.2, 1.9 + 0.5 * cells.shape[1]), max(2.6, 1.3 + 0.32 * cells.shape[0]))
+    figure, axes = new_figure(*size)
+    axes.grid(visible=False)
+    drawn = axes.pcolormesh(cells, cmap="cividis", edgecolors="white", linewidth=0.8)
+    middle = (np.nanmin(cells) + np.nanmax(cells)) / 2
+    if cells.size <= MOST_NUMBERS:
+        for i, j, k, ends in zip(across, up, iterations, exact, strict=True):
+            color = "black" if k > middle else "white"
+            text = f"({k})" if ends else str(k)
+            axes.text(i + 0.5, j + 0.5, text, ha="center", va="center", color=color)
+    for ticks, levels, place in ((axes.set_xticks, columns, 0), (axes.set_yticks, rows, 1)):
+        every = -(-len(levels.names) // MOST_TICKS)
+        at, names = order[place] + 0.5, plain_names(levels.names, 16)
+        ticks(at[::every], names[::every])
+    axes.set(xlabel=plain(x_label), ylabel=plain(y_label))
+    bar = figure.colorbar(drawn, ax=axes, pad=0.02, aspect=25)
+    bar.ax.yaxis.set_major_locator(MaxNLocator(8, integer=True))
+    bar.set_label("iterations")
+    note(figure, "in brackets: ended only when exact" if any(exact) else "")
+    return figure
 
 
 @styled
@@ -175,7 +227,7 @@ def plot_iterates(
     hidden = _frame(upper, truth[:, 0], curves)
     lower.set_yscale("log")
     label_axis(upper, "y", components[0], n_ticks=6)
-    label_axis(lower, "y", f"error ({name})", n_ticks=6)
+    label_axis(lower, "y", f"error against {name}", n_ticks=6)
     label_axis(lower, "x", time_label)
     bar = figure.colorbar(ScalarMappable(norm, MAP), ax=[upper, lower], pad=0.02, aspect=35)
     bar.ax.yaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -230,9 +282,9 @@ def plot_speedup(
             ls="none",
             marker=style.marker,
             color=style.color,
-            ms=5,
-            mec="white",
-            mew=0.4,
+            ms=5.5 + 1.5 * k,  # one in the other where cases agree
+            mfc="none",
+            mew=1.2,
             label=style.name if len(styles) > 1 else None,
         )
     axes.set(xlim=(0, top), ylim=(0, top))
