@@ -11,7 +11,8 @@ try:
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
     from ensnare.loops import follow
-    from ensnare.parareal.cases import solved_digest
+    from ensnare.parareal.cases import plan_cases, solved_digest
+    from ensnare.parareal.schedule import CaseLoop, block_of, blocks, end_digest
     from ensnare.paths import StudyPaths
     from ensnare.resolved import resolved_tree, with_settled_size
     from ensnare.rounds import Growth, grows, largest
@@ -101,12 +102,17 @@ def batch_threads(wildcards):
     return job_needs[wildcards.key].threads(evaluate_threads())
 
 
-def batch_resource(name):
-    """Return how much the job of a batch needs: what the study states, or else the profile."""
+def batch_needs(wildcards, threads, attempt):
+    """Return what the study states that the job of a batch needs."""
+    grown = growth(paths.jobs(wildcards.key), attempt)
+    return job_needs[wildcards.key].resources(threads, grown)
+
+
+def job_resource(name, needs):
+    """Return how much a job needs: what the study states, by `needs`, or else the profile."""
 
     def amount(wildcards, input, threads, attempt, rulename, async_run):
-        grown = growth(paths.jobs(wildcards.key), attempt)
-        stated = job_needs[wildcards.key].resources(threads, grown)
+        stated = needs(wildcards, threads, attempt)
         if name in stated:
             return stated[name]
         # of what only some cases state, the others take what the profile says
@@ -203,6 +209,42 @@ def files_of_round(wildcards):
     return [paths.batch(batch.key) for batch in found.batches]
 
 
+def needs_of_slices(wildcards):
+    """Return what the job of some fine solves of a case needs."""
+    case = next(case for case in plan_cases(study) if case.key == wildcards.key)
+    block = block_of(study, int(wildcards.iteration), int(wildcards.last))
+    return JobNeeds(study.config.resources_of(case.case), len(block))
+
+
+def slices_threads(wildcards):
+    """Return the cores of the job of some fine solves: no more than they can use."""
+    return needs_of_slices(wildcards).threads(evaluate_threads())
+
+
+def slices_stated(wildcards, threads, attempt):
+    """Return what the study states that the job of some fine solves needs, more when it died."""
+    return needs_of_slices(wildcards).resources(threads, attempt)
+
+
+def states_before(wildcards):
+    """Return the states that an iteration begins with."""
+    number = int(wildcards.iteration)
+    return [paths.iterate(wildcards.key, number - 1)] if number else []
+
+
+def fine_solves(wildcards):
+    """Return the files that stand for the fine solves of an iteration."""
+    number = int(wildcards.iteration)
+    found = blocks(study, number) if number else []
+    return [paths.fine_solve(wildcards.key, number, block[-1]) for block in found]
+
+
+def last_states(wildcards):
+    """Return the states that a case ends with."""
+    last, _ = steps_of("update_states", CaseLoop(study, wildcards.key))[-1]
+    return paths.iterate(last.key, last.number)
+
+
 study = load()
 paths = StudyPaths.of(study.config.study)
 study = cut(study)
@@ -233,6 +275,8 @@ if workflow.is_main_process:
 
 wildcard_constraints:
     key="[0-9a-f]{16}",
+    iteration="[0-9]+",
+    last="[0-9]+",
 
 
 onstart:

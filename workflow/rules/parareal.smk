@@ -16,21 +16,27 @@ rule write_study:
         "../../scripts/write_study.py"
 
 
-# One job; its pool of workers runs the solves of all cases. The name of the output says what is
-# solved, and to which tolerance, so its input need not be newer or older than it: `ancient`.
-rule solve_parareal:
-    input:
-        study=ancient(paths.study),
-    output:
-        paths.solved(solved_digest(study)),
-    log:
-        paths.log("solve_parareal"),
-    conda:
-        "../envs/ensnare.yaml"
-    threads: evaluate_threads()
-    shell:
-        '"$ENSNARE_PYTHON" -m ensnare solve-parareal {input.study:q} {output:q}'
-        " --threads {threads} --log {log:q}"
+if study.config.parareal.driver == "pool":
+
+    # One job; its pool of workers runs the solves of all cases. The name of the output says what is
+    # solved, and to which tolerance, so its input need not be newer or older than it: `ancient`.
+    rule solve_parareal:
+        input:
+            study=ancient(paths.study),
+        output:
+            paths.solved(solved_digest(study)),
+        log:
+            paths.log("solve_parareal"),
+        conda:
+            "../envs/ensnare.yaml"
+        threads: evaluate_threads()
+        shell:
+            '"$ENSNARE_PYTHON" -m ensnare solve-parareal {input.study:q} {output:q}'
+            " --threads {threads} --log {log:q}"
+
+else:
+
+    include: "iterations.smk"
 
 
 rule gather_parareal:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ensnare.cliparareal import add_parareal_jobs
 from ensnare.clistudy import add_commands
 from ensnare.config import LoadedStudy, load_study
 from ensnare.errors import ConfigError, EnsnareError, trouble_line
 from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved, results_of
 from ensnare.rounds import as_it_stands
-from ensnare.scripting import line_log
+from ensnare.scripting import job_log
 from ensnare.signals import Terminated, raise_on_signals
 
 _BAD_REQUEST, _SAMPLE_FAILED = 1, 2
@@ -109,12 +109,7 @@ def _parser() -> _Parser:
     batch.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
     batch.set_defaults(run=_evaluate_batch)
 
-    solve = commands.add_parser("solve-parareal", help="solve all cases (the rule's command)")
-    solve.add_argument("study", type=Path, help="resolved study, study.json")
-    solve.add_argument("output", type=Path, help="file that says that all are solved")
-    solve.add_argument("--log", type=Path, default="/dev/stdout", help="file for lines of progress")
-    solve.add_argument("--threads", type=int, default=1, help="cores to use")
-    solve.set_defaults(run=_solve_parareal)
+    add_parareal_jobs(commands)
     return parser
 
 
@@ -269,32 +264,6 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
     # to load a model or to pack directories may take longer than a heart may stand still
     if (code := stand_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:
         return code
-    with _told(options.log) as say:
+    with job_log(options.log) as say:
         evaluate_batch(study, batch, paths, options.threads, say, options.attempt)
     return 0
-
-
-def _solve_parareal(options: argparse.Namespace) -> int:
-    from ensnare.owner import beat_for
-    from ensnare.parareal.pooled import solve_all, write_solved
-    from ensnare.process import stand_guard
-
-    study = read_resolved(options.study)
-    paths = StudyPaths(options.study.parent)
-    if (code := stand_guard(lambda child: beat_for(paths.parareal_owner, child))) is not None:
-        return code
-    with _told(options.log) as say:
-        write_solved(options.output, solve_all(study, paths, options.threads, say))
-    return 0
-
-
-@contextlib.contextmanager
-def _told(log: Path) -> Iterator[Callable[[str], None]]:
-    """Open a log of lines; what ends the job stands there too."""
-    with line_log(log) as say:
-        try:
-            yield say
-        except EnsnareError as error:
-            with contextlib.suppress(OSError):  # the disk may be full
-                say(str(error))
-            raise

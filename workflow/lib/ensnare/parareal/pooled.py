@@ -172,7 +172,7 @@ def solve_all(
     for problem in cases:
         problem.make_ready()
     with Owner(paths.parareal_owner, say) as owner:
-        driver = _Driver(workers, owner, say)
+        driver = Driver(workers, owner, say)
         last = driver.iterate(cases)
         if cases[0].parareal.serial:
             driver.serial(cases)
@@ -183,7 +183,7 @@ def solve_all(
 
 
 @dataclass
-class _Driver:
+class Driver:
     """The job: its workers, its claim, its log."""
 
     workers: int
@@ -224,13 +224,9 @@ class _Driver:
 
     def serial(self, cases: Sequence[Problem]) -> None:
         """Run what the serial solutions lack."""
-        tasks = []
-        for problem in cases:
-            lacks = [i for i in range(problem.slices) if not is_whole(serial_solve(problem, i))]
-            tasks += [Task(problem, _SERIAL, 0, lacks[0])] if lacks else []
-        if tasks:
+        if tasks := serial_tasks(cases):
             self.say(f"serial solution: {len(tasks)} cases")
-        self.round(tasks)
+            self.round(tasks)
 
     def round(self, tasks: Sequence[Task]) -> None:
         """Do tasks in a pool of workers.
@@ -240,18 +236,31 @@ class _Driver:
         BatchError
             If one fails; the others are done first.
         """
+        if failure := self.do(tasks):
+            raise BatchError(failure)
+
+    def do(self, tasks: Sequence[Task]) -> str:
+        """Do tasks in a pool of workers; return what failed in one line, or nothing."""
         if not tasks:
-            return
+            return ""
         work = Round(tasks)
         Pool(work, len(tasks), self.workers, work.limit_s, self._tick).run()
         lines = work.failures()
-        if lines:
-            more = f" ({len(lines) - 1} more solves failed)" if len(lines) > 1 else ""
-            raise BatchError(lines[0] + more)
+        more = f" ({len(lines) - 1} more solves failed)" if len(lines) > 1 else ""
+        return lines[0] + more if lines else ""
 
     def _tick(self) -> None:
         if not self.owner.beat():
             raise BatchError("another job took over the parareal study; this one stops")
+
+
+def serial_tasks(cases: Sequence[Problem]) -> list[Task]:
+    """Return what the serial solutions of cases lack, a task for each case that lacks some."""
+    tasks = []
+    for problem in cases:
+        lacks = [i for i in range(problem.slices) if not is_whole(serial_solve(problem, i))]
+        tasks += [Task(problem, _SERIAL, 0, lacks[0])] if lacks else []
+    return tasks
 
 
 def write_solved(path: Path, last: dict[str, int]) -> None:
