@@ -122,9 +122,8 @@ def test_the_budget_is_spent_and_not_exceeded(snakemake, tmp_path):
     assert list(study.rounds()) == [32, 64, 128, 256]
 
 
-@pytest.mark.parametrize(
-    "source", ["return 3.0", pytest.param("raise ValueError('no')", marks=pytest.mark.full)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("source", ["return 3.0", "raise ValueError('no')"])
 def test_what_cannot_be_reached_ends_after_the_first_round(snakemake, tmp_path, source):
     study = Study(tmp_path, width=0.01, budget=10**6)
     text = (tmp_path / "m.py").read_text()
@@ -137,6 +136,7 @@ def test_what_cannot_be_reached_ends_after_the_first_round(snakemake, tmp_path, 
     assert "Nothing to be done" in snakemake(study=study.tree).text
 
 
+@pytest.mark.full
 def test_samples_that_are_run_again_are_measured_again(snakemake, tmp_path):
     study = Study(tmp_path, width=0.35, budget=160)
     assert snakemake(*TABLE, study=study.tree).code == 0

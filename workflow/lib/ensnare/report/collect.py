@@ -295,7 +295,7 @@ def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
     }
     if attributes["git"]:
         shown["git"] = attributes["git"]
-    if attributes["adopted"]:
+    if attributes.get("adopted"):
         shown["adopted"] = "; ".join(
             f"{note['samples']} samples that ran an older version of the study, declared valid by "
             f"{note['who']} on {note['when']}"
