@@ -16,21 +16,38 @@ rule write_study:
         "../../scripts/write_study.py"
 
 
-# One job; its pool of workers runs the solves of all cases. The name of the output says what is
-# solved, and to which tolerance, so its input need not be newer or older than it: `ancient`.
-rule solve_parareal:
-    input:
-        study=ancient(paths.study),
-    output:
-        paths.solved(solved_digest(study)),
-    log:
-        paths.log("solve_parareal"),
-    conda:
-        "../envs/ensnare.yaml"
-    threads: evaluate_threads()
-    shell:
-        '"$ENSNARE_PYTHON" -m ensnare solve-parareal {input.study:q} {output:q}'
-        " --threads {threads} --log {log:q}"
+if study.config.parareal.driver == "pool":
+    # as if each slice of each case were solved once: how often is known at the end
+    pool_needs = JobNeeds(
+        study.config.resources,
+        len(case_table(study)) * study.config.parareal.slices,
+    )
+
+    # One job; its pool of workers runs the solves of all cases. The name of the output says what is
+    # solved, and to which tolerance, so its input need not be newer or older than it: `ancient`.
+    rule solve_parareal:
+        input:
+            study=ancient(paths.study),
+        output:
+            paths.solved(solved_digest(study)),
+        log:
+            paths.log("solve_parareal"),
+        conda:
+            "../envs/ensnare.yaml"
+        threads: pool_needs.threads(evaluate_threads())
+        resources:
+            **{
+                name: job_resource(
+                    name,
+                    lambda wildcards, threads, attempt: pool_needs.resources(
+                        threads, 1
+                    ),
+                )
+                for name in stated_names(study)
+            },
+        shell:
+            '"$ENSNARE_PYTHON" -m ensnare solve-parareal {input.study:q} {output:q}'
+            " --threads {threads} --log {log:q}"
 
 
 rule gather_parareal:

@@ -249,10 +249,10 @@ def _paths(path: Path) -> StudyPaths:
 
 
 def _study(path: Path) -> LoadedStudy:
-    """Read a study file, or the study of a directory of results, `results/<study>`."""
-    if not path.is_dir():
-        return load_study(path)
-    return results_of(path)[0]
+    """Read a study of samples: a study file, or the one of a directory of results."""
+    study = results_of(path)[0] if path.is_dir() else load_study(path)
+    study.config.model  # noqa: B018  # other studies have none
+    return study
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
