@@ -3,7 +3,12 @@ import sys
 from pathlib import Path
 
 try:
-    from ensnare.batches import batch_resources, design_content, plan_batches
+    from ensnare.batches import (
+        batch_resources,
+        case_table,
+        design_content,
+        plan_batches,
+    )
     from ensnare.config import accepts_rerun, study_from_snakemake
     from ensnare.config.analyses import wanted_tables
     from ensnare.errors import EnsnareError
@@ -102,17 +107,21 @@ def batch_threads(wildcards):
     return job_needs[wildcards.key].threads(evaluate_threads())
 
 
-def batch_needs(wildcards, threads, attempt):
-    """Return what the study states that the job of a batch needs."""
-    grown = growth(paths.jobs(wildcards.key), attempt)
-    return job_needs[wildcards.key].resources(threads, grown)
+def batch_resource(name):
+    """Return how much the job of a batch needs: what the study states, or else the profile."""
+    return job_resource(
+        name,
+        lambda wildcards, threads, attempt: job_needs[wildcards.key].resources(
+            threads, growth(paths.jobs(wildcards.key), attempt)
+        ),
+    )
 
 
-def job_resource(name, needs):
-    """Return how much a job needs: what the study states, by `needs`, or else the profile."""
+def job_resource(name, stated_of):
+    """Return how much a job needs: what the study states, or else the profile."""
 
     def amount(wildcards, input, threads, attempt, rulename, async_run):
-        stated = needs(wildcards, threads, attempt)
+        stated = stated_of(wildcards, threads, attempt)
         if name in stated:
             return stated[name]
         # of what only some cases state, the others take what the profile says

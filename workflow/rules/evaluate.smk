@@ -13,7 +13,7 @@ rule evaluate:
     # a local run uses all its cores for one batch after the other; --set-threads for others
     threads: batch_threads
     resources:
-        **{name: job_resource(name, batch_needs) for name in stated_names(study)},
+        **{name: batch_resource(name) for name in stated_names(study)},
         attempt=lambda wildcards, attempt: attempt,
     shell:
         '"$ENSNARE_PYTHON" -m ensnare evaluate-batch {input.study:q} {wildcards.key}'

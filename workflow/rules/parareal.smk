@@ -17,6 +17,11 @@ rule write_study:
 
 
 if study.config.parareal.driver == "pool":
+    # as if each slice of each case were solved once: how often is known at the end
+    pool_needs = JobNeeds(
+        study.config.resources,
+        len(case_table(study)) * study.config.parareal.slices,
+    )
 
     # One job; its pool of workers runs the solves of all cases. The name of the output says what is
     # solved, and to which tolerance, so its input need not be newer or older than it: `ancient`.
@@ -29,7 +34,17 @@ if study.config.parareal.driver == "pool":
             paths.log("solve_parareal"),
         conda:
             "../envs/ensnare.yaml"
-        threads: evaluate_threads()
+        threads: pool_needs.threads(evaluate_threads())
+        resources:
+            **{
+                name: job_resource(
+                    name,
+                    lambda wildcards, threads, attempt: pool_needs.resources(
+                        threads, 1
+                    ),
+                )
+                for name in stated_names(study)
+            },
         shell:
             '"$ENSNARE_PYTHON" -m ensnare solve-parareal {input.study:q} {output:q}'
             " --threads {threads} --log {log:q}"

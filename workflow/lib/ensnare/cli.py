@@ -247,11 +247,10 @@ def _paths(path: Path) -> StudyPaths:
 
 
 def _study(path: Path) -> LoadedStudy:
-    """Read a study, of which its file or its directory of results, `results/<study>`, is given."""
-    if path.is_dir():
-        return results_of(path)[0]
-    study = load_study(path)
-    return as_it_stands(study, StudyPaths.of(study.config.study))
+    """Read a study of samples: a study file, or the one of a directory of results."""
+    study = results_of(path)[0] if path.is_dir() else load_study(path)
+    study.config.model  # noqa: B018  # other studies have none
+    return as_it_stands(study, _paths(path))
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:

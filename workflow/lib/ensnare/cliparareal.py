@@ -100,12 +100,13 @@ def _end_case(options: argparse.Namespace) -> int:
 
 def _job(options: argparse.Namespace, name: str, do: Callable[[Job], None]) -> int:
     """Do a job of a case, unless another one does it."""
+    from ensnare.parareal.pooled import side_by_side
     from ensnare.parareal.problem import problem_of
     from ensnare.parareal.ruled import Job
 
     study = read_resolved(options.study)
     problem = problem_of(study, StudyPaths(options.study.parent), options.key)
-    workers = max(1, options.threads // study.config.resources_of(problem.case.case).cores)
+    workers = side_by_side(study.config.resources_of(problem.case.case), options.threads)
     with job_log(options.log) as say:
         job = Job(problem, name, workers, options.attempt, say)
         if (code := _guard(job.owner)) is not None:

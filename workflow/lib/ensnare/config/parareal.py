@@ -245,6 +245,11 @@ def check_parareal(study: Study) -> None:
                 f"input '{item.name}' is uncertain; a parareal study takes constants (value) and "
                 "the factors of a sweep"
             )
+    if study.overrides and parareal.driver == "pool":
+        raise ValueError(
+            "overrides: the driver pool runs all cases in one job; state what any of them needs in "
+            "resources, or take the driver rules"
+        )
     _check_expressions(study, parareal)
 
 

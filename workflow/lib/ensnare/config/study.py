@@ -218,8 +218,8 @@ class Study(Strict):
         """
         if self.wrapped is None:
             raise ConfigError(
-                f"study {self.study}: it has no samples, since it is a parareal study; see "
-                "results/<study>/parareal.csv and archive.h5 after snakemake"
+                f"study {self.study}: a parareal study has no samples; after snakemake its "
+                f"results are in results/{self.study}: parareal.csv, archive.h5"
             )
         return self.wrapped
 

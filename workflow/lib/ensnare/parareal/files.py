@@ -9,7 +9,6 @@ The states of iteration k have the dataset `y`, shape (slices + 1, m), the datas
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,11 +135,14 @@ def read_maxdif(path: Path) -> float:
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether there is a file that HDF5 can open; a power loss may leave another."""
-    with contextlib.suppress(OSError):
-        if path.stat().st_size:
-            return bool(h5py.is_hdf5(path))
-    return False
+    """Return whether there is a file, and HDF5 can open it; of a damaged one the work is redone."""
+    if not path.exists():
+        return False
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return "data" in file or "y" in file
+    except OSError:
+        return False
 
 
 def _unreadable(path: Path, error: Exception) -> ArchiveError:

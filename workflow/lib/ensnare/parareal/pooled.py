@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensnare.config import LoadedStudy
+from ensnare.config.resources import Resources
 from ensnare.errors import BatchError, EnsnareError
+from ensnare.launcher import job_cores
 from ensnare.owner import Owner
 from ensnare.parareal.files import is_whole, read_iterate
 from ensnare.parareal.iteration import (
@@ -141,7 +143,7 @@ class Round:
 
 
 def solve_all(
-    study: LoadedStudy, paths: StudyPaths, workers: int, say: Callable[[str], None]
+    study: LoadedStudy, paths: StudyPaths, cores: int, say: Callable[[str], None]
 ) -> dict[str, int]:
     """Iterate every case of a study until it converged, or is exact.
 
@@ -151,8 +153,8 @@ def solve_all(
         The study.
     paths : StudyPaths
         Its files; what is on record is not run again.
-    workers : int
-        Solves at a time.
+    cores : int
+        Cores to use.
     say : callable
         Receives lines of progress.
 
@@ -172,7 +174,7 @@ def solve_all(
     for problem in cases:
         problem.make_ready()
     with Owner(paths.parareal_owner, say) as owner:
-        driver = Driver(workers, owner, say)
+        driver = Driver(side_by_side(study.config.resources, cores), owner, say)
         last = driver.iterate(cases)
         if cases[0].parareal.serial:
             driver.serial(cases)
@@ -180,6 +182,13 @@ def solve_all(
         problem.coarse.finish()
         problem.fine.finish()
     return last
+
+
+def side_by_side(needs: Resources, cores: int) -> int:
+    """Return how many solves that need so much run at a time."""
+    if needs.ranks is None:
+        return max(1, cores // needs.cores)
+    return job_cores(cores).side_by_side(needs.cores)
 
 
 @dataclass

@@ -123,8 +123,8 @@ def plot_iterations(
             axes.text(i + 0.5, j + 0.5, text, ha="center", va="center", color=color)
     for ticks, levels, place in ((axes.set_xticks, columns, 0), (axes.set_yticks, rows, 1)):
         every = -(-len(levels.names) // MOST_TICKS)
-        at, names = order[place] + 0.5, plain_names(levels.names, 16)
-        ticks(at[::every], names[::every])
+        names = plain_names([levels.names[k] for k in np.argsort(order[place])], 16)
+        ticks(np.arange(len(names))[::every] + 0.5, names[::every])
     axes.set(xlabel=plain(x_label), ylabel=plain(y_label))
     bar = figure.colorbar(drawn, ax=axes, pad=0.02, aspect=25)
     bar.ax.yaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -217,15 +217,18 @@ def plot_iterates(
     name, truth = next(iter(against.items()))
     norm = Normalize(0.5, last + 0.5)
     colors = matplotlib.colormaps[MAP]
+    is_wrong = False
     for k, curve in curves.items():
         upper.plot(time, curve[:, 0], color=colors(norm(k)), lw=0.9)
         error = np.abs(curve - truth).max(axis=1)
+        is_wrong |= bool(error.any())
         lower.plot(time, np.where(error > 0, error, np.nan), color=colors(norm(k)), lw=0.8)
     for k, (label, curve) in enumerate(truths.items()):
         style = {"color": ("black", FAILED)[k % 2], "ls": ("--", ":")[k % 2], "lw": 1.4}
         upper.plot(time, curve[:, 0], label=label, **style)
     hidden = _frame(upper, truth[:, 0], curves)
-    lower.set_yscale("log")
+    if is_wrong:
+        lower.set_yscale("log")
     label_axis(upper, "y", components[0], n_ticks=6)
     label_axis(lower, "y", f"error against {name}", n_ticks=6)
     label_axis(lower, "x", time_label)
