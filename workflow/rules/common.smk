@@ -15,9 +15,7 @@ try:
     from ensnare.figurenames import figure_names
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
-    from ensnare.loops import follow
     from ensnare.parareal.cases import plan_cases, solved_digest
-    from ensnare.parareal.schedule import CaseLoop, block_of, blocks, end_digest
     from ensnare.paths import StudyPaths
     from ensnare.resolved import resolved_tree, with_settled_size
     from ensnare.rounds import Growth, grows, largest
@@ -181,79 +179,6 @@ def needs_of_jobs(sizes):
     return found
 
 
-def steps_of(name, loop):
-    """Return the steps of a loop that are on record, each with what was measured in it.
-
-    Snakemake takes the step that is missing, by the checkpoint of that name, and asks again.
-    """
-
-    def find(step):
-        taken = getattr(checkpoints, name).get(**step.wildcards)
-        return Path(taken.output[0])
-
-    return in_one_line(follow, loop, find).done
-
-
-def rounds_so_far():
-    """Return the rounds of a design that grows by itself, each with what was measured in it."""
-    return steps_of("measure_round", doubling) if doubling else []
-
-
-def files_of_rounds(wildcards):
-    """Return what was measured in the rounds of a study."""
-    return [paths.round(item.key) for item, _ in rounds_so_far()]
-
-
-def files_to_gather(wildcards):
-    """Return the batch files of a study: of the last round of a design that grows by itself."""
-    if not doubling:
-        return batch_files
-    last, _ = rounds_so_far()[-1]
-    return [paths.batch(batch.key) for batch in last.batches]
-
-
-def files_of_round(wildcards):
-    """Return the batch files of a round."""
-    found = next(item for item in doubling.rounds if item.key == wildcards.key)
-    return [paths.batch(batch.key) for batch in found.batches]
-
-
-def needs_of_slices(wildcards):
-    """Return what the job of some fine solves of a case needs."""
-    case = next(case for case in plan_cases(study) if case.key == wildcards.key)
-    block = block_of(study, int(wildcards.iteration), int(wildcards.last))
-    return JobNeeds(study.config.resources_of(case.case), len(block))
-
-
-def slices_threads(wildcards):
-    """Return the cores of the job of some fine solves: no more than they can use."""
-    return needs_of_slices(wildcards).threads(evaluate_threads())
-
-
-def slices_stated(wildcards, threads, attempt):
-    """Return what the study states that the job of some fine solves needs, more when it died."""
-    return needs_of_slices(wildcards).resources(threads, attempt)
-
-
-def states_before(wildcards):
-    """Return the states that an iteration begins with."""
-    number = int(wildcards.iteration)
-    return [paths.iterate(wildcards.key, number - 1)] if number else []
-
-
-def fine_solves(wildcards):
-    """Return the files that stand for the fine solves of an iteration."""
-    number = int(wildcards.iteration)
-    found = blocks(study, number) if number else []
-    return [paths.fine_solve(wildcards.key, number, block[-1]) for block in found]
-
-
-def last_states(wildcards):
-    """Return the states that a case ends with."""
-    last, _ = steps_of("update_states", CaseLoop(study, wildcards.key))[-1]
-    return paths.iterate(last.key, last.number)
-
-
 study = load()
 paths = StudyPaths.of(study.config.study)
 study = cut(study)
@@ -264,6 +189,9 @@ present = study
 if doubling:  # the size that is evaluated now, or was the last
     present, batches = in_one_line(doubling.present, paths)
 batch_files = [paths.batch(batch.key) for batch in batches]
+# of a parareal study, what a solve of each case needs
+cases = in_one_line(plan_cases, study) if study.config.parareal else []
+solve_needs = {case.key: study.config.resources_of(case.case) for case in cases}
 tables = wanted_tables(study.config.analyses, study.config.design)
 analysis_tables = [paths.table(name) for name in tables]
 

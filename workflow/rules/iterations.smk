@@ -56,6 +56,7 @@ rule end_case:
     conda:
         "../envs/ensnare.yaml"
     resources:
+        **{name: job_resource(name, serial_stated) for name in stated_names(study)},
         attempt=lambda wildcards, attempt: attempt,
     shell:
         '"$ENSNARE_PYTHON" -m ensnare end-case {input.study:q} {wildcards.key} {output:q}'
@@ -64,7 +65,7 @@ rule end_case:
 
 rule solve_parareal:
     input:
-        [paths.case_end(case.key, end_digest(study)) for case in plan_cases(study)],
+        [paths.case_end(key, end_digest(study)) for key in solve_needs],
     output:
         paths.solved(solved_digest(study)),
     log:
