@@ -172,6 +172,23 @@ def test_after_a_kill_in_the_middle_of_a_round_no_sample_runs_twice(snakemake, t
     assert study.rounds() == pytest.approx(study.widths())
 
 
+@pytest.mark.full
+def test_a_run_that_ended_before_a_round_was_measured_goes_on(snakemake, tmp_path):
+    study = Study(tmp_path, width=0.9, budget=20000)
+    assert snakemake(*TABLE, study=study.tree).code == 0
+    before = study.rounds()
+    study.tree["design"]["until"]["width"] = 0.9 * min(before.values())
+    parts = snakemake("-n", study=study.tree).text
+    batches = set(re.findall(r"output: (results/ishigami/batches/\S+\.h5)", parts))
+    assert batches
+    stopped = snakemake("--cores", 2, "results/ishigami/study.json", *batches, study=study.tree)
+    assert stopped.code == 0, stopped.text
+    done = snakemake(study=study.tree)
+    assert done.code == 0, done.text
+    assert len(study.rounds()) > len(before)
+    assert study.runs() == 5 * max(study.rounds())
+
+
 MODULE = """
 configfile: "mine.yaml"
 

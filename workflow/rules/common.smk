@@ -155,8 +155,9 @@ def targets():
     whole = [paths.archive, paths.pickle, *figures, paths.report]
     if study.config.parareal:
         return [paths.solved(solved_digest(study)), paths.table("parareal"), *whole]
-    # Snakemake does not miss a batch file while the archive made of it is there
-    return [*batch_files, paths.table("samples"), *analysis_tables, *whole]
+    # Snakemake does not miss a batch file, or a round, while the archive made of it is there
+    tables_of_study = [paths.table("samples"), *analysis_tables]
+    return [*batch_files, *measured, *tables_of_study, *whole]
 
 
 def cut(study):
@@ -185,9 +186,10 @@ study = cut(study)
 doubling = in_one_line(Growth, study) if grows(study) else None
 batches = [] if study.config.parareal else in_one_line(plan_batches, study)
 job_needs = needs_of_jobs(doubling.sizes() if doubling else [(study, batches)])
-present = study
-if doubling:  # the size that is evaluated now, or was the last
-    present, batches = in_one_line(doubling.present, paths)
+present, measured = study, []
+if doubling:  # the round that is evaluated now, or was the last
+    newest = in_one_line(doubling.present, paths)
+    present, batches, measured = newest.study, newest.batches, [paths.round(newest.key)]
 batch_files = [paths.batch(batch.key) for batch in batches]
 # of a parareal study, what a solve of each case needs
 cases = in_one_line(plan_cases, study) if study.config.parareal else []

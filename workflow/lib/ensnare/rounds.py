@@ -100,11 +100,10 @@ class Growth:
 
         return follow(self, find)
 
-    def present(self, paths: StudyPaths) -> tuple[LoadedStudy, list[Batch]]:
-        """Return the study at the size that is evaluated now or was the last, and its batches."""
+    def present(self, paths: StudyPaths) -> Round:
+        """Return the round that is evaluated now, or was the last."""
         found = self.on_record(paths)
-        item = found.missing or found.done[-1][0]
-        return item.study, item.batches
+        return found.missing or found.done[-1][0]
 
     def sizes(self) -> list[tuple[LoadedStudy, list[Batch]]]:
         """Return each size that the design may come to, with its batches."""
@@ -187,7 +186,7 @@ def as_it_stands(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
     paths : StudyPaths
         Its files, which tell how far it is.
     """
-    return Growth(study).present(paths)[0] if grows(study) else study
+    return Growth(study).present(paths).study if grows(study) else study
 
 
 def measured_rounds(study: LoadedStudy, paths: StudyPaths) -> list[dict[str, Any]]:
