@@ -26,6 +26,7 @@ from waiting import lines_of, wait_until
 from ensnare.errors import EnsnareError
 from ensnare.owner import Owner
 from ensnare.parareal.iteration import fine_solve_count
+from ensnare.parareal.pooled import solve_all
 from ensnare.parareal.progress import account_line, parareal_status
 from ensnare.parareal.results import collect_cases
 from ensnare.resolved import resolved_tree, write_resolved
@@ -314,3 +315,18 @@ def test_results_of_cases_that_are_not_solved_are_refused_in_one_line(tmp_path):
         del file.attrs["elapsed_s"]
     with pytest.raises(EnsnareError, match=rf"{path.name}: .*; remove it .* run snakemake again"):
         collect_cases(load(tree, tmp_path), results_paths(tmp_path))
+
+
+def test_a_retry_of_the_job_does_not_repeat_a_solve_that_failed(tmp_path):
+    log, fixed = tmp_path / "log", tmp_path / "fixed"
+    hook = f"[ -e {fixed} ] || case ${{t0}} in 0) false;; esac"
+    study = load(coded_tree(log, tmp_path, hook=hook), tmp_path)
+    paths, said = results_paths(tmp_path), []
+    for attempt in (1, 2, 3):
+        with pytest.raises(EnsnareError) as caught:
+            solve_all(study, paths, 2, said.append, attempt)
+        assert "failed: step 1 ended with exit code 3" in str(caught.value)
+        assert starts(log) == 14
+    fixed.touch()
+    last = solve_all(study, paths, 2, said.append, 1)  # another call of Snakemake
+    assert starts(log) == 2 + sum(fine_solve_count(k, 7) for k in last.values())

@@ -113,6 +113,7 @@ def _parser() -> _Parser:
     solve.add_argument("output", type=Path, help="file that says that all are solved")
     solve.add_argument("--log", type=Path, default="/dev/stdout", help="file for lines of progress")
     solve.add_argument("--threads", type=int, default=1, help="cores to use")
+    solve.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
     solve.set_defaults(run=_solve_parareal)
     return parser
 
@@ -281,7 +282,7 @@ def _solve_parareal(options: argparse.Namespace) -> int:
     if (code := stand_guard(lambda child: beat_for(paths.parareal_owner, child))) is not None:
         return code
     with _told(options.log) as say:
-        write_solved(options.output, solve_all(study, paths, options.threads, say))
+        write_solved(options.output, solve_all(study, paths, options.threads, say, options.attempt))
     return 0
 
 

@@ -89,6 +89,10 @@ class Task:
                         solve_serial(self.problem, i, attempt)
 
 
+class FailedSolveError(BatchError):
+    """A solve failed in spite of the retries of the study."""
+
+
 class Round:
     """Tasks that need nothing of each other, as work for the pool; see `ensnare.worker.Work`."""
 
@@ -142,7 +146,7 @@ class Round:
 
 
 def solve_all(
-    study: LoadedStudy, paths: StudyPaths, cores: int, say: Callable[[str], None]
+    study: LoadedStudy, paths: StudyPaths, cores: int, say: Callable[[str], None], attempt: int = 1
 ) -> dict[str, int]:
     """Iterate every case of a study until it converged, or is exact.
 
@@ -156,6 +160,9 @@ def solve_all(
         Cores to use.
     say : callable
         Receives lines of progress.
+    attempt : int
+        Which job of this call of Snakemake it is. The retries of a profile are for jobs that die:
+        after a solve failed, in spite of the retries of the study, the next one only says so again.
 
     Returns
     -------
@@ -173,10 +180,19 @@ def solve_all(
     for problem in cases:
         problem.make_ready()
     with Owner(paths.parareal_owner, say) as owner:
+        failed = paths.parareal_failure
+        if attempt > 1 and failed.exists():
+            raise BatchError(failed.read_text().strip())
+        failed.unlink(missing_ok=True)
         driver = _Driver(_side_by_side(study, cores), owner, say)
-        last = driver.iterate(cases)
-        if cases[0].parareal.serial:
-            driver.serial(cases)
+        try:
+            last = driver.iterate(cases)
+            if cases[0].parareal.serial:
+                driver.serial(cases)
+        except FailedSolveError as error:
+            line = f"{error}\n"
+            write_whole(failed, lambda part: part.write_text(line))
+            raise
     for problem in cases:
         problem.coarse.finish()
         problem.fine.finish()
@@ -246,7 +262,7 @@ class _Driver:
 
         Raises
         ------
-        BatchError
+        FailedSolveError
             If one fails; the others are done first.
         """
         if not tasks:
@@ -256,7 +272,7 @@ class _Driver:
         lines = work.failures()
         if lines:
             more = f" ({len(lines) - 1} more solves failed)" if len(lines) > 1 else ""
-            raise BatchError(lines[0] + more)
+            raise FailedSolveError(lines[0] + more)
 
     def _tick(self) -> None:
         if not self.owner.beat():

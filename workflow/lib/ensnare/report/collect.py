@@ -275,7 +275,7 @@ def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
     Parameters
     ----------
     attributes : mapping
-        Those of the archive: seed, host, versions, git.
+        Those of the archive: seed, host, versions, git, and who adopted older samples.
     """
     versions = ", ".join(f"{name} {version}" for name, version in attributes["versions"].items())
     shown: dict[str, object] = {
@@ -285,7 +285,7 @@ def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
     }
     if attributes["git"]:
         shown["git"] = attributes["git"]
-    if attributes["adopted"]:
+    if attributes.get("adopted"):
         shown["adopted"] = "; ".join(
             f"{note['samples']} samples that ran an older version of the study, declared valid by "
             f"{note['who']} on {note['when']}"
