@@ -64,6 +64,8 @@ rule gather_parareal:
     localrule: stays_here("gather_parareal")
     conda:
         "../envs/ensnare.yaml"
+    params:
+        exact=in_one_line(exact_identity, study),
     script:
         "../../scripts/gather_parareal.py"
 

@@ -29,7 +29,7 @@ from ensnare.parareal.iteration import (
     update,
 )
 from ensnare.parareal.problem import Problem, problems
-from ensnare.parareal.solves import failure_line, serial_solve, solve_fine, solve_serial
+from ensnare.parareal.solves import failure_line, missing_serial, solve_fine, solve_serial
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.pool import Pool
 from ensnare.status import Status
@@ -52,7 +52,7 @@ class Task:
     iteration : int
         The iteration.
     i : int
-        The slice of a fine solve; the first one of the serial solution that lacks.
+        The slice of a fine solve, from 0.
     since : float, optional
         When the iteration began, if that can tell how long it took.
     """
@@ -68,10 +68,21 @@ class Task:
         """Whether its file is there."""
         key, paths = self.problem.key, self.problem.paths
         if self.kind == _SERIAL:
-            return is_whole(serial_solve(self.problem, self.problem.slices - 1))
+            return not missing_serial(self.problem)
         if self.kind == _FINE:
             return is_whole(paths.fine_solve(key, self.iteration, self.i))
         return is_whole(paths.iterate(key, self.iteration))
+
+    @property
+    def place(self) -> tuple[str, int, int | None]:
+        """Which solve is under way: its kind, iteration and slice, as far as that is known."""
+        match self.kind:
+            case "fine":
+                return _FINE, self.iteration, self.i
+            case "serial":
+                return _FINE, 0, missing_serial(self.problem)[0]
+            case _:
+                return "coarse", self.iteration, None
 
     def run(self, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Do it; solves that follow each other have a time limit each."""
@@ -83,10 +94,9 @@ class Task:
             case "fine":
                 solve_fine(self.problem, self.iteration, self.i, attempt)
             case _:
-                for i in range(self.i, self.problem.slices):
-                    if not is_whole(serial_solve(self.problem, i)):
-                        restart_clock()
-                        solve_serial(self.problem, i, attempt)
+                for i in missing_serial(self.problem):
+                    restart_clock()
+                    solve_serial(self.problem, i, attempt)
 
 
 class FailedSolveError(BatchError):
@@ -123,9 +133,7 @@ class Round:
             text = (
                 f"{status.label}: it passed the limit of {found.problem.study.config.timeout:g} s"
             )
-        kind = _FINE if found.kind in (_FINE, _SERIAL) else "coarse"
-        iteration = 0 if found.kind == _SERIAL else found.iteration
-        self._fail(failure_line(found.problem, (kind, iteration, found.i), text))
+        self._fail(failure_line(found.problem, found.place, text))
         return True
 
     def _fail(self, line: str) -> None:
@@ -249,10 +257,7 @@ class _Driver:
 
     def serial(self, cases: Sequence[Problem]) -> None:
         """Run what the serial solutions lack."""
-        tasks = []
-        for problem in cases:
-            lacks = [i for i in range(problem.slices) if not is_whole(serial_solve(problem, i))]
-            tasks += [Task(problem, _SERIAL, 0, lacks[0])] if lacks else []
+        tasks = [Task(problem, _SERIAL, 0) for problem in cases if missing_serial(problem)]
         if tasks:
             self.say(f"serial solution: {len(tasks)} cases")
         self.round(tasks)
