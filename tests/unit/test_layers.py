@@ -17,11 +17,11 @@ templates jinjatemplates outputs environment process launcher inputfiles kept mo
 samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
 resolved sizing designfile planned adoption gather archive samplestable results selection amend
-standing announce check single locate elsewhere clusterjobs
+standing announce unused check single locate elsewhere clusterjobs
 parareal
 statistics sensitivity correlation morris
 analysis figurenames plots report figures pararealfigures pararealreport deliver scripting clistudy
-cli
+cliparareal cli
 __main__
 """
 ORDER = LAYERS.split()

@@ -74,6 +74,14 @@ BAD = {
         {"study__inputs": [{"name": "x", "distribution": {"Normal": {"mu": 0, "sigma": 1}}}]},
         "input 'x' is uncertain; a parareal study takes constants (value) and the factors of a "
         "sweep"),
+    "an end by shares of failures": ({"study__on_failure": {"stop_after": "5 %"}},
+        "on_failure.stop_after: a parareal study ends with the first solve that fails; remove it"),
+    "a size of batches": ({"study__batch": {"size": 4}},
+        "batch: a parareal study has no batches; found a size; remove it"),
+    "a range of an output": (
+        {"state": {"q": 1}, "fine": {"model": {**CODE, "outputs": [
+            {"name": "q", "regex": "(.*)", "range": [0, 1]}]}}},
+        "parareal: fine.model.outputs: 'q' has a range, which nothing judges; remove it"),
     "needs of one case in one job": (
         {"study__overrides": [{"when": {"zeta": 0.5}, "resources": {"threads": 2}}]},
         "overrides: the driver pool runs all cases in one job; state what any of them needs in "

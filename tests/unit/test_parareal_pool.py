@@ -26,6 +26,7 @@ from waiting import lines_of, wait_until
 from ensnare.errors import EnsnareError
 from ensnare.owner import Owner
 from ensnare.parareal.iteration import fine_solve_count
+from ensnare.parareal.pooled import solve_all
 from ensnare.parareal.progress import account_line, parareal_status
 from ensnare.parareal.results import collect_cases
 from ensnare.resolved import resolved_tree, write_resolved
@@ -132,7 +133,7 @@ BAD_SLOPES = {
     "raising": (BAD, "the coarse solve of slice 1 ... error: ArithmeticError: no slope here"),
     "short": (SHORT, "error: ValueError: rhs returned the shape (1,); expected (2,)"),
     "huge": (NOWHERE, "the state is not finite at t = 15"),
-    "dying": (DYING, "the coarse solve ... killed: its process ended with exit code 7"),
+    "dying": (DYING, "a coarse solve of iteration 0: killed: its process ended with exit code 7"),
 }
 
 
@@ -314,3 +315,53 @@ def test_results_of_cases_that_are_not_solved_are_refused_in_one_line(tmp_path):
         del file.attrs["elapsed_s"]
     with pytest.raises(EnsnareError, match=rf"{path.name}: .*; remove it .* run snakemake again"):
         collect_cases(load(tree, tmp_path), results_paths(tmp_path))
+
+
+def test_a_retry_of_the_job_does_not_repeat_a_solve_that_failed(tmp_path):
+    log, fixed = tmp_path / "log", tmp_path / "fixed"
+    hook = f"[ -e {fixed} ] || case ${{t0}} in 0) false;; esac"
+    study = load(coded_tree(log, tmp_path, hook=hook), tmp_path)
+    paths, said = results_paths(tmp_path), []
+    for attempt in (1, 2, 3):
+        with pytest.raises(EnsnareError) as caught:
+            solve_all(study, paths, 2, said.append, attempt)
+        assert "failed: step 1 ended with exit code 3" in str(caught.value)
+        assert starts(log) == 14
+    fixed.touch()
+    last = solve_all(study, paths, 2, said.append, 1)  # another call of Snakemake
+    assert starts(log) == 2 + sum(fine_solve_count(k, 7) for k in last.values())
+
+
+def test_a_code_that_can_resume_goes_on_where_its_job_was_killed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path / "log"
+    tree = coded_tree(
+        log, tmp_path, hook=f"case ${{t0}} in 0) echo begun >> {log}; sleep 60;; esac"
+    )
+    model = tree["parareal"]["fine"]["model"]
+    model["resume"] = [["sh", "-c", f"echo resumed >> {log}; HOOK= sh fine.sh"]]
+    tree["sweep"]["zeta"] = [0.5]
+    job = start_job(tree, tmp_path)
+    wait_until(lambda: "begun" in lines_of(log), "the first slice")
+    kill_group(job)
+    assert start_job(tree, tmp_path).wait() == 0
+    assert lines_of(log).count("begun") == lines_of(log).count("resumed") == 1
+
+
+def test_a_serial_solve_that_kills_its_worker_is_named(tmp_path):
+    (tmp_path / "slope.py").write_text(
+        "import os\nfrom pathlib import Path\n"
+        "def f(t, y):\n"
+        f"    if t == 6 and Path({str(tmp_path / 'on')!r}).exists(): os._exit(7)\n"
+        "    return -y\n"
+    )
+    tree = parareal_tree(
+        points=6, rhs={"call": "slope.py:f"}, tolerance=10, fine={"method": "euler", "steps": 4}
+    )
+    del tree["sweep"]
+    assert solve(tree, tmp_path) == [1]
+    (tmp_path / "on").touch()
+    tree["parareal"]["serial"] = True
+    assert "the fine solve of slice 3 (t = 6 to 9) of the serial solution: killed" in failure_of(
+        tree, tmp_path
+    )

@@ -15,7 +15,7 @@ try:
     from ensnare.figurenames import figure_names
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
-    from ensnare.parareal.cases import plan_cases, solved_digest
+    from ensnare.parareal.cases import exact_identity, plan_cases, solved_digest
     from ensnare.paths import StudyPaths
     from ensnare.resolved import resolved_tree, with_settled_size
     from ensnare.rounds import Growth, grows, largest

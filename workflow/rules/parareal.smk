@@ -45,9 +45,10 @@ if study.config.parareal.driver == "pool":
                 )
                 for name in stated_names(study)
             },
+            attempt=lambda wildcards, attempt: attempt,
         shell:
             '"$ENSNARE_PYTHON" -m ensnare solve-parareal {input.study:q} {output:q}'
-            " --threads {threads} --log {log:q}"
+            " --threads {threads} --attempt {resources.attempt} --log {log:q}"
 
 else:
 
@@ -67,6 +68,8 @@ rule gather_parareal:
     localrule: stays_here("gather_parareal")
     conda:
         "../envs/ensnare.yaml"
+    params:
+        exact=in_one_line(exact_identity, study),
     script:
         "../../scripts/gather_parareal.py"
 
@@ -89,11 +92,14 @@ rule compute_parareal:
         "../../scripts/compute_parareal.py"
 
 
-rule plot_parareal:
+# One job draws all figures and writes the page: the import of the plotting library costs more than
+# a figure.
+rule report_parareal:
     input:
         archive=paths.archive,
+        table=paths.table("parareal"),
     output:
-        [
+        figures=[
             report(
                 paths.figures / f"{name}.svg",
                 caption=f"../report/{name.kind}.rst",
@@ -102,23 +108,8 @@ rule plot_parareal:
             )
             for name in figure_names(study.config)
         ],
-        [paths.figures / f"{name}.png" for name in figure_names(study.config)],
-    log:
-        paths.log("plot_parareal"),
-    localrule: stays_here("plot_parareal")
-    conda:
-        "../envs/ensnare.yaml"
-    script:
-        "../../scripts/plot_parareal.py"
-
-
-rule report_parareal:
-    input:
-        archive=paths.archive,
-        table=paths.table("parareal"),
-        figures=[paths.figures / f"{name}.svg" for name in figure_names(study.config)],
-    output:
-        paths.report,
+        pixels=[paths.figures / f"{name}.png" for name in figure_names(study.config)],
+        report=paths.report,
     log:
         paths.log("report_parareal"),
     localrule: stays_here("report_parareal")

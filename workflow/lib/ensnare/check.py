@@ -26,6 +26,7 @@ from ensnare.model import CommandModel, compile_model
 from ensnare.provenance import package_versions
 from ensnare.samples import known_values, varying_names
 from ensnare.templates import Placeholder, Template, parse_template
+from ensnare.unused import derived_needs, refuse_unused
 
 
 def check_study(study: LoadedStudy) -> None:
@@ -183,33 +184,6 @@ def _shared_places(
                 f"{where}: found '{name}'; expected only factors and constants, which samples share"
             )
         yield where, templates
-
-
-def derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
-    """Return what the derived values in use need, and what these need."""
-    expressions = study.config.expressions
-    needs: set[str] = set()
-    for name in reversed(expressions):  # each stands after those it needs
-        if name in needs or name in set(used):
-            needs |= expressions[name].names
-    return needs
-
-
-def refuse_unused(study: LoadedStudy, used: set[str], why: str = "") -> None:
-    """Refuse values that nothing uses: mostly a name is misspelled where it should be used."""
-    config = study.config
-    if not why:
-        python = config.model.python
-        of_command = "is in no template, command or environment variable"
-        why = "is not a parameter of the function" if python else of_command
-    for kind, names in (
-        ("input", [item.name for item in config.inputs]),
-        ("derived value", list(config.derived)),
-        ("factor", list(config.factors)),
-    ):
-        for name in names:
-            if name not in used:
-                raise ConfigError(f"{kind} '{name}' {why}; use it or remove it")
 
 
 def _check_targets(study: LoadedStudy) -> None:

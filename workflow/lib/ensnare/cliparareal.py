@@ -67,7 +67,7 @@ def _solve_all(options: argparse.Namespace) -> int:
     if (code := _guard(paths.parareal_owner)) is not None:
         return code
     with job_log(options.log) as say:
-        write_solved(options.output, solve_all(study, paths, options.threads, say))
+        write_solved(options.output, solve_all(study, paths, options.threads, say, options.attempt))
     return 0
 
 

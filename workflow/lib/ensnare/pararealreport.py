@@ -10,7 +10,8 @@ import pandas as pd
 from ensnare.config.parareal import Function, Integrator, Propagator
 from ensnare.figurenames import FigureName, drawn_cases, figure_names
 from ensnare.parareal.archive import PararealResults
-from ensnare.report import ReportData, ReportFigure, ReportTable
+from ensnare.paths import write_whole
+from ensnare.report import ReportData, ReportFigure, ReportTable, render_report
 from ensnare.report.collect import provenance
 from ensnare.report.configuration import study_yaml
 from ensnare.report.tables import format_duration
@@ -33,6 +34,12 @@ _CAPTIONS = {
     "are slices gains nothing.",
 }
 _SPEEDUP_COLUMNS = ["speedup_bound", "speedup_measured", "speedup_wall"]
+
+
+def write_parareal_report(results: PararealResults, table: Path) -> None:
+    """Write the report of a parareal study, whose figures are drawn; see `parareal_report`."""
+    page = render_report(parareal_report(results, table))
+    write_whole(results.paths.report, lambda part: part.write_text(page, encoding="utf-8"))
 
 
 def parareal_report(results: PararealResults, table: Path) -> ReportData:

@@ -147,6 +147,11 @@ class StudyPaths:
         return self.parareal / "pool.owner"
 
     @property
+    def parareal_failure(self) -> Path:
+        """What ended the last job that solved a parareal study, if a solve failed."""
+        return self.parareal / "pool.failed"
+
+    @property
     def figures(self) -> Path:
         """The directory of figures."""
         return self.root / "figures"

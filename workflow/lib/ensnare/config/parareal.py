@@ -217,6 +217,10 @@ def _check_solver(parareal: Parareal, solver: Solver, where: str) -> None:
             raise ValueError(f"{where}.outputs: '{name}' is not in the state; expected {known}")
         if output.axis is not None and output.axis.is_read:
             raise ValueError(f"{where}.outputs: '{name}' reads an axis; leave it out")
+        if output.range is not None:
+            raise ValueError(
+                f"{where}.outputs: '{name}' has a range, which nothing judges; remove it"
+            )
 
 
 def check_parareal(study: Study) -> None:
@@ -245,6 +249,12 @@ def check_parareal(study: Study) -> None:
                 f"input '{item.name}' is uncertain; a parareal study takes constants (value) and "
                 "the factors of a sweep"
             )
+    if study.on_failure.stop_after is not None:
+        raise ValueError(
+            "on_failure.stop_after: a parareal study ends with the first failed solve; remove it"
+        )
+    if study.batch.size != "auto":
+        raise ValueError("batch: a parareal study has no batches; found a size; remove it")
     if study.overrides and parareal.driver == "pool":
         raise ValueError(
             "overrides: the driver pool runs all cases in one job; state what any of them needs in "

@@ -84,6 +84,23 @@ def solved_digest(study: LoadedStudy) -> str:
     return digest([keys, parareal.tolerance, parareal.serial])
 
 
+def exact_identity(study: LoadedStudy) -> str:
+    """Return the hash of the code of the exact solution; empty if there is none.
+
+    Raises
+    ------
+    ConfigError
+        If its file does not exist.
+    """
+    exact = parareal_of(study).exact
+    if exact is None:
+        return ""
+    try:
+        return source_digest(exact.call, study.directory, "parareal.exact.call")
+    except ConfigError as error:
+        raise ConfigError(f"{study.source}: {error}") from None
+
+
 def with_model(study: LoadedStudy, model: Model) -> LoadedStudy:
     """Return a study with a propagator's code as its model, to run that as samples are run."""
     return replace(study, config=study.config.model_copy(update={"wrapped": model}))

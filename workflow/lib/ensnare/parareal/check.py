@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ensnare.check import check_model, derived_needs, refuse_unused
+from ensnare.check import check_model
 from ensnare.config import LoadedStudy
 from ensnare.config.base import one_line
 from ensnare.config.parareal import Function, Solver
@@ -19,6 +19,7 @@ from ensnare.parareal.cases import parareal_of, with_model
 from ensnare.parareal.problem import Problem, problems
 from ensnare.parareal.propagators import IntegratorPropagator
 from ensnare.paths import StudyPaths
+from ensnare.unused import derived_needs, refuse_unused
 
 
 def check_parareal(study: LoadedStudy) -> int:

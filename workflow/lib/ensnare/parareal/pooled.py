@@ -20,6 +20,7 @@ from ensnare.config.resources import Resources
 from ensnare.errors import BatchError, EnsnareError
 from ensnare.launcher import job_cores
 from ensnare.owner import Owner
+from ensnare.parareal.attempts import FailedSolveError, failing_once
 from ensnare.parareal.files import is_whole, read_iterate
 from ensnare.parareal.iteration import (
     begin,
@@ -30,7 +31,7 @@ from ensnare.parareal.iteration import (
     update,
 )
 from ensnare.parareal.problem import Problem, problems
-from ensnare.parareal.solves import failure_line, serial_solve, solve_fine, solve_serial
+from ensnare.parareal.solves import failure_line, missing_serial, solve_fine, solve_serial
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.pool import Pool
 from ensnare.status import Status
@@ -53,7 +54,7 @@ class Task:
     iteration : int
         The iteration.
     i : int
-        The slice of a fine solve; the first one of the serial solution that lacks.
+        The slice of a fine solve, from 0.
     since : float, optional
         When the iteration began, if that can tell how long it took.
     """
@@ -69,10 +70,21 @@ class Task:
         """Whether its file is there."""
         key, paths = self.problem.key, self.problem.paths
         if self.kind == _SERIAL:
-            return is_whole(serial_solve(self.problem, self.problem.slices - 1))
+            return not missing_serial(self.problem)
         if self.kind == _FINE:
             return is_whole(paths.fine_solve(key, self.iteration, self.i))
         return is_whole(paths.iterate(key, self.iteration))
+
+    @property
+    def place(self) -> tuple[str, int, int | None]:
+        """Which solve is under way: its kind, iteration and slice, as far as that is known."""
+        match self.kind:
+            case "fine":
+                return _FINE, self.iteration, self.i
+            case "serial":
+                return _FINE, 0, missing_serial(self.problem)[0]
+            case _:
+                return "coarse", self.iteration, None
 
     def run(self, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Do it; solves that follow each other have a time limit each."""
@@ -84,10 +96,9 @@ class Task:
             case "fine":
                 solve_fine(self.problem, self.iteration, self.i, attempt)
             case _:
-                for i in range(self.i, self.problem.slices):
-                    if not is_whole(serial_solve(self.problem, i)):
-                        restart_clock()
-                        solve_serial(self.problem, i, attempt)
+                for i in missing_serial(self.problem):
+                    restart_clock()
+                    solve_serial(self.problem, i, attempt)
 
 
 class Round:
@@ -120,9 +131,7 @@ class Round:
             text = (
                 f"{status.label}: it passed the limit of {found.problem.study.config.timeout:g} s"
             )
-        kind = _FINE if found.kind in (_FINE, _SERIAL) else "coarse"
-        iteration = 0 if found.kind == _SERIAL else found.iteration
-        self._fail(failure_line(found.problem, (kind, iteration, found.i), text))
+        self._fail(failure_line(found.problem, found.place, text))
         return True
 
     def _fail(self, line: str) -> None:
@@ -143,7 +152,7 @@ class Round:
 
 
 def solve_all(
-    study: LoadedStudy, paths: StudyPaths, cores: int, say: Callable[[str], None]
+    study: LoadedStudy, paths: StudyPaths, cores: int, say: Callable[[str], None], attempt: int = 1
 ) -> dict[str, int]:
     """Iterate every case of a study until it converged, or is exact.
 
@@ -157,6 +166,9 @@ def solve_all(
         Cores to use.
     say : callable
         Receives lines of progress.
+    attempt : int
+        Which job of this call of Snakemake it is. The retries of a profile are for jobs that die:
+        after a solve failed, in spite of the retries of the study, the next one only says so again.
 
     Returns
     -------
@@ -175,9 +187,10 @@ def solve_all(
         problem.make_ready()
     with Owner(paths.parareal_owner, say) as owner:
         driver = Driver(side_by_side(study.config.resources, cores), owner, say)
-        last = driver.iterate(cases)
-        if cases[0].parareal.serial:
-            driver.serial(cases)
+        with failing_once(paths.parareal_failure, attempt):
+            last = driver.iterate(cases)
+            if cases[0].parareal.serial:
+                driver.serial(cases)
     for problem in cases:
         problem.coarse.finish()
         problem.fine.finish()
@@ -233,30 +246,27 @@ class Driver:
 
     def serial(self, cases: Sequence[Problem]) -> None:
         """Run what the serial solutions lack."""
-        if tasks := serial_tasks(cases):
+        tasks = serial_tasks(cases)
+        if tasks:
             self.say(f"serial solution: {len(tasks)} cases")
-            self.round(tasks)
+        self.round(tasks)
 
     def round(self, tasks: Sequence[Task]) -> None:
         """Do tasks in a pool of workers.
 
         Raises
         ------
-        BatchError
+        FailedSolveError
             If one fails; the others are done first.
         """
-        if failure := self.do(tasks):
-            raise BatchError(failure)
-
-    def do(self, tasks: Sequence[Task]) -> str:
-        """Do tasks in a pool of workers; return what failed in one line, or nothing."""
         if not tasks:
-            return ""
+            return
         work = Round(tasks)
         Pool(work, len(tasks), self.workers, work.limit_s, self._tick).run()
         lines = work.failures()
-        more = f" ({len(lines) - 1} more solves failed)" if len(lines) > 1 else ""
-        return lines[0] + more if lines else ""
+        if lines:
+            more = f" ({len(lines) - 1} more solves failed)" if len(lines) > 1 else ""
+            raise FailedSolveError(lines[0] + more)
 
     def _tick(self) -> None:
         if not self.owner.beat():
@@ -265,11 +275,7 @@ class Driver:
 
 def serial_tasks(cases: Sequence[Problem]) -> list[Task]:
     """Return what the serial solutions of cases lack, a task for each case that lacks some."""
-    tasks = []
-    for problem in cases:
-        lacks = [i for i in range(problem.slices) if not is_whole(serial_solve(problem, i))]
-        tasks += [Task(problem, _SERIAL, 0, lacks[0])] if lacks else []
-    return tasks
+    return [Task(problem, _SERIAL, 0) for problem in cases if missing_serial(problem)]
 
 
 def write_solved(path: Path, last: dict[str, int]) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.config import LoadedStudy
-from ensnare.config.parareal import Parareal
+from ensnare.config.parareal import Integrator, Parareal, Solver
 from ensnare.errors import ConfigError
 from ensnare.expressions import parse_expression
 from ensnare.parareal.cases import PararealCase, parareal_of, plan_cases
-from ensnare.parareal.propagators import Propagator, bound, case_values, load_propagator
+from ensnare.parareal.codes import load_code
+from ensnare.parareal.propagators import IntegratorPropagator, Propagator
+from ensnare.parareal.values import bound, case_values
 from ensnare.paths import StudyPaths
 
 Array = NDArray[np.float64]
@@ -97,12 +99,19 @@ class Problem:
     @cached_property
     def coarse(self) -> Propagator:
         """The coarse propagator."""
-        return load_propagator(self.study, self.case, "coarse", self.paths)
+        return self._load(self.parareal.coarse)
 
     @cached_property
     def fine(self) -> Propagator:
         """The fine propagator."""
-        return load_propagator(self.study, self.case, "fine", self.paths)
+        return self._load(self.parareal.fine)
+
+    def _load(self, config: Integrator | Solver) -> Propagator:
+        if isinstance(config, Solver):
+            return load_code(self.study, self.case, config, self.paths)
+        assert self.parareal.rhs is not None
+        rhs = bound(self.parareal.rhs, self.study, "parareal.rhs", ("t", "y"), self.values)
+        return IntegratorPropagator(config, rhs)
 
     def make_ready(self) -> None:
         """Load what the solves need, once for all workers to come.

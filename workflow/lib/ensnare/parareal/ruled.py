@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensnare.errors import ArchiveError, BatchError
+from ensnare.errors import ArchiveError
 from ensnare.owner import Owner
+from ensnare.parareal.attempts import failing_once
 from ensnare.parareal.iteration import missing_solves, standing
 from ensnare.parareal.pooled import Driver, Task, serial_tasks, write_solved
 from ensnare.parareal.problem import Problem
@@ -59,20 +60,14 @@ class Job:
         Raises
         ------
         BatchError
-            If something fails in spite of the retries of the study: one line. The retries of a
-            profile are for jobs that die, so the next one in the same call only says it again.
+            If something fails in spite of the retries of the study: one line.
         """
         failed = self.owner.with_suffix(".failed")
-        with Owner(self.owner, self.say) as owner:
-            if self.attempt > 1 and failed.exists():
-                raise BatchError(failed.read_text().strip())
-            failed.unlink(missing_ok=True)
+        with Owner(self.owner, self.say) as owner, failing_once(failed, self.attempt):
             tasks = [task for task in find() if not task.is_done]
             if tasks:
                 self.problem.make_ready()
-            if text := Driver(self.workers, owner, self.say).do(tasks):
-                write_whole(failed, lambda part: part.write_text(f"{text}\n"))
-                raise BatchError(text)
+            Driver(self.workers, owner, self.say).round(tasks)
 
 
 def fine_tasks(problem: Problem, iteration: int, last: int) -> list[Task]:

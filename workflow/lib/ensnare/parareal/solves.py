@@ -57,6 +57,11 @@ def serial_solve(problem: Problem, i: int) -> Path:
     return shared if is_whole(shared) else problem.paths.fine_solve(problem.key, 0, i)
 
 
+def missing_serial(problem: Problem) -> list[int]:
+    """Return the slices, from 0, that the serial solution lacks."""
+    return [i for i in range(problem.slices) if not is_whole(serial_solve(problem, i))]
+
+
 def solve_coarse(problem: Problem, iteration: int, i: int, y: Array) -> tuple[Array, float]:
     """Return the coarse solution at the end of a slice, and the time it took [s].
 
@@ -107,13 +112,26 @@ def _solve(
         attempt += 1
 
 
-def failure_line(problem: Problem, which: tuple[str, int, int], text: str) -> str:
-    """Return in one line which solve failed, and how."""
+def failure_line(problem: Problem, which: tuple[str, int, int | None], text: str) -> str:
+    """Return in one line which solve failed, and how.
+
+    Parameters
+    ----------
+    problem : Problem
+        The case.
+    which : tuple of str, int, int or None
+        `coarse` or `fine`; the iteration, 0 for the serial solution; the slice, from 0, if it is
+        known.
+    text : str
+        How.
+    """
     kind, iteration, i = which
-    t0, t1 = problem.slice(i)
     where = f"iteration {iteration}" if iteration or kind == "coarse" else "the serial solution"
+    what = f"a {kind} solve"
+    if i is not None:
+        t0, t1 = problem.slice(i)
+        what = f"the {kind} solve of slice {i + 1} (t = {t0:g} to {t1:g})"
     return (
-        f"study {problem.study.config.study}: {problem.case.label}: the {kind} solve of slice "
-        f"{i + 1} (t = {t0:g} to {t1:g}) of {where}: {text}; mend that and run again (what is on "
-        "record stays)"
+        f"study {problem.study.config.study}: {problem.case.label}: {what} of {where}: {text}; "
+        "mend that and run again (what is on record stays)"
     )

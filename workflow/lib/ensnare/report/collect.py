@@ -285,7 +285,7 @@ def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
     Parameters
     ----------
     attributes : mapping
-        Those of the archive: seed, host, versions, git.
+        Those of the archive: seed, host, versions, git, and who adopted older samples.
     """
     versions = ", ".join(f"{name} {version}" for name, version in attributes["versions"].items())
     shown: dict[str, object] = {
