@@ -8,13 +8,15 @@ import pytest
 from small_studies import evaluate, load, python, shell, study_tree
 
 from ensnare import plots
+from ensnare.adoption import adopt
 from ensnare.analysis import measure_round
+from ensnare.announce import count_rounds, rounds_note
 from ensnare.batches import plan_batches
 from ensnare.config import parse_study
 from ensnare.errors import ArchiveError, BatchError, ConfigError
 from ensnare.loops import follow
 from ensnare.paths import StudyPaths
-from ensnare.rounds import Growth, as_it_stands, at_size, round_of, write_round
+from ensnare.rounds import Growth, as_it_grew, as_it_stands, at_size, round_of, write_round
 from ensnare.sensitivity import sobol_indices
 from ensnare.verdicts import Measured, Widest, ending, judge
 
@@ -211,6 +213,35 @@ def test_an_output_that_is_constant_has_no_interval(tmp_path):
     y = measure(tree, tmp_path).outputs["y"]
     assert y.width is None
     assert y.undefined == "an index is not defined from 16 base rows: the output hardly varies"
+
+
+def test_what_is_undefined_is_said_of_its_own_case(tmp_path):
+    tree = growing(tmp_path, sweep={"k": [1, 0]})
+    (tmp_path / "m.py").write_text("def y(x1, x2, x3, k):\n    return 3.0 + k * x1 * x2\n")
+    y = measure(tree, tmp_path).outputs["y"]
+    assert (y.case, y.width > 0) == ({"k": 1}, True)
+    assert y.undefined.startswith("k=0: an index is not defined")
+
+
+def test_a_change_of_the_model_says_what_is_lost_of_all_rounds(tmp_path):
+    tree = growing(tmp_path)
+    paths = StudyPaths(tmp_path / "results/small")
+    for size in (16, 32, 64):
+        evaluate(tree | {"design": {"method": "saltelli", "size": size}}, tmp_path)
+    growth = Growth(load(tree, tmp_path))
+    for item, width in zip(growth.rounds, (0.5, 0.3, 0.05), strict=False):
+        write_round(paths.round(item.key), measured(item.size, y=width))
+    account = count_rounds(growth, paths)
+    assert (account.run, account.reused, account.lost) == (0, 320, 0)
+
+    (tmp_path / "m.py").write_text("def y(x1, x2, x3):\n    return x1 - 2 * x2\n")
+    changed = Growth(load(tree, tmp_path))
+    account = count_rounds(changed, paths)
+    assert (account.run, account.reused, account.lost) == (80, 0, 320)
+    assert "round 1 of at most 5, of 16 base rows" in rounds_note(changed, paths)
+    assert as_it_grew(load(tree, tmp_path), paths).config.design.size == 64
+    assert adopt(as_it_grew(load(tree, tmp_path), paths), paths) == 320
+    assert count_rounds(changed, paths).reused == 80
 
 
 def test_too_few_base_rows_without_failures_have_no_interval(tmp_path):

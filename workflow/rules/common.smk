@@ -44,16 +44,20 @@ def load():
 
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
-    from ensnare.announce import count_samples, growth_note, loss_note, rounds_note
+    from ensnare.announce import count_rounds, count_samples
+    from ensnare.announce import growth_note, loss_note, rounds_note
     from ensnare.check import check_once
 
     if study.config.parareal:
         return announce_parareal()
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
-    # of a design that grows by itself, the round it is in: what follows depends on results
-    account = in_one_line(count_samples, present, batches, paths)
+    if doubling:
+        account = in_one_line(count_rounds, doubling, paths)
+        notes = [rounds_note(doubling, paths)]
+    else:
+        account = in_one_line(count_samples, study, batches, paths)
+        notes = [growth_note(study, paths)]
     logger.info(f"study {study.config.study}: {account}")
-    notes = [growth_note(study, paths), in_one_line(rounds_note, study, paths)]
     if workflow.output_settings.dryrun:  # another run stops, or was told to go on
         notes.append(loss_note(study, account))
     for note in filter(None, notes):
@@ -186,10 +190,10 @@ study = cut(study)
 doubling = in_one_line(Growth, study) if grows(study) else None
 batches = [] if study.config.parareal else in_one_line(plan_batches, study)
 job_needs = needs_of_jobs(doubling.sizes() if doubling else [(study, batches)])
-present, measured = study, []
+measured = []
 if doubling:  # the round that is evaluated now, or was the last
-    newest = in_one_line(doubling.present, paths)
-    present, batches, measured = newest.study, newest.batches, [paths.round(newest.key)]
+    present = in_one_line(doubling.present, paths)
+    batches, measured = present.batches, [paths.round(present.key)]
 batch_files = [paths.batch(batch.key) for batch in batches]
 # of a parareal study, what a solve of each case needs
 cases = in_one_line(plan_cases, study) if study.config.parareal else []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ensnare.amendments import read_amendments
-from ensnare.batches import Batch, batch_resources, case_table, design_rows
+from ensnare.batches import Batch, batch_resources, case_table, design_rows, plan_batches
 from ensnare.config import LoadedStudy
 from ensnare.config.designs import (
     Composite,
@@ -24,7 +24,7 @@ from ensnare.paths import StudyPaths
 from ensnare.planned import planned_runs
 from ensnare.resolved import read_resolved
 from ensnare.reuse import OlderBatches
-from ensnare.rounds import Growth, grows
+from ensnare.rounds import Growth
 from ensnare.sizing import mean_elapsed_s
 from ensnare.verdicts import ending
 
@@ -173,21 +173,39 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
     )
 
 
-def rounds_note(study: LoadedStudy, paths: StudyPaths) -> str:
-    """Return how far a design is that grows by itself; empty for others.
+def count_rounds(growth: Growth, paths: StudyPaths) -> Account:
+    """Count the samples to run in the present round of a design that grows by itself.
+
+    What follows depends on results. But what is lost is counted in all that was there: a change of
+    the model begins with the first round, and would run the others again later.
 
     Parameters
     ----------
-    study : LoadedStudy
-        The study.
+    growth : Growth
+        The rounds of the study.
     paths : StudyPaths
         Its files.
     """
-    if not grows(study):
-        return ""
-    growth = Growth(study)
+    item, before = growth.present(paths), growth.grown_before(paths)
+    account = count_samples(item.study, item.batches, paths)
+    if not account.lost:
+        return account
+    whole = count_samples(before, plan_batches(before), paths)
+    return replace(account, lost=whole.lost, lost_h=whole.lost_h)
+
+
+def rounds_note(growth: Growth, paths: StudyPaths) -> str:
+    """Return how far a design is that grows by itself.
+
+    Parameters
+    ----------
+    growth : Growth
+        The rounds of the study.
+    paths : StudyPaths
+        Its files.
+    """
     found = growth.on_record(paths)
-    said = ending(study.config, [measured for _, measured in found.done])
+    said = ending(growth.study, [measured for _, measured in found.done])
     if found.missing is None:
         last = found.done[-1][0]
         return f"{len(found.done)} rounds, the last of {last.size} base rows: {said}"

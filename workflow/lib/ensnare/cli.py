@@ -16,7 +16,7 @@ from ensnare.config import LoadedStudy, load_study
 from ensnare.errors import ConfigError, EnsnareError, trouble_line
 from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved, results_of
-from ensnare.rounds import as_it_stands
+from ensnare.rounds import as_it_grew, as_it_stands
 from ensnare.scripting import job_log
 from ensnare.signals import Terminated, raise_on_signals
 
@@ -235,7 +235,8 @@ def _adopt(options: argparse.Namespace) -> int:
     from ensnare.adoption import adopt
     from ensnare.check import check_once
 
-    study, paths = _study(options.study), _paths(options.study)
+    paths = _paths(options.study)
+    study = as_it_grew(_study(options.study), paths)
     check_once(study, Path(".snakemake/ensnare"))
     print(f"{paths.root}: {adopt(study, paths)} samples of older versions of the study are adopted")
     return 0

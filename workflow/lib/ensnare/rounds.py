@@ -5,6 +5,7 @@ The sizes of all rounds are known before anything runs; which of them is the las
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ class Growth:
 
     def __init__(self, study: LoadedStudy) -> None:
         study = replace(study, config=study.stated or study.config, stated=None)
-        self._study = study.config
+        self.study = study.config
         content = batch_content(study)  # once: it reads the files of the model
         self.rounds = [_round(study, i, n, content) for i, n in enumerate(_sizes(study.config))]
 
@@ -87,7 +88,7 @@ class Growth:
     def after(self, done: Sequence[tuple[Round, Measured]]) -> Round | None:
         """Return the next round, or None when the last one is the end."""
         last, measured = done[-1]
-        if judge(self._study, measured).end:
+        if judge(self.study, measured).end:
             return None
         return self.rounds[last.number + 1]
 
@@ -104,6 +105,17 @@ class Growth:
         """Return the round that is evaluated now, or was the last."""
         found = self.on_record(paths)
         return found.missing or found.done[-1][0]
+
+    def grown_before(self, paths: StudyPaths) -> LoadedStudy:
+        """Return the study at the largest size that it ever had, in any version of it on record.
+
+        What has run may be that large, also when a change of the model begins with the first round.
+        """
+        size, most = self.present(paths).size, self.rounds[-1].size
+        for path in paths.round("").parent.glob("*.json"):
+            with contextlib.suppress(ArchiveError):  # it is measured again if it is needed
+                size = max(size, self.read(path).size)
+        return at_size(self.rounds[0].study, min(size, most))
 
     def sizes(self) -> list[tuple[LoadedStudy, list[Batch]]]:
         """Return each size that the design may come to, with its batches."""
@@ -187,6 +199,11 @@ def as_it_stands(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
         Its files, which tell how far it is.
     """
     return Growth(study).present(paths).study if grows(study) else study
+
+
+def as_it_grew(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
+    """Return a study with the largest design that it ever had; see `Growth.grown_before`."""
+    return Growth(study).grown_before(paths) if grows(study) else study
 
 
 def measured_rounds(study: LoadedStudy, paths: StudyPaths) -> list[dict[str, Any]]:

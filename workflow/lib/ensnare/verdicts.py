@@ -26,7 +26,7 @@ class Widest:
     case : dict
         In which case of the sweep.
     undefined : str
-        Why some interval is not defined; empty if all are.
+        Why some interval is not defined, and in which case; empty if all are.
     """
 
     output: str
@@ -138,6 +138,6 @@ def ending(study: Study, done: Sequence[Measured]) -> str:
         case "budget":
             return f"budget of {until.budget} samples spent: {shown}, {wanted}"
         case "undefined":
-            return f"cannot be reached: output {widest.output}{case}: {widest.undefined}"
+            return f"cannot be reached: output {widest.output}: {widest.undefined}"
         case _:
             return f"not reached yet: {shown}, {wanted}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from ensnare.analysis.tables import pick_freeze_table
 from ensnare.config import LoadedStudy
 from ensnare.gather import StudyArrays
 from ensnare.sensitivity import sobol_indices
+from ensnare.sweep import Case, case_label
 from ensnare.verdicts import Measured, Widest
 
 Array = NDArray[np.float64]
@@ -53,18 +56,19 @@ def _widest(output: str, study: LoadedStudy, arrays: StudyArrays) -> Widest:
         width = indices.total_high - indices.total_low
         undefined = found.undefined
         if not (defined := np.isfinite(width)).all():
-            undefined = undefined or _why_undefined(table)
+            undefined = undefined or _why_undefined(table, case)
         if defined.any() and (found.width is None or np.nanmax(width) > found.width):
             i = int(np.nanargmax(width))
             found = Widest(output, float(width[i]), arrays.input_names[i], case, undefined)
-        elif undefined:
-            found = Widest(output, found.width, found.input, found.case or case, undefined)
+        else:
+            found = replace(found, undefined=undefined)
     return found
 
 
-def _why_undefined(table: Array) -> str:
-    """Return why the indices of pick-freeze groups, shape (N, m), are not defined."""
-    complete = table[np.isfinite(table).all(axis=1)]
-    if len(complete) < 4:  # as the intervals need
-        return f"{len(complete)} of {len(table)} base rows have all their samples; 4 are needed"
-    return f"an index is not defined from {len(complete)} base rows: the output hardly varies"
+def _why_undefined(table: Array, case: Case) -> str:
+    """Return why the indices of pick-freeze groups, shape (N, m), are not defined in a case."""
+    where = f"{case_label(case)}: " if case else ""
+    n_complete = int(np.isfinite(table).all(axis=1).sum())
+    if n_complete < 4:  # as the intervals need
+        return f"{where}{n_complete} of {len(table)} base rows have all their samples; 4 are needed"
+    return f"{where}an index is not defined from {n_complete} base rows: the output hardly varies"
