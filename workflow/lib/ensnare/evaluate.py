@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ensnare.abreast import side_by_side
 from ensnare.amendments import read_amendments
-from ensnare.batches import Batch, batch_resources, plan_batches
+from ensnare.batches import Batch, batch_resources
 from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
@@ -36,6 +36,7 @@ from ensnare.paths import StudyPaths
 from ensnare.pool import Pool
 from ensnare.progress import Progress
 from ensnare.reuse import OlderBatches
+from ensnare.rounds import sized_batches
 from ensnare.samples import read_samples
 from ensnare.status import Status
 from ensnare.stop import FailureLimit
@@ -47,17 +48,18 @@ from ensnare.work import PENDING, BatchWork
 _SYNC_S = 0.5
 
 
-def find_batch(study: LoadedStudy, key: str) -> Batch:
-    """Return a batch of a study by its key.
+def find_batch(study: LoadedStudy, key: str) -> tuple[LoadedStudy, Batch]:
+    """Return a batch by its key, and the study, at the size of its design that has the batch.
 
     Raises
     ------
     BatchError
         If there is none, because a file of the study changed since the run was planned.
     """
-    for batch in plan_batches(study):
-        if batch.key == key:
-            return batch
+    for sized, batches in sized_batches(study):
+        for batch in batches:
+            if batch.key == key:
+                return sized, batch
     raise BatchError(
         f"no batch {key} in the study as it is now; a file of the model changed while the run was "
         "under way; run snakemake again"
