@@ -513,8 +513,8 @@ WRONG_DESIGNS = [
     (
         "monte_carlo",
         "latin",
-        "design: unknown method 'latin'; expected one of composite, factorial, halton, lhs, "
-        "monte_carlo, morris, one_at_a_time, saltelli, sobol, table",
+        "design: unknown method 'latin'; expected one of composite, constrained, factorial, "
+        "halton, lhs, monte_carlo, morris, one_at_a_time, saltelli, sobol, table",
     ),
     (DESIGN, "", "input 'x' is uncertain but there is no design; add one such as ... "),
     ("[statistics]", "[sobol]", "analyses: sobol needs the design saltelli; found monte_carlo"),

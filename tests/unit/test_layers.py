@@ -11,21 +11,23 @@ LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
 constraints walltime jobrecords jobends handback legs accounting affinity
 config
-sweep identity picklefile tables cutting batches jobs capacity
+sweep identity picklefile tables cutting batches jobs capacity loops verdicts rounds
 ids copulas inputs constrained conditioned points design functions
 templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast
 lost evaluate
 resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
-amend standing announce programs check single locate elsewhere clusterjobs
+amend standing announce unused programs check single locate elsewhere clusterjobs
+parareal
 statistics sensitivity correlation morris scaling
-analysis figurenames plots report scalingfigures figures deliver scripting clistudy cli
+analysis figurenames plots report scalingfigures figures pararealfigures pararealreport deliver
+scripting clistudy cliparareal cli
 __main__
 """
 ORDER = LAYERS.split()
 PACKAGES = (
-    *("analysis", "config", "constrained", "outputs", "plots", "report", "scaling"),
+    *("analysis", "config", "constrained", "outputs", "parareal", "plots", "report", "scaling"),
     "sensitivity",
 )
 # programs and functions that a study wraps; nothing of ours, nobody imports them

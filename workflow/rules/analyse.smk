@@ -5,7 +5,7 @@ if tables:
         input:
             paths.archive,
             # times by SLURM beside our own
-            [paths.table("jobs")] if together else [],
+            [paths.table("jobs")] if study.config.scaling else [],
         output:
             [
                 report(

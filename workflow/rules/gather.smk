@@ -2,7 +2,8 @@ rule gather:
     input:
         study=paths.study,
         design=paths.design,
-        batches=batch_files,
+        rounds=files_of_rounds,
+        batches=files_to_gather,
         amendments=amendments(),
     output:
         # the old results stay until the new ones are whole
@@ -39,7 +40,8 @@ rule write_samples:
     input:
         study=paths.study,
         design=paths.design,
-        batches=batch_files,
+        rounds=files_of_rounds,
+        batches=files_to_gather,
         amendments=amendments(),
     output:
         update(paths.table("samples")),

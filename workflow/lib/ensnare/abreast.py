@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.config import LoadedStudy
 from ensnare.config.resources import Resources
 from ensnare.errors import ConfigError
 from ensnare.launcher import in_slurm_job, job_cores
 from ensnare.model import CommandModel
+from ensnare.runlock import measuring
 from ensnare.work import BatchWork
 
 
@@ -48,3 +51,12 @@ def side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, cor
     if not cases or needs.ranks is None:
         return cores // needs.cores
     return job_cores(cores).side_by_side(needs.cores)
+
+
+def timed_alone(
+    study: LoadedStudy, say: Callable[[str], None]
+) -> contextlib.AbstractContextManager[None]:
+    """Keep others that are timed off this machine; in a job of SLURM the allocation does it."""
+    if study.config.scaling is None or in_slurm_job():
+        return contextlib.nullcontext()
+    return measuring(say)

@@ -182,13 +182,22 @@ def design_content(study: LoadedStudy) -> dict[str, Any]:
     }
 
 
-def plan_batches(study: LoadedStudy) -> list[Batch]:
+def batch_content(study: LoadedStudy) -> str:
+    """Return the hash of what decides the content of batches, but not how many there are."""
+    return digest(
+        [LAYOUT, study.config.seed, design_identity(study), model_identity(study)], size=16
+    )
+
+
+def plan_batches(study: LoadedStudy, content: str | None = None) -> list[Batch]:
     """Return the batches of a study.
 
     Parameters
     ----------
     study : LoadedStudy
-        The study; its files are read for their hashes.
+        The study; its files are read for their hashes, unless these are known:
+    content : str, optional
+        `batch_content` of the study.
 
     Returns
     -------
@@ -204,7 +213,7 @@ def plan_batches(study: LoadedStudy) -> list[Batch]:
     cases = case_table(study)
     identities = [case_identity(case, config.defaults) for case in cases]
     rows = design_rows(study)
-    common = digest([LAYOUT, config.seed, design_identity(study), model_identity(study)], size=16)
+    common = batch_content(study) if content is None else content
     cut = _cut(study, cases, identities, rows)
     return [_named(segments, identities, common) for segments in cut]
 

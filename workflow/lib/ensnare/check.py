@@ -16,7 +16,6 @@ from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
-from ensnare.config.constrained import constrained_names
 from ensnare.config.designs import Constrained, Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
 from ensnare.environment import Surroundings
@@ -28,6 +27,7 @@ from ensnare.programs import check_programs
 from ensnare.provenance import package_versions
 from ensnare.samples import varying_names
 from ensnare.templates import Placeholder, Template
+from ensnare.unused import derived_needs, refuse_unused
 
 
 def check_study(study: LoadedStudy) -> None:
@@ -42,11 +42,17 @@ def check_study(study: LoadedStudy) -> None:
         design_rows(study)
         model_identity(study)  # every file of the model exists
         _check_design(study)
-        if study.config.model.python:
-            _check_callable(study)
-        else:
-            _check_targets(study)
-            _check_command(study, compile_model(study))
+        used = check_model(study)
+        _check_growth(study, used)
+        refuse_unused(study, used)
+
+
+def check_model(study: LoadedStudy) -> set[str]:
+    """Check the code of a study; return the names of the values that it uses."""
+    if study.config.model.python:
+        return _check_callable(study)
+    _check_targets(study)
+    return _check_command(study, compile_model(study))
 
 
 @contextlib.contextmanager
@@ -111,27 +117,25 @@ def _check_design(study: LoadedStudy) -> None:
             check_constraints(study)
 
 
-def _check_callable(study: LoadedStudy) -> None:
-    """Check that the function can be loaded, and takes all that varies."""
+def _check_callable(study: LoadedStudy) -> set[str]:
+    """Check that the function can be loaded, and that all that it needs exists."""
     model = load_callable(study)
-    used = set(model.takes) | _derived_needs(study, model.takes)
+    used = set(model.takes) | derived_needs(study, model.takes)
     for name in set(study.config.factors) & set(model.needs):
         if lack := missing_in(name, case_table(study)):
             raise ConfigError(
                 f"model.python.call: the function needs '{name}', which does not exist in {lack}; "
                 "give the parameter a default"
             )
-    _check_growth(study, used)
-    _refuse_unused(study, used, "is not a parameter of the function")
+    return used
 
 
-def _check_command(study: LoadedStudy, model: CommandModel) -> None:
-    """Check that placeholders name values, values are used, and programs exist."""
+def _check_command(study: LoadedStudy, model: CommandModel) -> set[str]:
+    """Check that placeholders name values, and that programs exist."""
     used = _placeholders(study, model)
-    used |= _derived_needs(study, used) | {str(study.config.resources.ranks)}
-    _check_growth(study, used)
-    _refuse_unused(study, used, "is in no template, command or environment variable")
+    used |= derived_needs(study, used) | {str(study.config.resources.ranks)}
     check_programs(study)
+    return used
 
 
 def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
@@ -187,16 +191,6 @@ def _shared_places(
         yield where, templates
 
 
-def _derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
-    """Return what the derived values in use need, and what these need."""
-    expressions = study.config.expressions
-    needs: set[str] = set()
-    for name in reversed(expressions):  # each stands after those it needs
-        if name in needs or name in set(used):
-            needs |= expressions[name].names
-    return needs
-
-
 def _check_growth(study: LoadedStudy, used: set[str]) -> None:
     """Check that the problem of a weak scaling study grows."""
     scaling = study.config.scaling
@@ -205,20 +199,6 @@ def _check_growth(study: LoadedStudy, used: set[str]) -> None:
             f"scaling: mode weak, but nothing depends on ${{{scaling.factor}}}; use it in a "
             "template, the command or a derived value, or choose mode: strong"
         )
-
-
-def _refuse_unused(study: LoadedStudy, used: set[str], why: str) -> None:
-    config = study.config
-    by_scaling = set(config.scaling.factors) if config.scaling else set()
-    used = used | (limited := constrained_names(config)) | _derived_needs(study, limited)
-    for kind, names in (
-        ("input", [item.name for item in config.inputs]),
-        ("derived value", list(config.derived)),
-        ("factor", list(config.factors)),
-    ):
-        for name in names:
-            if name not in used | by_scaling:
-                raise ConfigError(f"{kind} '{name}' {why}; use it or remove it")
 
 
 def _check_targets(study: LoadedStudy) -> None:

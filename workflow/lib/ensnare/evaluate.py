@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.abreast import side_by_side
+from ensnare.abreast import side_by_side, timed_alone
 from ensnare.amendments import read_amendments
-from ensnare.batches import Batch, batch_resources, plan_batches
+from ensnare.batches import Batch, batch_resources
 from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
@@ -27,7 +27,7 @@ from ensnare.journal import (
     rows_of,
     without_result,
 )
-from ensnare.launcher import in_slurm_job, job_cores
+from ensnare.launcher import job_cores
 from ensnare.legs import Legs
 from ensnare.lost import write_lost
 from ensnare.model import compile_model
@@ -36,7 +36,7 @@ from ensnare.paths import StudyPaths
 from ensnare.pool import Pool
 from ensnare.progress import Progress
 from ensnare.reuse import OlderBatches
-from ensnare.runlock import measuring
+from ensnare.rounds import sized_batches
 from ensnare.samples import read_samples
 from ensnare.status import Status
 from ensnare.stop import FailureLimit
@@ -48,17 +48,18 @@ from ensnare.work import PENDING, BatchWork
 _SYNC_S = 0.5
 
 
-def find_batch(study: LoadedStudy, key: str) -> Batch:
-    """Return a batch of a study by its key.
+def find_batch(study: LoadedStudy, key: str) -> tuple[LoadedStudy, Batch]:
+    """Return a batch by its key, and the study, at the size of its design that has the batch.
 
     Raises
     ------
     BatchError
         If there is none, because a file of the study changed since the run was planned.
     """
-    for batch in plan_batches(study):
-        if batch.key == key:
-            return batch
+    for sized, batches in sized_batches(study):
+        for batch in batches:
+            if batch.key == key:
+                return sized, batch
     raise BatchError(
         f"no batch {key} in the study as it is now; a file of the model changed while the run was "
         "under way; run snakemake again"
@@ -155,9 +156,7 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
         limit.begin(known)
         watch = _Watch(work, job.owner, limit, progress)
         workers = side_by_side(work, todo, needs, job.cores)
-        # in a job of SLURM the allocation keeps what is timed apart
-        timed = study.config.scaling is not None and not in_slurm_job()
-        with measuring(job.say) if timed else contextlib.nullcontext():
+        with timed_alone(study, job.say):
             _run(work, todo, workers, watch)
         journal.sync()
     finally:

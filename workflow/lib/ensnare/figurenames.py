@@ -47,11 +47,29 @@ def figure_names(study: Study) -> list[FigureName]:
     study : Study
         The study.
     """
+    if study.parareal is not None:
+        return _of_parareal(study)
     timed = [FigureName(kind) for kind in SCALING_FIGURES] if study.scaling else []
     named = [figure for output in study.model.outputs for figure in _of_output(study, output)]
     failures = [FigureName("failures")] if study.random_inputs else []
     design = [FigureName("design")] if isinstance(study.design, Constrained) else []
-    return [*design, *timed, *named, FigureName("status"), *failures, FigureName("cost")]
+    growing = isinstance(study.design, Saltelli) and study.design.until is not None
+    rounds = [FigureName("rounds")] if growing else []
+    return [*design, *timed, *named, *rounds, FigureName("status"), *failures, FigureName("cost")]
+
+
+def drawn_cases(cases: int) -> list[int]:
+    """Return which of so many cases get a figure of their own: the ends, and some between."""
+    drawn = min(cases, MOST_CASES_DRAWN)
+    return [round(k * (cases - 1) / max(1, drawn - 1)) for k in range(drawn)]
+
+
+def _of_parareal(study: Study) -> list[FigureName]:
+    """Return the figures of a parareal study."""
+    cases = len(study.cases())
+    iterations = [FigureName("iterations")] if study.factors else []
+    single = [FigureName("iterates", number=number) for number in range(len(drawn_cases(cases)))]
+    return [*iterations, FigureName("maxdif"), *single, FigureName("speedup")]
 
 
 def _of_output(study: Study, output: Output) -> Iterator[FigureName]:

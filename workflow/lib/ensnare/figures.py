@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ensnare import plots
-from ensnare.analysis import failure_warnings, independent_rows, read_table
+from ensnare.analysis import failure_warnings, independent_rows, read_table, rounds_ending
 from ensnare.analysis.scaling import curve_factors
 from ensnare.config.outputs import Output
 from ensnare.figurenames import SCALING_FIGURES, FigureName, figure_names
@@ -277,6 +277,18 @@ def _cost(study: _Drawn, _name: FigureName) -> Figure:
     return plots.plot_cost(study.results.columns["elapsed_s"])
 
 
+def _rounds(study: _Drawn, _name: FigureName) -> Figure:
+    until = getattr(study.results.study.design, "until", None)
+    assert until is not None
+    return plots.plot_rounds(
+        study.tables["rounds"],
+        width=until.width,
+        budget=until.budget,
+        title=rounds_ending(study.results),
+        warning=study.warning,
+    )
+
+
 _TABLES = {
     "sobol": "sobol_indices",
     "second": "sobol_indices",
@@ -294,6 +306,7 @@ _DRAW: dict[str, Callable[[_Drawn, FigureName], Figure]] = {
     "design": _design,
     "sweep": _sweep,
     "regimes": _regimes,
+    "rounds": _rounds,
     "status": _status,
     "failures": _failures,
     "cost": _cost,

@@ -46,7 +46,8 @@ class StudyResults:
         sample_id, design_row, exit_code, elapsed_s, attempts; redone where samples were to be run
         again; block and group for pick-freeze.
     attributes : dict
-        Versions, git state, host, and who adopted samples of an older version of the study.
+        Versions, git state, host, who adopted samples of an older version of the study, and what
+        was measured in each round of a design that grows by itself.
     """
 
     paths: StudyPaths
@@ -139,6 +140,9 @@ def open_study(path: str | Path) -> StudyResults:
     paths = StudyPaths(root.parent if root.suffix == ".h5" else root)
     try:
         with h5py.File(paths.archive, "r", locking=False) as file:
+            if "kind" in file.attrs:
+                kind = file.attrs["kind"]
+                raise ArchiveError(f"{paths.archive}: no samples; open it with ensnare.open_{kind}")
             version = int(file.attrs["layout_version"])
             if version != LAYOUT_VERSION:
                 raise ArchiveError(f"{paths.archive}: layout {version}; expected {LAYOUT_VERSION}")
@@ -168,6 +172,7 @@ def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
             "versions": json.loads(file.attrs["versions"]),
             "host": json.loads(file.attrs["host"]),
             "adopted": json.loads(file.attrs.get("adopted", "[]")),
+            "rounds": json.loads(file["rounds"].asstr()[()]) if "rounds" in file else [],
         },
     )
 

@@ -11,8 +11,10 @@ import traceback
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.callables import PythonModel
 from ensnare.directories import enter_empty, is_full
 from ensnare.errors import EnsnareError
+from ensnare.gpus import OF_A_STEP, gpus_of_worker
 from ensnare.kept import Keeper
 from ensnare.legs import Leg, Legs
 from ensnare.model import CommandModel, Values
@@ -128,3 +130,23 @@ def _pause_s(end: Outcome) -> float:
     if end.exit_code in _ENDED:
         return _PAUSE_S
     return min(_PAUSE_S, _PAUSE_SHARE * max(0.0, end.elapsed_s))
+
+
+def show_gpus(model: CommandModel | PythonModel, slot: int, count: int) -> None:
+    """Let a worker, and what it starts, see GPUs of its own.
+
+    Parameters
+    ----------
+    model : CommandModel or PythonModel
+        What it runs.
+    slot : int
+        Which of the workers of the job it is, from 0.
+    count : int
+        GPUs of one sample.
+    """
+    own = gpus_of_worker(slot, count, os.environ)
+    if isinstance(model, CommandModel):
+        if count and model.launcher and model.launcher.by_slurm:
+            own = {OF_A_STEP: str(count)}
+        model.surroundings.set_here(own)
+    os.environ.update(own)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -16,14 +15,13 @@ from ensnare.affinity import keep_to
 from ensnare.batchfile import column_order
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
-from ensnare.gpus import OF_A_STEP, gpus_of_worker
 from ensnare.journal import Journal, read_journal, rows_of
 from ensnare.kept import Keeper
 from ensnare.legs import Legs
 from ensnare.model import CommandModel
 from ensnare.paths import StudyPaths
 from ensnare.reread import Again, Rereader
-from ensnare.runs import SampleRuns
+from ensnare.runs import SampleRuns, show_gpus
 from ensnare.samples import Samples
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.walltime import Walltime
@@ -117,12 +115,7 @@ class BatchWork:
     def begin(self, slot: int) -> None:
         """Give a worker its cores, and GPUs of its own; see `worker.Work`."""
         keep_to(self.cores)
-        own = gpus_of_worker(slot, self.gpus, os.environ)
-        if isinstance(self.model, CommandModel):
-            if self.gpus and self.model.launcher and self.model.launcher.by_slurm:
-                own = {OF_A_STEP: str(self.gpus)}
-            self.model.surroundings.set_here(own)
-        os.environ.update(own)
+        show_gpus(self.model, slot, self.gpus)
 
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Evaluate the samples of a task that have not ended; see `worker.Work`."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ensnare.analysis.failures import failure_table
 from ensnare.analysis.groups import Group, groups, independent_rows
+from ensnare.analysis.rounds import rounds_table
 from ensnare.analysis.scaling import scaling_fits_table, scaling_points_table
 from ensnare.analysis.timedruns import runs_table
 from ensnare.config.analyses import Exceedance
@@ -247,6 +248,7 @@ ANALYSES: dict[str, Callable[..., pd.DataFrame]] = {
     "morris": morris_table,
     "correlations": correlations_table,
     "failures": failure_table,
+    "rounds": rounds_table,
     "scaling": runs_table,
     "scaling_points": scaling_points_table,
     "scaling_fits": scaling_fits_table,

@@ -49,6 +49,14 @@ _SCALING_COLUMNS = frozenset(
         *("mean_load", "slurm_job", "slurm_elapsed_s", "slurm_cpu_s", "slurm_max_rss_mb"),
     ]
 )
+# columns of the table of a parareal study, and names that its functions and templates take
+_PARAREAL_COLUMNS = frozenset(
+    [
+        *("case", "iterations", "converged", "maxdif", "fine_solves", "speedup_bound"),
+        *("speedup_measured", "speedup_wall", "error_serial", "error_exact", "jump"),
+        *("t", "t0", "t1", "y", "y0"),
+    ]
+)
 
 
 def check_names(study: Study) -> None:
@@ -57,21 +65,34 @@ def check_names(study: Study) -> None:
         "inputs": [item.name for item in study.inputs],
         "derived": list(study.derived),
         "sweep": list(all_factors(study.sweep)),
-        "outputs": [item.name for item in study.model.outputs],
     }
+    if study.parareal is None:
+        kinds["outputs"] = [item.name for item in study.model.outputs]
+    else:
+        kinds["parareal.state"] = list(study.parareal.state)
     scaling = study.scaling
     seen = dict.fromkeys(scaling.factors, "scaling") if scaling else {}
-    of_tables = _ANALYSIS_COLUMNS | (_SCALING_COLUMNS if scaling else frozenset())
     for kind, names in kinds.items():
         for name in names:
             if name in seen:
                 raise ValueError(
                     f"{kind}: the name '{name}' is already used in {seen[name]}; choose another"
                 )
-            columns = _SAMPLE_COLUMNS | (of_tables if kind == "sweep" else frozenset())
+            columns = _columns(study, kind)
             if name in BUILT_IN | RESERVED | columns:
                 raise ValueError(f"{kind}: the name '{name}' is taken by Ensnare; choose another")
             seen[name] = kind
+
+
+def _columns(study: Study, kind: str) -> frozenset[str]:
+    """Return the names that tables have columns for, where names of a kind stand too."""
+    if study.parareal is not None:
+        return _PARAREAL_COLUMNS
+    if kind != "sweep":
+        return _SAMPLE_COLUMNS
+    return (
+        _SAMPLE_COLUMNS | _ANALYSIS_COLUMNS | (_SCALING_COLUMNS if study.scaling else frozenset())
+    )
 
 
 def check_design(study: Study) -> None:

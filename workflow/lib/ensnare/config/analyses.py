@@ -120,7 +120,8 @@ SCALING_TABLES = ("scaling", "scaling_points", "scaling_fits")
 def wanted_tables(study: Study) -> dict[str, dict[str, Any]]:
     """Return the tables of a study, each with the options of its analysis.
 
-    Where there is a design, failures are tested against its inputs.
+    Where there is a design, failures are tested against its inputs; one that grows by itself has a
+    table of its rounds.
     """
     analyses, design = study.analyses, study.design
     found: dict[str, dict[str, Any]] = {}
@@ -132,6 +133,8 @@ def wanted_tables(study: Study) -> dict[str, dict[str, Any]]:
             found[table] = options.model_dump()
     if study.scaling is not None:
         found |= {table: {"lacks": {}} for table in SCALING_TABLES}
+    if getattr(design, "until", None) is not None:
+        found["rounds"] = {}
     return found if design is None else {**found, "failures": {}}
 
 

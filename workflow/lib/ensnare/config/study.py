@@ -40,8 +40,10 @@ from ensnare.config.constrained import check_constraints
 from ensnare.config.copulas import Copula, Copulas
 from ensnare.config.designs import Design
 from ensnare.config.failure import OnFailure
+from ensnare.config.growth import check_growth
 from ensnare.config.inputs import Input
 from ensnare.config.model import KeepPolicy, Model
+from ensnare.config.parareal import TIMES, Parareal, Solver, check_parareal
 from ensnare.config.ranks import check_ranks
 from ensnare.config.resources import Override, Resources, resources_of
 from ensnare.config.scaling import Scaling, check_scaling, with_counts
@@ -54,6 +56,7 @@ from ensnare.config.sweep import (
     count_cases,
     expand_cases,
 )
+from ensnare.errors import ConfigError
 from ensnare.expressions import Expression, parse_expression
 
 
@@ -125,7 +128,14 @@ class Study(Strict):
         description="A scaling study: every case of the sweep on more and more ranks, threads or "
         "nodes; it needs neither inputs nor a design.",
     )
-    model: Model = Field(description="The wrapped code.")
+    wrapped: Model | None = Field(
+        None, alias="model", description="The wrapped code; required, but for `parareal`."
+    )
+    parareal: Parareal | None = Field(
+        None,
+        description="An initial-value problem to integrate in parallel in time for every case of "
+        "the sweep, instead of samples to run.",
+    )
     resources: Resources = Field(Resources(), description="What one sample needs.")
     overrides: list[Override] = Field(
         [],
@@ -195,10 +205,16 @@ class Study(Strict):
     @model_validator(mode="after")
     def _agree(self) -> Study:
         _refuse_many(self.whole_sweep)
+        if self.parareal is not None:
+            check_parareal(self)
+        elif self.wrapped is None:
+            raise ValueError("missing key 'model'; add it")
         check_names(self)
-        check_design(self)
-        arrays = {output.name: output.shape is not None for output in self.model.outputs}
-        check_analyses(self.analyses, self.design, arrays)
+        if self.parareal is None:
+            check_design(self)
+            arrays = {output.name: output.shape is not None for output in self.model.outputs}
+            check_analyses(self.analyses, self.design, arrays)
+            check_growth(self)
         check_copula(self)
         check_derived(self)
         check_constraints(self)
@@ -208,6 +224,34 @@ class Study(Strict):
         check_ranks(self)
         check_scaling(self)
         return self
+
+    @property
+    def model(self) -> Model:
+        """The wrapped code.
+
+        Raises
+        ------
+        ConfigError
+            If there is none, since the study has no samples.
+        """
+        if self.wrapped is None:
+            raise ConfigError(
+                f"study {self.study}: a parareal study has no samples; after snakemake its "
+                f"results are in results/{self.study}: parareal.csv, archive.h5"
+            )
+        return self.wrapped
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """All codes that the study wraps, by where they stand in the file."""
+        if self.parareal is None:
+            return {"model": self.model}
+        solvers = {"coarse": self.parareal.coarse, "fine": self.parareal.fine}
+        return {
+            f"parareal.{key}.model": solver.model
+            for key, solver in solvers.items()
+            if isinstance(solver, Solver)
+        }
 
     @property
     def random_inputs(self) -> list[Input]:
@@ -254,4 +298,5 @@ class Study(Strict):
     def value_names(self) -> frozenset[str]:
         """All that `${name}` may name."""
         inputs = {item.name for item in self.inputs}
-        return frozenset(inputs | set(self.derived) | set(self.factors) | BUILT_IN)
+        own = {*TIMES, *self.parareal.state} if self.parareal else set()
+        return frozenset(inputs | set(self.derived) | set(self.factors) | own | BUILT_IN)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.constrained.tape import Tape
 from ensnare.constraints import Constraint
 
 Array = NDArray[np.float64]
@@ -83,11 +85,13 @@ class Problem:
                 out[k, part] = slack
         return out
 
-    def _each_slack(self, u: Array) -> Sequence[Array]:
+    def _each_slack(self, u: Array) -> list[Array]:
         self.tally.evaluations += u.shape[1]
-        values = dict(zip(self.names, self.values(u), strict=True))
-        with np.errstate(all="ignore"):  # 0 / 0 is outside
-            return [constraint.slack(values) for constraint in self.constraints]
+        return self._tape.slacks(self.values(u))
+
+    @cached_property
+    def _tape(self) -> Tape:
+        return Tape(self.constraints, self.names)
 
     def violation(self, u: Array, scale: Array) -> Array:
         """Return the largest scaled violation, 0 where there is none.
@@ -112,16 +116,16 @@ class Problem:
 
     def _worst(self, u: Array, scale: Array) -> Array:
         worst = np.zeros(u.shape[1])
-        outside = ((u <= 0) | (u >= 1)).any(axis=0)
+        outside = ~((u.min(axis=0) > 0) & (u.max(axis=0) < 1))
         if self.to_values is not None:  # quantiles exist inside only
             u = np.where(outside, 0.5, u)
         for slack, unit, constraint in zip(
             self._each_slack(u), scale, self.constraints, strict=True
         ):
-            missed = slack * (-1 / unit)
             if constraint.strict:
-                missed[slack == 0] = np.finfo(float).tiny
-            np.maximum(worst, missed, out=worst)  # NaN stays NaN
+                slack[slack == 0] = -np.finfo(float).tiny * max(1.0, unit)
+            slack *= -1 / unit
+            np.maximum(worst, slack, out=worst)  # NaN stays NaN
         worst[outside | np.isnan(worst)] = np.inf
         return worst
 

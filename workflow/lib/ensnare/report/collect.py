@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
 
 from ensnare.analysis import failure_warnings, read_table
 from ensnare.config import Study
 from ensnare.config.quantity import OutputBase
 from ensnare.figurenames import FigureName, figure_names
+from ensnare.report.configuration import study_yaml
 from ensnare.report.inputs import copula_text, distribution_text
 from ensnare.report.jobs import jobs_table
 from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
+from ensnare.report.rounds import not_reached, round_tables, until_text
 from ensnare.report.scaling import FIGURES, SECTION, scaling_section
 from ensnare.results import StudyResults
 from ensnare.status import Status
@@ -60,6 +61,7 @@ _CAPTIONS = {
     "sweep": "{output} over the levels of the sweep.",
     "regimes": "{output} over the first two factors of the sweep, a panel for each level of the "
     "others.",
+    "rounds": "Widest confidence interval of a total Sobol' index of each output, against samples.",
     "status": "Samples by status.",
     "failures": "Test of each input: how probable its values in the failed samples are if failures "
     "are random.",
@@ -119,14 +121,15 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         exceedance=frames.get("exceedance"),
         morris=frames.get("morris"),
         correlations=frames.get("correlations"),
-        warnings=failure_warnings(results),
+        warnings=[*failure_warnings(results), *not_reached(results)],
         tables=[
-            *jobs_table(results.paths.table("jobs")),
+            *round_tables(results, frames),
             *(scaling_section(study, frames) if study.scaling else ()),
+            *jobs_table(results.paths.table("jobs")),
         ],
         figures=_figures(results),
-        provenance=_provenance(results),
-        config=_yaml(study),
+        provenance=provenance(results.attributes),
+        config=study_yaml(study),
     )
 
 
@@ -151,6 +154,8 @@ def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     shown = study.design.model_dump(exclude_none=True)
     rows = len(results) // max(1, len(results.by_case()))
     shown |= {"rows": rows, "seed": study.seed}
+    if "until" in shown:
+        shown["until"] = until_text(shown["until"])
     if study.copulas:
         shown["copula"] = "; ".join(map(copula_text, study.copulas))
     return shown
@@ -247,8 +252,14 @@ def _confidence(study: Study, name: FigureName) -> float:
     return analysis.confidence if analysis else 0.95
 
 
-def _provenance(results: StudyResults) -> dict[str, object]:
-    attributes = results.attributes
+def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the report says of where and with what a study was run.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Those of the archive: seed, host, versions, git, and who adopted older samples.
+    """
     versions = ", ".join(f"{name} {version}" for name, version in attributes["versions"].items())
     shown: dict[str, object] = {
         "seed": attributes["seed"],
@@ -257,23 +268,10 @@ def _provenance(results: StudyResults) -> dict[str, object]:
     }
     if attributes["git"]:
         shown["git"] = attributes["git"]
-    if attributes["adopted"]:
+    if attributes.get("adopted"):
         shown["adopted"] = "; ".join(
             f"{note['samples']} samples that ran an older version of the study, declared valid by "
             f"{note['who']} on {note['when']}"
             for note in attributes["adopted"]
         )
     return shown
-
-
-def _yaml(study: Study) -> str:
-    """Return the resolved study as YAML."""
-    from io import StringIO
-
-    writer = YAML()
-    writer.default_flow_style = None
-    writer.width = 100
-    text = StringIO()
-    tree = study.model_dump(mode="json", by_alias=True, exclude_none=True)
-    writer.dump(tree, text)
-    return text.getvalue()
