@@ -66,7 +66,7 @@ def test_a_site_sets_account_and_partition_and_makes_rules_jobs(slurm, on_cluste
     text = (
         "default-resources: [runtime=5, mem_mb=1000, slurm_account=default, slurm_partition=short]"
     )
-    rules = ["make_design", "gather", "write_samples", "plot_figures", "write_report"]
+    rules = ["make_design", "gather", "write_samples", "write_report"]
     text += f"\nset-resources: [{', '.join(f'{rule}:mem_mb=1500' for rule in rules)}]\n"
     (site / "profile.yaml").write_text(text)
     done = on_cluster(slurm, "--profile", site, study=awk_study(4, analyses=[]))

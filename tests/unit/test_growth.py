@@ -15,6 +15,7 @@ from ensnare.announce import RERUN_LIMIT_H, Account, count_samples, growth_note,
 from ensnare.archive import write_archive
 from ensnare.batches import plan_batches
 from ensnare.config import accepts_rerun
+from ensnare.deliver import deliver
 from ensnare.errors import ArchiveError, BatchError, ConfigError
 from ensnare.journal import Journal, journal_notes, read_journal
 from ensnare.paths import StudyPaths
@@ -380,6 +381,9 @@ def test_adopted_samples_are_not_run_and_say_so(tmp_path, log):
     assert open_study(paths.root).attributes["adopted"] == [note]
     with h5py.File(paths.archive) as file:
         np.testing.assert_array_equal(file["origin"][:], before.origin)
+    deliver(load(other, tmp_path), paths, partial=False)
+    said = "6 samples that ran an older version of the study, declared valid by " + note["who"]
+    assert said in paths.report.read_text()
 
 
 def test_adopted_samples_stay_adopted_when_a_study_grows_or_shrinks(tmp_path, log):

@@ -20,9 +20,8 @@ SCRIPTS = {
     "make_design": 2,
     "gather": 2,
     "write_samples": 1,
-    "compute_table": 1,  # of several: whichever comes first
-    "plot_figures": 2,
-    "write_report": 1,
+    "compute_tables": 2,
+    "write_report": 2,
 }
 N = 24  # 8 rows of a pick-freeze design of one input
 HOOK = """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ensnare.archive import pickle_tree, write_archive
 from ensnare.batches import plan_batches
@@ -39,9 +40,7 @@ def deliver(study: LoadedStudy, paths: StudyPaths, *, partial: bool) -> dict[str
     ArchiveError
         If samples are missing and `partial` is false.
     """
-    from ensnare.figures import draw_figures
-    from ensnare.report import render_report
-    from ensnare.report.collect import collect_report, status_counts
+    from ensnare.report.collect import status_counts
 
     batches = plan_batches(study)
     missing = [batch for batch in batches if not paths.batch(batch.key).exists()]
@@ -55,22 +54,51 @@ def deliver(study: LoadedStudy, paths: StudyPaths, *, partial: bool) -> dict[str
     write_samples(paths.table("samples"), arrays, paths)
     write_archive(paths.archive, study, arrays)
     results = open_study(paths.root)
-    tables = _write_tables(results, paths)
-    draw_figures(results, tables)
-    page = render_report(collect_report(results, tables, paths.table("samples")))
-    write_whole(paths.report, lambda part: part.write_text(page, encoding="utf-8"))
+    wanted = wanted_tables(study.config.analyses, study.config.design)
+    write_tables(results, wanted)
+    write_report(results, list(wanted))
     if missing:
         _make_older(paths)
     return status_counts(results)
 
 
-def _write_tables(results: StudyResults, paths: StudyPaths) -> dict[str, Path]:
+def write_tables(results: StudyResults, tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make and write the tables of the analyses, as CSV.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The archive.
+    tables : mapping of str to mapping
+        Options of the analyses by name of the table: `ensnare.config.analyses.wanted_tables`.
+    """
     from ensnare.analysis import ANALYSES, write_table
 
-    wanted = wanted_tables(results.study.analyses, results.study.design)
-    for name, options in wanted.items():
-        write_table(ANALYSES[name](results, **options), paths.table(name))
-    return {name: paths.table(name) for name in wanted}
+    for name, options in tables.items():
+        write_table(ANALYSES[name](results, **options), results.paths.table(name))
+
+
+def write_report(results: StudyResults, tables: Sequence[str], *, processes: int = 1) -> None:
+    """Draw the figures of a study and write its report.
+
+    Parameters
+    ----------
+    results : StudyResults
+        The archive.
+    tables : sequence of str
+        Names of the tables of its analyses, which are there.
+    processes : int
+        How many draw at once.
+    """
+    from ensnare.figures import draw_figures
+    from ensnare.report import render_report
+    from ensnare.report.collect import collect_report
+
+    paths = results.paths
+    files = {name: paths.table(name) for name in tables}
+    draw_figures(results, files, processes=processes)
+    page = render_report(collect_report(results, files, paths.table("samples")))
+    write_whole(paths.report, lambda part: part.write_text(page, encoding="utf-8"))
 
 
 def _make_older(paths: StudyPaths) -> None:

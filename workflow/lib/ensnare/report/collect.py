@@ -281,7 +281,15 @@ def _provenance(results: StudyResults) -> dict[str, object]:
         "host": f"{attributes['host']['host']} ({attributes['host']['platform']})",
         "versions": versions,
     }
-    return shown | ({"git": attributes["git"]} if attributes["git"] else {})
+    if attributes["git"]:
+        shown["git"] = attributes["git"]
+    if attributes["adopted"]:
+        shown["adopted"] = "; ".join(
+            f"{note['samples']} samples that ran an older version of the study, declared valid by "
+            f"{note['who']} on {note['when']}"
+            for note in attributes["adopted"]
+        )
+    return shown
 
 
 def _yaml(study: Study) -> str:

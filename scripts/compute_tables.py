@@ -1,0 +1,6 @@
+from ensnare.deliver import write_tables
+from ensnare.results import open_study
+from ensnare.scripting import logged
+
+with logged(snakemake.log[0]):
+    write_tables(open_study(snakemake.input[0]), snakemake.params.tables)
