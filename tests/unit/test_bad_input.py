@@ -513,8 +513,8 @@ WRONG_DESIGNS = [
     (
         "monte_carlo",
         "latin",
-        "design: unknown method 'latin'; expected one of composite, factorial, halton, lhs, "
-        "monte_carlo, morris, one_at_a_time, saltelli, sobol, table",
+        "design: unknown method 'latin'; expected one of composite, constrained, factorial, "
+        "halton, lhs, monte_carlo, morris, one_at_a_time, saltelli, sobol, table",
     ),
     (DESIGN, "", "input 'x' is uncertain but there is no design; add one such as ... "),
     ("[statistics]", "[sobol]", "analyses: sobol needs the design saltelli; found monte_carlo"),
@@ -783,7 +783,7 @@ WHOLE = {
     "statistics of a sweep": (
         "study: a\nsweep: {n: [1]}\nanalyses: [statistics]\n" + SIMPLE,
         "analyses: statistics needs one of the designs monte_carlo, sobol, halton, lhs, saltelli, "
-        "table; found a pure sweep",
+        "constrained, table; found a pure sweep",
     ),
     "an unknown estimator": (
         changed(*FOR_SALTELLI, ("[statistics]", "[{sobol: {estimator: martines}}]")),

@@ -9,27 +9,33 @@ LIBRARY = Path(__file__).parents[2] / "workflow/lib/ensnare"
 # from above to below; within a line, from left to right
 LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
-constraints walltime jobends legs
+constraints walltime jobrecords jobends handback legs accounting affinity
 config
-sweep identity picklefile tables batches jobs
+sweep identity picklefile tables batches jobs capacity loops verdicts rounds
 ids copulas inputs constrained conditioned points design functions
-templates jinjatemplates outputs environment process launcher inputfiles kept model
+templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
-journal owner worker pool batchfile tally progress stop amendments reread older reuse work evaluate
-resolved sizing designfile planned adoption gather archive samplestable results selection amend
-standing announce check single locate elsewhere clusterjobs
-statistics sensitivity correlation morris
-analysis figurenames plots report figures deliver scripting clistudy cli
+journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast
+lost evaluate
+resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
+amend standing announce unused programs check single locate elsewhere clusterjobs
+parareal
+statistics sensitivity correlation morris scaling
+analysis figurenames plots report scalingfigures figures pararealfigures pararealreport deliver
+scripting clistudy cliparareal cli
 __main__
 """
 ORDER = LAYERS.split()
-PACKAGES = ("analysis", "config", "constrained", "outputs", "plots", "report", "sensitivity")
+PACKAGES = (
+    *("analysis", "config", "constrained", "outputs", "parareal", "plots", "report", "scaling"),
+    "sensitivity",
+)
 # programs and functions that a study wraps; nothing of ours, nobody imports them
 APART = {"models"}
 # of these, a thin command over a part of the library that designs use too
 THIN = {"models.constrained_sampler": {"constrained", "errors", "paths"}}
 # arrays in, arrays out: they know of no file and no study
-PURE = {"statistics", "sensitivity", "correlation", "morris"}
+PURE = {"statistics", "sensitivity", "correlation", "morris", "scaling"}
 MAY_SAY_SNAKEMAKE = {"config.yaml12"}  # it reads configuration files again as Snakemake did
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ensnare.parareal.archive import PararealResults, open_parareal
     from ensnare.results import StudyResults, open_study
 
-__all__ = ["StudyResults", "open_study"]
+__all__ = ["PararealResults", "StudyResults", "open_parareal", "open_study"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     # imported when asked for: programs below this package must start in milliseconds
-    if name in __all__:
+    if name in ("StudyResults", "open_study"):
         from ensnare import results
 
         return getattr(results, name)
+    if name in ("PararealResults", "open_parareal"):
+        from ensnare.parareal import archive
+
+        return getattr(archive, name)
     raise AttributeError(f"module 'ensnare' has no attribute '{name}'")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import re
 import sys
@@ -11,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ensnare.cliparareal import add_parareal_jobs
 from ensnare.clistudy import add_commands
 from ensnare.config import LoadedStudy, load_study
 from ensnare.errors import ConfigError, EnsnareError, trouble_line
 from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved, results_of
-from ensnare.scripting import line_log
+from ensnare.rounds import as_it_grew, as_it_stands
+from ensnare.scripting import job_log
 from ensnare.signals import Terminated, raise_on_signals
 
 _BAD_REQUEST, _SAMPLE_FAILED = 1, 2
@@ -107,6 +108,8 @@ def _parser() -> _Parser:
     batch.add_argument("--threads", type=int, default=1, help="cores to use")
     batch.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
     batch.set_defaults(run=_evaluate_batch)
+
+    add_parareal_jobs(commands)
     return parser
 
 
@@ -141,11 +144,18 @@ def _version() -> str:
 def _check(options: argparse.Namespace) -> int:
     from ensnare.batches import plan_batches
     from ensnare.check import check_study
+    from ensnare.rounds import grows
 
     study = load_study(options.study)
+    if study.config.parareal:
+        from ensnare.parareal.check import check_parareal
+
+        print(f"{options.study}: {check_parareal(study)} cases")
+        return 0
     batches = plan_batches(study)
     check_study(study)
-    print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches")
+    first = " at first" if grows(study) else ""
+    print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches{first}")
     return 0
 
 
@@ -225,7 +235,8 @@ def _adopt(options: argparse.Namespace) -> int:
     from ensnare.adoption import adopt
     from ensnare.check import check_once
 
-    study, paths = _study(options.study), _paths(options.study)
+    paths = _paths(options.study)
+    study = as_it_grew(_study(options.study), paths)
     check_once(study, Path(".snakemake/ensnare"))
     print(f"{paths.root}: {adopt(study, paths)} samples of older versions of the study are adopted")
     return 0
@@ -237,10 +248,10 @@ def _paths(path: Path) -> StudyPaths:
 
 
 def _study(path: Path) -> LoadedStudy:
-    """Read a study file, or the study of a directory of results, `results/<study>`."""
-    if not path.is_dir():
-        return load_study(path)
-    return results_of(path)[0]
+    """Read a study of samples: a study file, or the one of a directory of results."""
+    study = results_of(path)[0] if path.is_dir() else load_study(path)
+    study.config.model  # noqa: B018  # other studies have none
+    return as_it_stands(study, _paths(path))
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
@@ -248,17 +259,11 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
     from ensnare.owner import beat_for
     from ensnare.process import stand_guard
 
-    study = read_resolved(options.study)
-    batch = find_batch(study, options.key)
+    study, batch = find_batch(read_resolved(options.study), options.key)
     paths = StudyPaths(options.study.parent)
     # to load a model or to pack directories may take longer than a heart may stand still
     if (code := stand_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:
         return code
-    with line_log(options.log) as say:
-        try:
-            evaluate_batch(study, batch, paths, options.threads, say, options.attempt)
-        except EnsnareError as error:
-            with contextlib.suppress(OSError):  # the disk may be full
-                say(str(error))
-            raise
+    with job_log(options.log) as say:
+        evaluate_batch(study, batch, paths, options.threads, say, options.attempt)
     return 0

@@ -11,7 +11,9 @@ from ensnare.errors import ConfigError
 from ensnare.resolved import results_of
 
 if TYPE_CHECKING:
+    from ensnare.config import LoadedStudy
     from ensnare.gather import StudyArrays
+    from ensnare.paths import StudyPaths
     from ensnare.selection import Selection
 
 _STUDY = "study file, or directory of results"
@@ -49,10 +51,17 @@ def add_commands(commands: Any) -> None:  # noqa: ANN401
     status.set_defaults(run=_status)
 
 
+def _samples_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:
+    """Return a study of samples as it was run last, and its files."""
+    study, paths = results_of(path)
+    study.config.model  # noqa: B018  # other studies have none
+    return study, paths
+
+
 def _gather(options: argparse.Namespace) -> int:
     from ensnare.deliver import deliver
 
-    study, paths = results_of(options.study)
+    study, paths = _samples_of(options.study)
     counts = deliver(study, paths, partial=options.partial)
     causes = "".join(f", {n} {label}" for label, n in counts.items() if n)
     print(f"{paths.archive}: {sum(counts.values())} samples{causes}; report: {paths.report}")
@@ -65,7 +74,7 @@ def _redo(options: argparse.Namespace) -> int:
     from ensnare.gather import gather
     from ensnare.status import Status
 
-    study, paths = results_of(options.study)
+    study, paths = _samples_of(options.study)
     arrays = gather(study, plan_batches(study), paths, partial=True)
     from ensnare.selection import select
 
@@ -89,7 +98,7 @@ def _skip(options: argparse.Namespace) -> int:
 
     if not (options.reason or "").strip() and not options.list:
         raise ConfigError("skip: no reason; give --reason TEXT, which becomes their message")
-    study, paths = results_of(options.study)
+    study, paths = _samples_of(options.study)
     arrays = gather(study, plan_batches(study), paths, partial=True)
     at = select(study, arrays, _selection(options, "--where or sample ids"))
     if options.list:
@@ -125,8 +134,13 @@ def _list(arrays: StudyArrays, at: Any) -> None:  # noqa: ANN401
 
 
 def _status(options: argparse.Namespace) -> int:
-    from ensnare.standing import show_status
+    from ensnare.standing import show_lines, show_status
 
     study, paths = results_of(options.study)
+    if study.config.parareal:
+        from ensnare.parareal.progress import parareal_status
+
+        show_lines(lambda: parareal_status(study, paths), watch=options.watch)
+        return 0
     show_status(study, paths, watch=options.watch)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ensnare.batches import Batch, plan_batches
@@ -100,14 +100,32 @@ def show_status(study: LoadedStudy, paths: StudyPaths, *, watch: bool) -> None:
         Again and again, until all batches are done or the study was stopped.
     """
     batches, tallies = plan_batches(study), Tallies(paths)
+
+    def read() -> tuple[list[str], bool]:
+        found = standings(batches, paths, tallies.read(batches))
+        over = all(s.is_done for s in found) or paths.stop.exists()
+        return status_lines(study, paths, found), over
+
+    show_lines(read, watch=watch)
+
+
+def show_lines(read: Callable[[], tuple[list[str], bool]], *, watch: bool) -> None:
+    """Print lines that say where something stands.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the lines, and whether they will not change any more.
+    watch : bool
+        Again and again until then, each time over what was shown before.
+    """
     shown = 0
     while True:
-        found = standings(batches, paths, tallies.read(batches))
+        lines, over = read()
         if shown and sys.stdout.isatty():
-            print(f"\033[{shown}A\033[J", end="")  # over what was shown before
-        lines = status_lines(study, paths, found)
+            print(f"\033[{shown}A\033[J", end="")
         print("\n".join(lines), flush=True)
         shown = len(lines)
-        if not watch or all(s.is_done for s in found) or paths.stop.exists():
+        if over or not watch:
             return
         time.sleep(_EVERY_S)

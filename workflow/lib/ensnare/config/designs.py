@@ -55,6 +55,28 @@ class Lhs(Strict):
     )
 
 
+class Until(Strict):
+    """When a design that doubles itself is large enough."""
+
+    width: Number = Field(
+        description="Every total Sobol' index, in every case, has an interval narrower than this, "
+        "at the confidence of the analysis `sobol`.",
+        gt=0,
+    )
+    budget: Size = Field(
+        description="Most samples, of all cases together; failed ones count, tried again or not."
+    )
+    outputs: list[Name] | None = Field(
+        None,
+        description="The outputs that it is about; default: all that are numbers, not arrays.",
+        min_length=1,
+    )
+
+    def most_rows(self, n_cases: int) -> int:
+        """Return how many rows of a design the budget allows."""
+        return self.budget // n_cases
+
+
 class Saltelli(Strict):
     """Pick-freeze blocks for Sobol' indices, from a low-discrepancy sequence."""
 
@@ -65,6 +87,11 @@ class Saltelli(Strict):
     second_order: bool = Field(
         False,
         description="Also the samples of second-order indices: N (2 d + 2) in all for d > 2.",
+    )
+    until: Until | None = Field(
+        None,
+        description="Double the size until indices are known well enough, or a budget is spent: "
+        "`{width: 0.1, budget: 20000}`; `size` is then the first one.",
     )
 
     def n_blocks(self, d: int) -> int:
@@ -202,6 +229,7 @@ def design_options(design: Any) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(design, Lhs):
         options.pop("size", None)
     options.pop("constraints", None)  # what they say counts, in any words
+    options.pop("until", None)
     if not options.get("second_order"):  # batches of before this option keep their names
         options.pop("second_order", None)
     return options

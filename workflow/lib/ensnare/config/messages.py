@@ -11,10 +11,11 @@ from ensnare.config.base import quote_hint, show
 from ensnare.config.designs import METHODS
 from ensnare.config.model import FILE_KINDS
 from ensnare.config.outputs import OUTPUT_KINDS
+from ensnare.config.parareal import PROPAGATOR_KINDS
 from ensnare.config.study import Study
 from ensnare.errors import did_you_mean
 
-_TAGS = frozenset((*FILE_KINDS, *OUTPUT_KINDS, "plain", *METHODS))
+_TAGS = frozenset((*FILE_KINDS, *OUTPUT_KINDS, "plain", *METHODS, *PROPAGATOR_KINDS))
 # what a pattern of the model means to a reader
 _PATTERNS = {
     "^[A-Za-z][A-Za-z0-9_]*$": "letters, digits and _, starting with a letter",
@@ -80,7 +81,8 @@ def _follows_union(before: list[int | str]) -> bool:
     if not before:
         return False
     in_list = isinstance(before[-1], int) and len(before) >= 2
-    return before[-1] == "design" or (in_list and before[-2] in ("files", "outputs"))
+    single = before[-1] in ("design", "coarse", "fine")
+    return single or (in_list and before[-2] in ("files", "outputs"))
 
 
 def _what(mistake: ErrorDetails) -> str:
@@ -131,7 +133,7 @@ def _what(mistake: ErrorDetails) -> str:
 def _unknown_key(mistake: ErrorDetails) -> str:
     """Return what to say of a key that nothing knows, or that excludes another."""
     key, known = str(mistake["loc"][-1]), _keys_at(mistake)
-    for kinds in (FILE_KINDS, OUTPUT_KINDS):
+    for kinds in (FILE_KINDS, OUTPUT_KINDS, PROPAGATOR_KINDS):
         other = next((kind for kind in kinds if kind in known), None)
         if key in kinds and other:
             return f"found both '{other}' and '{key}'; keep one"
@@ -169,6 +171,8 @@ def _step(model: Any, part: int | str) -> Any:  # noqa: ANN401
         return by_key.get(str(part))
     candidates = [model, *_flatten(model)]
     models = [*dict.fromkeys(c for c in candidates if _is_model(c))]
+    if len(models) == 1:
+        return models[0] if isinstance(part, int) else _step(models[0], part)
     for candidate in models:
         fields = candidate.model_fields
         method = fields.get("method")
@@ -177,8 +181,6 @@ def _step(model: Any, part: int | str) -> Any:  # noqa: ANN401
             return candidate
         if part == "plain" and not tags - {"name"}:
             return candidate
-    if len(models) == 1:
-        return models[0] if isinstance(part, int) else _step(models[0], part)
     return model
 
 

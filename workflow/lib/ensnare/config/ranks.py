@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from ensnare.config.agreement import missing_in
 from ensnare.config.base import NAME, show, to_integer
-from ensnare.config.sweep import expand_cases
+from ensnare.config.model import Model
 from ensnare.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -38,23 +38,29 @@ Ranks = Annotated[
 ]
 
 
+def _check_serial(model: Model, where: str, ranks: int | str | None) -> None:
+    """Check what a model says of its steps against the ranks of a sample."""
+    if model.serial and ranks is None:
+        raise ValueError(f"{where}.serial: no launcher starts the steps; add resources.ranks")
+    if ranks is not None and model.python:
+        raise ValueError("resources.ranks: a Python function is not started as MPI ranks")
+    programs = [str(step[0]) for step in (*model.steps, *model.resume)]
+    for name in () if model.serial == "all" else model.serial:
+        if name not in programs:
+            raise ValueError(
+                f"{where}.serial: '{name}' is not the program of a step"
+                + did_you_mean(name, programs)
+            )
+
+
 def check_ranks(study: Study) -> None:
     """Check that the factor that says the ranks does, and that serial steps are steps."""
     ranks, factors = study.resources.ranks, study.factors
     overrides = [o.resources.ranks for o in study.overrides]
     if ranks is None and any(overrides):
         raise ValueError("overrides: found ranks; expected resources.ranks too, such as 1")
-    if study.model.serial and ranks is None:
-        raise ValueError("model.serial: no launcher starts the steps; add resources.ranks")
-    if ranks is not None and study.model.python:
-        raise ValueError("resources.ranks: a Python function is not started as MPI ranks")
-    programs = [str(step[0]) for step in (*study.model.steps, *study.model.resume)]
-    for name in () if study.model.serial == "all" else study.model.serial:
-        if name not in programs:
-            raise ValueError(
-                f"model.serial: '{name}' is not the program of a step"
-                + did_you_mean(name, programs)
-            )
+    for where, model in study.models.items():
+        _check_serial(model, where, ranks)
     if not isinstance(ranks, str):
         return
     if ranks not in factors:
@@ -68,5 +74,5 @@ def check_ranks(study: Study) -> None:
                 f"resources.ranks: '{ranks}' has the level {show(level)}; "
                 "expected whole numbers above 0"
             )
-    if lack := missing_in(ranks, expand_cases(study.sweep, study.exclude)):
+    if lack := missing_in(ranks, study.cases()):
         raise ValueError(f"resources.ranks: factor '{ranks}' does not exist in {lack}")

@@ -40,10 +40,13 @@ from ensnare.config.constrained import check_constraints
 from ensnare.config.copulas import Copula, Copulas
 from ensnare.config.designs import Design
 from ensnare.config.failure import OnFailure
+from ensnare.config.growth import check_growth
 from ensnare.config.inputs import Input
 from ensnare.config.model import KeepPolicy, Model
+from ensnare.config.parareal import TIMES, Parareal, Solver, check_parareal
 from ensnare.config.ranks import check_ranks
 from ensnare.config.resources import Override, Resources, resources_of
+from ensnare.config.scaling import Scaling, check_scaling, with_counts
 from ensnare.config.sweep import (
     MOST_CASES,
     Case,
@@ -51,7 +54,9 @@ from ensnare.config.sweep import (
     all_factors,
     check_sweep,
     count_cases,
+    expand_cases,
 )
+from ensnare.errors import ConfigError
 from ensnare.expressions import Expression, parse_expression
 
 
@@ -73,6 +78,11 @@ BatchSize = Annotated[
     BeforeValidator(_batch_size),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
 ]
+
+
+def _refuse_many(sweep: dict[str, Any]) -> None:
+    if count_cases(sweep) > MOST_CASES:
+        raise ValueError(f"found {count_cases(sweep):.3g} cases; expected {MOST_CASES:g} at most")
 
 
 class Batch(Strict):
@@ -113,7 +123,19 @@ class Study(Strict):
     defaults: dict[Name, Level] = Field(
         {}, description="Level of a factor that samples had before the factor was added."
     )
-    model: Model = Field(description="The wrapped code.")
+    scaling: Scaling | None = Field(
+        None,
+        description="A scaling study: every case of the sweep on more and more ranks, threads or "
+        "nodes; it needs neither inputs nor a design.",
+    )
+    wrapped: Model | None = Field(
+        None, alias="model", description="The wrapped code; required, but for `parareal`."
+    )
+    parareal: Parareal | None = Field(
+        None,
+        description="An initial-value problem to integrate in parallel in time for every case of "
+        "the sweep, instead of samples to run.",
+    )
     resources: Resources = Field(Resources(), description="What one sample needs.")
     overrides: list[Override] = Field(
         [],
@@ -172,18 +194,27 @@ class Study(Strict):
     @classmethod
     def _levels(cls, sweep: dict[str, Any]) -> dict[str, Any]:
         check_sweep(sweep)
-        if count_cases(sweep) > MOST_CASES:
-            raise ValueError(
-                f"found {count_cases(sweep):.3g} cases; expected {MOST_CASES:g} at most"
-            )
+        _refuse_many(sweep)
         return sweep
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scaled_resources(cls, tree: Any) -> Any:  # noqa: ANN401
+        return with_counts(tree)
 
     @model_validator(mode="after")
     def _agree(self) -> Study:
+        _refuse_many(self.whole_sweep)
+        if self.parareal is not None:
+            check_parareal(self)
+        elif self.wrapped is None:
+            raise ValueError("missing key 'model'; add it")
         check_names(self)
-        check_design(self)
-        arrays = {output.name: output.shape is not None for output in self.model.outputs}
-        check_analyses(self.analyses, self.design, arrays)
+        if self.parareal is None:
+            check_design(self)
+            arrays = {output.name: output.shape is not None for output in self.model.outputs}
+            check_analyses(self.analyses, self.design, arrays)
+            check_growth(self)
         check_copula(self)
         check_derived(self)
         check_constraints(self)
@@ -191,7 +222,36 @@ class Study(Strict):
         check_exclude(self)
         check_overrides(self)
         check_ranks(self)
+        check_scaling(self)
         return self
+
+    @property
+    def model(self) -> Model:
+        """The wrapped code.
+
+        Raises
+        ------
+        ConfigError
+            If there is none, since the study has no samples.
+        """
+        if self.wrapped is None:
+            raise ConfigError(
+                f"study {self.study}: a parareal study has no samples; after snakemake its "
+                f"results are in results/{self.study}: parareal.csv, archive.h5"
+            )
+        return self.wrapped
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """All codes that the study wraps, by where they stand in the file."""
+        if self.parareal is None:
+            return {"model": self.model}
+        solvers = {"coarse": self.parareal.coarse, "fine": self.parareal.fine}
+        return {
+            f"parareal.{key}.model": solver.model
+            for key, solver in solvers.items()
+            if isinstance(solver, Solver)
+        }
 
     @property
     def random_inputs(self) -> list[Input]:
@@ -213,11 +273,21 @@ class Study(Strict):
     @property
     def factors(self) -> dict[str, list[str | int | float]]:
         """Every factor with all of its levels; also those that only some level opens."""
-        return all_factors(self.sweep)
+        return all_factors(self.whole_sweep)
+
+    @property
+    def whole_sweep(self) -> dict[str, Any]:
+        """The sweep, crossed with the counts and repeats of a scaling study."""
+        return self.sweep if self.scaling is None else self.scaling.sweep(self.sweep)
+
+    def cases(self) -> list[Case]:
+        """Return every case of the study, in the order of the file."""
+        return expand_cases(self.whole_sweep, self.exclude)
 
     def resources_of(self, case: Case) -> Resources:
         """Return what the samples of a case need."""
-        return resources_of(self.resources, self.overrides, case)
+        needs = resources_of(self.resources, self.overrides, case)
+        return needs if self.scaling is None else self.scaling.needs(needs, case)
 
     @property
     def expressions(self) -> dict[str, Expression]:
@@ -228,4 +298,5 @@ class Study(Strict):
     def value_names(self) -> frozenset[str]:
         """All that `${name}` may name."""
         inputs = {item.name for item in self.inputs}
-        return frozenset(inputs | set(self.derived) | set(self.factors) | BUILT_IN)
+        own = {*TIMES, *self.parareal.state} if self.parareal else set()
+        return frozenset(inputs | set(self.derived) | set(self.factors) | own | BUILT_IN)

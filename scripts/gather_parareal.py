@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from ensnare.parareal.archive import parareal_tree, write_parareal_archive
+from ensnare.parareal.problem import components
+from ensnare.parareal.results import collect_cases
+from ensnare.paths import StudyPaths
+from ensnare.picklefile import write_pickle
+from ensnare.resolved import read_resolved
+from ensnare.scripting import logged
+
+with logged(snakemake.log[0]):
+    paths = StudyPaths(Path(snakemake.input.study).parent)
+    study = read_resolved(paths.study)
+    cases, names = collect_cases(study, paths), components(study.config.parareal)
+    write_pickle(Path(snakemake.output.pickle), parareal_tree(names, cases))
+    write_parareal_archive(Path(snakemake.output.archive), study, names, cases)

@@ -1,0 +1,204 @@
+"""The archive of a parareal study: HDF5, a pickle, a table; see docs/archive.md."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from ensnare.archive import root_attributes
+from ensnare.config import LoadedStudy, Study, parse_study
+from ensnare.errors import ArchiveError
+from ensnare.hdf5file import new_hdf5
+from ensnare.parareal.results import CaseResults
+from ensnare.paths import StudyPaths, write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LAYOUT_VERSION = 1
+KIND = "parareal"
+_ARRAYS = (
+    *("t", "y", "maxdif", "fine_s", "coarse_s", "wall_s", "jumps", "time", "rows"),
+    *("trajectory", "serial", "exact"),
+)
+
+
+@dataclass(frozen=True)
+class PararealResults:
+    """The archive of a parareal study.
+
+    Attributes
+    ----------
+    paths : StudyPaths
+        The files of the study.
+    study : Study
+        The resolved study.
+    components : tuple of str, length m
+        Names of the numbers of a state.
+    cases : list of CaseResults
+        The cases, in the order of the study file.
+    attributes : dict
+        Versions, git state, host.
+    """
+
+    paths: StudyPaths
+    study: Study
+    components: tuple[str, ...]
+    cases: list[CaseResults]
+    attributes: dict[str, Any]
+
+    @property
+    def factors(self) -> list[str]:
+        """The factors of the sweep."""
+        return list(self.study.factors)
+
+    def table(self) -> pd.DataFrame:
+        """Return the table of cases.
+
+        Returns
+        -------
+        DataFrame
+            Factors, `iterations`, `converged`, `maxdif` of the last iteration, `fine_solves`,
+            largest `jump` between slices, `error_serial` and `error_exact` (largest at a point)
+            and speed-ups; see `CaseResults`.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                **{factor: case.case.get(factor) for factor in self.factors},
+                "iterations": case.iterations,
+                "converged": case.converged,
+                "maxdif": case.maxdif[-1],
+                "fine_solves": case.fine_solves,
+                "jump": case.jumps[-1].max(initial=0.0),
+                "error_serial": case.errors(case.serial)[-1],
+                "error_exact": case.errors(case.exact)[-1],
+                "speedup_bound": case.speedup_bound,
+                "speedup_measured": case.speedup_measured,
+                "speedup_wall": case.speedup_wall,
+            }
+            for case in self.cases
+        ]
+        return pd.DataFrame(rows)
+
+
+def write_parareal_archive(
+    path: Path, study: LoadedStudy, components: tuple[str, ...], cases: list[CaseResults]
+) -> None:
+    """Write the archive as HDF5: a group for each case.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    study : LoadedStudy
+        The resolved study.
+    components : tuple of str
+        Names of the numbers of a state.
+    cases : list of CaseResults
+        The cases.
+    """
+
+    def write(part: Path) -> None:
+        with new_hdf5(part) as file:
+            own = {"layout_version": LAYOUT_VERSION, "kind": KIND}
+            file.attrs.update(root_attributes(study) | own)
+            file.attrs["components"] = list(components)
+            for number, case in enumerate(cases):
+                _write_case(file.create_group(f"cases/{number:04d}"), case)
+
+    write_whole(path, write)
+
+
+def _write_case(group: h5py.Group, case: CaseResults) -> None:
+    group.attrs.update(
+        {
+            "case": json.dumps(case.case),
+            "key": case.key,
+            "iterations": case.iterations,
+            "converged": case.converged,
+        }
+    )
+    for name in _ARRAYS:
+        if (data := getattr(case, name)) is not None:
+            packed = {"compression": "gzip", "compression_opts": 1} if data.size > 1000 else {}
+            group.create_dataset(name, data=data, **packed)
+
+
+def parareal_tree(components: tuple[str, ...], cases: list[CaseResults]) -> dict[str, Any]:
+    """Return the content of `archive.pklz`."""
+    return {
+        "layout_version": LAYOUT_VERSION,
+        "kind": KIND,
+        "components": list(components),
+        "cases": [
+            {"case": case.case, "key": case.key, "converged": case.converged}
+            | {name: data for name in _ARRAYS if (data := getattr(case, name)) is not None}
+            for case in cases
+        ],
+    }
+
+
+def open_parareal(path: str | Path) -> PararealResults:
+    """Open the archive of a parareal study.
+
+    Parameters
+    ----------
+    path : str or Path
+        The directory of the results, `results/<study>`, or its `archive.h5`.
+
+    Returns
+    -------
+    PararealResults
+        Everything in memory; the file is closed.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no archive, or it has another layout.
+    """
+    root = Path(path)
+    paths = StudyPaths(root.parent if root.suffix == ".h5" else root)
+    try:
+        with h5py.File(paths.archive, "r", locking=False) as file:
+            if file.attrs.get("kind") != KIND:
+                raise ArchiveError(f"{paths.archive}: samples; open it with ensnare.open_study")
+            version = int(file.attrs["layout_version"])
+            if version != LAYOUT_VERSION:
+                raise ArchiveError(f"{paths.archive}: layout {version}; expected {LAYOUT_VERSION}")
+            return _read(file, paths)
+    except (OSError, KeyError) as error:
+        missing = not paths.archive.exists()
+        reason = "there is no archive; run snakemake first" if missing else error.args[0]
+        raise ArchiveError(f"{paths.archive}: {reason}") from None
+
+
+def _read(file: h5py.File, paths: StudyPaths) -> PararealResults:
+    return PararealResults(
+        paths=paths,
+        study=parse_study(json.loads(file.attrs["study"]), source=str(paths.archive)),
+        components=tuple(map(str, file.attrs["components"])),
+        cases=[_read_case(file["cases"][name]) for name in sorted(file["cases"])],
+        attributes={
+            "seed": int(file.attrs["seed"]),
+            "git": str(file.attrs["git"]),
+            "versions": json.loads(file.attrs["versions"]),
+            "host": json.loads(file.attrs["host"]),
+        },
+    )
+
+
+def _read_case(group: h5py.Group) -> CaseResults:
+    arrays = {n: np.asarray(group[n][:]) if n in group else None for n in _ARRAYS}
+    return CaseResults(
+        case=json.loads(group.attrs["case"]),
+        key=str(group.attrs["key"]),
+        converged=bool(group.attrs["converged"]),
+        **arrays,  # type: ignore[arg-type]
+    )

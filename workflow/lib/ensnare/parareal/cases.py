@@ -1,0 +1,122 @@
+"""The cases of a parareal study, each named by what decides its numbers; imports little."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ensnare.batches import case_table
+from ensnare.config import LoadedStudy
+from ensnare.config.model import Model
+from ensnare.config.parareal import Integrator, Parareal, Propagator
+from ensnare.errors import ConfigError
+from ensnare.identity import digest, model_identity, source_digest
+from ensnare.sweep import Case, case_identity, case_label
+
+LAYOUT = 1
+"""Changed when the meaning of the files of a case changes."""
+
+
+@dataclass(frozen=True)
+class PararealCase:
+    """A case of a parareal study.
+
+    Attributes
+    ----------
+    key : str
+        Hash of what decides its numbers; the name of its directory. The tolerance is not part of
+        it: with another one the same files are used.
+    case : dict
+        Factor to level.
+    """
+
+    key: str
+    case: Case
+
+    @property
+    def label(self) -> str:
+        """The case as a reader sees it."""
+        return case_label(self.case) or "the one case"
+
+
+def parareal_of(study: LoadedStudy) -> Parareal:
+    """Return the parareal part of a study.
+
+    Raises
+    ------
+    ConfigError
+        If it has none.
+    """
+    if study.config.parareal is None:
+        raise ConfigError(f"{study.source}: found no 'parareal'; expected a parareal study")
+    return study.config.parareal
+
+
+def plan_cases(study: LoadedStudy) -> list[PararealCase]:
+    """Return the cases of a parareal study, in the order of the file.
+
+    Raises
+    ------
+    ConfigError
+        If a file that the study names does not exist.
+    """
+    parareal = parareal_of(study)
+    common = digest(
+        [
+            LAYOUT,
+            [list(parareal.interval), parareal.points, list(parareal.state.items())],
+            [study.config.constants, study.config.derived],
+            _identity(study, parareal, parareal.coarse, "coarse"),
+            _identity(study, parareal, parareal.fine, "fine"),
+        ],
+        size=16,
+    )
+    return [
+        PararealCase(digest([common, case_identity(case, study.config.defaults)]), case)
+        for case in case_table(study)
+    ]
+
+
+def solved_digest(study: LoadedStudy) -> str:
+    """Return a name for what a run has to solve: the cases, to the tolerance of the study."""
+    parareal = parareal_of(study)
+    keys = [case.key for case in plan_cases(study)]
+    return digest([keys, parareal.tolerance, parareal.serial])
+
+
+def exact_identity(study: LoadedStudy) -> str:
+    """Return the hash of the code of the exact solution; empty if there is none.
+
+    Raises
+    ------
+    ConfigError
+        If its file does not exist.
+    """
+    exact = parareal_of(study).exact
+    if exact is None:
+        return ""
+    try:
+        return source_digest(exact.call, study.directory, "parareal.exact.call")
+    except ConfigError as error:
+        raise ConfigError(f"{study.source}: {error}") from None
+
+
+def with_model(study: LoadedStudy, model: Model) -> LoadedStudy:
+    """Return a study with a propagator's code as its model, to run that as samples are run."""
+    return replace(study, config=study.config.model_copy(update={"wrapped": model}))
+
+
+def _identity(
+    study: LoadedStudy, parareal: Parareal, propagator: Propagator, name: str
+) -> dict[str, Any]:
+    """Return what decides the numbers of a propagator."""
+    if not isinstance(propagator, Integrator):
+        inner = with_model(study, propagator.model)
+        return {"model": model_identity(inner), "seed": study.config.seed}
+    assert parareal.rhs is not None
+    try:
+        source = source_digest(parareal.rhs.call, study.directory, "parareal.rhs.call")
+    except ConfigError as error:
+        raise ConfigError(f"{study.source}: {error}") from None
+    function = parareal.rhs.call.rpartition(":")[2]
+    return propagator.model_dump(exclude_none=True) | {"rhs": function, "source": source}

@@ -1,0 +1,289 @@
+"""The driver `pool`: one job whose workers run the solves of all cases, round after round.
+
+What is on record is never run again, so a job that was killed goes on where it was. A round has
+the fine solves that the next iteration of every open case still needs, then the updates.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensnare.config import LoadedStudy
+from ensnare.config.resources import Resources
+from ensnare.errors import BatchError, EnsnareError
+from ensnare.launcher import job_cores
+from ensnare.owner import Owner
+from ensnare.parareal.attempts import FailedSolveError, failing_once
+from ensnare.parareal.files import is_whole, read_iterate
+from ensnare.parareal.iteration import (
+    begin,
+    is_over,
+    missing_solves,
+    needed_slices,
+    standing,
+    update,
+)
+from ensnare.parareal.problem import Problem, problems
+from ensnare.parareal.solves import failure_line, missing_serial, solve_fine, solve_serial
+from ensnare.paths import StudyPaths, write_whole
+from ensnare.pool import Pool
+from ensnare.status import Status
+from ensnare.worker import Death
+
+_BEGIN, _FINE, _UPDATE, _SERIAL = "begin", "fine", "update", "serial"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that a worker does for a case.
+
+    Attributes
+    ----------
+    problem : Problem
+        The case.
+    kind : str
+        `begin`: the coarse solution; `fine`: one fine solve; `update`: the states of an iteration;
+        `serial`: what the serial solution lacks.
+    iteration : int
+        The iteration.
+    i : int
+        The slice of a fine solve, from 0.
+    since : float, optional
+        When the iteration began, if that can tell how long it took.
+    """
+
+    problem: Problem
+    kind: str
+    iteration: int
+    i: int = 0
+    since: float | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its file is there."""
+        key, paths = self.problem.key, self.problem.paths
+        if self.kind == _SERIAL:
+            return not missing_serial(self.problem)
+        if self.kind == _FINE:
+            return is_whole(paths.fine_solve(key, self.iteration, self.i))
+        return is_whole(paths.iterate(key, self.iteration))
+
+    @property
+    def place(self) -> tuple[str, int, int | None]:
+        """Which solve is under way: its kind, iteration and slice, as far as that is known."""
+        match self.kind:
+            case "fine":
+                return _FINE, self.iteration, self.i
+            case "serial":
+                return _FINE, 0, missing_serial(self.problem)[0]
+            case _:
+                return "coarse", self.iteration, None
+
+    def run(self, attempt: int, restart_clock: Callable[[], None]) -> None:
+        """Do it; solves that follow each other have a time limit each."""
+        match self.kind:
+            case "begin":
+                begin(self.problem, restart_clock)
+            case "update":
+                update(self.problem, self.iteration, restart_clock, self.since)
+            case "fine":
+                solve_fine(self.problem, self.iteration, self.i, attempt)
+            case _:
+                for i in missing_serial(self.problem):
+                    restart_clock()
+                    solve_serial(self.problem, i, attempt)
+
+
+class Round:
+    """Tasks that need nothing of each other, as work for the pool; see `ensnare.worker.Work`."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        # forked workers share its position, so each adds to it; without a name it goes with the job
+        self._failures = tempfile.TemporaryFile()  # noqa: SIM115
+        self._deaths: Counter[int] = Counter()
+
+    def begin(self, slot: int) -> None:
+        """Prepare what solves, in a worker."""
+        for problem in {id(task.problem): task.problem for task in self.tasks}.values():
+            problem.coarse.begin(slot)
+            problem.fine.begin(slot)
+
+    def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
+        """Do a task; that it failed is on record too."""
+        try:
+            self.tasks[task].run(attempt, restart_clock)
+        except EnsnareError as error:
+            self._fail(str(error))
+
+    def bury(self, task: int, death: Death) -> bool:
+        """Give a task up whose worker died too often."""
+        found = self.tasks[task]
+        self._deaths[task] += 1
+        if found.is_done:
+            return True
+        status = Status.TIMEOUT if death.timed_out else Status.KILLED
+        if self._deaths[task] <= found.problem.study.config.on_failure.times(status):
+            return False
+        text = f"{status.label}: its process ended with exit code {death.exit_code}"
+        if death.timed_out:
+            text = (
+                f"{status.label}: it passed the limit of {found.problem.study.config.timeout:g} s"
+            )
+        self._fail(failure_line(found.problem, found.place, text))
+        return True
+
+    def _fail(self, line: str) -> None:
+        os.write(self._failures.fileno(), f"{line}\n".encode())
+
+    def failures(self) -> list[str]:
+        """Return a line for each task that failed."""
+        self._failures.seek(0)
+        return self._failures.read().decode().splitlines()
+
+    @property
+    def limit_s(self) -> float | None:
+        """The longest time of a solve that cannot stop itself [s]."""
+        first = self.tasks[0]
+        fine = first.kind in (_FINE, _SERIAL)
+        propagator = first.problem.fine if fine else first.problem.coarse
+        return None if propagator.stops_itself else first.problem.study.config.timeout
+
+
+def solve_all(
+    study: LoadedStudy, paths: StudyPaths, cores: int, say: Callable[[str], None], attempt: int = 1
+) -> dict[str, int]:
+    """Iterate every case of a study until it converged, or is exact.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files; what is on record is not run again.
+    cores : int
+        Cores to use.
+    say : callable
+        Receives lines of progress.
+    attempt : int
+        Which job of this call of Snakemake it is. The retries of a profile are for jobs that die:
+        after a solve failed, in spite of the retries of the study, the next one only says so again.
+
+    Returns
+    -------
+    dict of str to int
+        Case to the number of its last iteration.
+
+    Raises
+    ------
+    BatchError
+        If a solve fails in spite of the retries of the study, or another job took over: one line.
+    EnsnareError
+        If the study cannot be run.
+    """
+    cases = problems(study, paths)
+    for problem in cases:
+        problem.make_ready()
+    with Owner(paths.parareal_owner, say) as owner:
+        driver = Driver(side_by_side(study.config.resources, cores), owner, say)
+        with failing_once(paths.parareal_failure, attempt):
+            last = driver.iterate(cases)
+            if cases[0].parareal.serial:
+                driver.serial(cases)
+    for problem in cases:
+        problem.coarse.finish()
+        problem.fine.finish()
+    return last
+
+
+def side_by_side(needs: Resources, cores: int) -> int:
+    """Return how many solves that need so much run at a time."""
+    if needs.ranks is None:
+        return max(1, cores // needs.cores)
+    return job_cores(cores).side_by_side(needs.cores)
+
+
+@dataclass
+class Driver:
+    """The job: its workers, its claim, its log."""
+
+    workers: int
+    owner: Owner
+    say: Callable[[str], None]
+
+    def iterate(self, cases: Sequence[Problem]) -> dict[str, int]:
+        """Iterate all cases; return the last iteration of each."""
+        found = {problem.key: standing(problem) for problem in cases}
+        self.round([Task(p, _BEGIN, 0) for p in cases if found[p.key].iteration < 0])
+        last = {key: max(0, where.iteration) for key, where in found.items()}
+        left = [p for p in cases if not found[p.key].is_over]
+        while left:
+            since = time.time()
+            missing = {p.key: missing_solves(p, last[p.key] + 1) for p in left}
+            self.round([Task(p, _FINE, last[p.key] + 1, i) for p in left for i in missing[p.key]])
+            # the time of a round is a case's own if it was alone, and not interrupted
+            first = left[0]
+            whole = len(missing[first.key]) == len(needed_slices(last[first.key] + 1, first.slices))
+            begun = since if len(left) == 1 and whole else None
+            self.round([Task(p, _UPDATE, last[p.key] + 1, since=begun) for p in left])
+            left = self._still_open(left, last)
+        return last
+
+    def _still_open(self, cases: Sequence[Problem], last: dict[str, int]) -> list[Problem]:
+        """Note that cases are an iteration further; return those that are not over."""
+        left, worst = [], 0.0
+        for problem in cases:
+            last[problem.key] += 1
+            iterate = read_iterate(problem.paths.iterate(problem.key, last[problem.key]))
+            if not is_over(iterate, problem.parareal.tolerance):
+                left.append(problem)
+                worst = max(worst, iterate.maxdif)
+        k = max(last.values())
+        more = f", which change by up to {worst:.3g}" if left else ""
+        self.say(f"iteration {k}: {len(cases) - len(left)} cases end; {len(left)} go on{more}")
+        return left
+
+    def serial(self, cases: Sequence[Problem]) -> None:
+        """Run what the serial solutions lack."""
+        tasks = serial_tasks(cases)
+        if tasks:
+            self.say(f"serial solution: {len(tasks)} cases")
+        self.round(tasks)
+
+    def round(self, tasks: Sequence[Task]) -> None:
+        """Do tasks in a pool of workers.
+
+        Raises
+        ------
+        FailedSolveError
+            If one fails; the others are done first.
+        """
+        if not tasks:
+            return
+        work = Round(tasks)
+        Pool(work, len(tasks), self.workers, work.limit_s, self._tick).run()
+        lines = work.failures()
+        if lines:
+            more = f" ({len(lines) - 1} more solves failed)" if len(lines) > 1 else ""
+            raise FailedSolveError(lines[0] + more)
+
+    def _tick(self) -> None:
+        if not self.owner.beat():
+            raise BatchError("another job took over the parareal study; this one stops")
+
+
+def serial_tasks(cases: Sequence[Problem]) -> list[Task]:
+    """Return what the serial solutions of cases lack, a task for each case that lacks some."""
+    return [Task(problem, _SERIAL, 0) for problem in cases if missing_serial(problem)]
+
+
+def write_solved(path: Path, last: dict[str, int]) -> None:
+    """Write that all cases are solved: the last iteration of each."""
+    write_whole(path, lambda part: part.write_text(json.dumps(last, indent=1) + "\n"))

@@ -1,0 +1,59 @@
+"""How far a parareal study is, read from its files: also while it runs elsewhere."""
+
+from __future__ import annotations
+
+from ensnare.config import LoadedStudy
+from ensnare.owner import read_claim
+from ensnare.parareal.cases import solved_digest
+from ensnare.parareal.files import read_iterate
+from ensnare.parareal.iteration import needed_slices, standing
+from ensnare.parareal.problem import Problem, problems
+from ensnare.paths import StudyPaths
+
+
+def account_line(study: LoadedStudy, paths: StudyPaths) -> str:
+    """Return what a run would do: how many cases there are to solve.
+
+    How many fine solves that takes is known when they have converged.
+    """
+    cases = problems(study, paths)
+    if paths.solved(solved_digest(study)).exists():
+        return f"cases: 0 to solve, {len(cases)} solved"
+    solved = sum(standing(problem).is_over for problem in cases)
+    return f"cases: {len(cases) - solved} to solve, {solved} solved"
+
+
+def parareal_status(study: LoadedStudy, paths: StudyPaths) -> tuple[list[str], bool]:
+    """Return a line for each case and one for all, and whether all are solved.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The resolved study.
+    paths : StudyPaths
+        Its files.
+    """
+    cases = problems(study, paths)
+    lines, over = [], 0
+    for problem in cases:
+        line, is_over = _case_line(problem)
+        lines.append(line)
+        over += is_over
+    claim = read_claim(paths.parareal_owner)
+    runs = f"; runs on {claim.host}, process {claim.pid}" if claim and claim.is_alive else ""
+    lines.append(f"study {study.config.study}: {over} of {len(cases)} cases solved{runs}")
+    return lines, over == len(cases)
+
+
+def _case_line(problem: Problem) -> tuple[str, bool]:
+    where = standing(problem)
+    if where.iteration < 0:
+        return f"{problem.case.label}: not begun", False
+    maxdif = read_iterate(problem.paths.iterate(problem.key, where.iteration)).maxdif
+    change = f", maxdif {maxdif:.3g}" if maxdif == maxdif else ""
+    line = f"{problem.case.label}: iteration {where.iteration}{change}"
+    if where.is_over:
+        return f"{line}; done", True
+    needed = len(needed_slices(where.iteration + 1, problem.slices))
+    done = needed - len(where.missing)
+    return f"{line}; {done} of {needed} fine solves of the next", False

@@ -1,0 +1,215 @@
+"""What came of the cases of a parareal study, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.config import LoadedStudy
+from ensnare.errors import ArchiveError
+from ensnare.parareal.files import read_iterate, read_solve
+from ensnare.parareal.iteration import (
+    fine_solve_count,
+    needed_slices,
+    standing,
+)
+from ensnare.parareal.problem import Problem, problems
+from ensnare.parareal.solves import serial_solve
+from ensnare.parareal.trajectory import (
+    boundary_jumps,
+    join,
+    join_times,
+    point_rows,
+    read_solves,
+    slice_files,
+)
+from ensnare.paths import StudyPaths
+from ensnare.sweep import Case, case_label
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CaseResults:
+    """What came of a case, after K iterations over N slices with a state of m numbers.
+
+    Attributes
+    ----------
+    case : dict
+        Factor to level.
+    key : str
+        The name of its directory.
+    converged : bool
+        Whether the last change was below the tolerance; or else it ended since it is exact.
+    t : ndarray of float, shape (N + 1,)
+        The points.
+    y : ndarray of float, shape (K + 1, N + 1, m)
+        States after each iteration; the first is the coarse solution.
+    maxdif : ndarray of float, shape (K + 1,)
+        Largest change of a component at a point; NaN first.
+    fine_s : ndarray of float, shape (K, N)
+        Time of each fine solve [s]; NaN where none was needed.
+    coarse_s, wall_s : ndarray of float, shape (K + 1,)
+        Time of the coarse solves, and wall-clock time, of each iteration [s]; NaN where that is
+        not known.
+    jumps : ndarray of float, shape (K, N - 1)
+        By how much the fine trajectory of each iteration jumps between slices.
+    time : ndarray of float, shape (rows,)
+        Times of the joined trajectories.
+    rows : ndarray of int, shape (N + 1,)
+        Where the points are among them.
+    trajectory : ndarray of float, shape (rows, m)
+        Fine trajectory of the last iteration, joined.
+    serial, exact : ndarray of float, shape (rows, m), or None
+        The serial fine and the exact solution, where the study has them.
+    """
+
+    case: Case
+    key: str
+    converged: bool
+    t: Array
+    y: Array
+    maxdif: Array
+    fine_s: Array
+    coarse_s: Array
+    wall_s: Array
+    jumps: Array
+    time: Array
+    rows: NDArray[np.int64]
+    trajectory: Array
+    serial: Array | None
+    exact: Array | None
+
+    @property
+    def label(self) -> str:
+        """The case as a reader sees it."""
+        return case_label(self.case)
+
+    @property
+    def iterations(self) -> int:
+        """The number of iterations K."""
+        return len(self.y) - 1
+
+    @property
+    def slices(self) -> int:
+        """The number of slices N."""
+        return len(self.t) - 1
+
+    @property
+    def fine_solves(self) -> int:
+        """How many fine solves it needed, those of the serial solution apart."""
+        return fine_solve_count(self.iterations, self.slices)
+
+    @cached_property
+    def serial_s(self) -> float:
+        """Time of fine solves over all slices, one after the other [s]."""
+        latest = [self.fine_s[min(self.iterations, i + 1) - 1, i] for i in range(self.slices)]
+        return float(np.sum(latest))
+
+    @property
+    def speedup_bound(self) -> float:
+        """The speed-up if all fine solves of an iteration run at once and the rest costs nothing.
+
+        References
+        ----------
+        Lions, Maday and Turinici (2001), C. R. Acad. Sci. Paris 332, 661-668,
+        doi:10.1016/S0764-4442(00)01793-6
+        """
+        return self.slices / self.iterations
+
+    @property
+    def speedup_measured(self) -> float:
+        """The speed-up by the times of the solves, with one process for each slice."""
+        slowest = float(np.nanmax(self.fine_s, axis=1).sum())
+        return self.serial_s / (slowest + float(self.coarse_s.sum()))
+
+    @property
+    def speedup_wall(self) -> float:
+        """The speed-up by wall-clock time; NaN unless the case ran alone and at one go."""
+        return self.serial_s / float(self.coarse_s[0] + self.wall_s[1:].sum())
+
+    def errors(self, truth: Array | None) -> Array:
+        """Return the largest error of a component at a point, after each iteration.
+
+        Parameters
+        ----------
+        truth : ndarray of float, shape (rows, m), or None
+            The serial fine or the exact solution.
+
+        Returns
+        -------
+        ndarray of float, shape (K + 1,)
+            NaN if there is no truth.
+        """
+        if truth is None:
+            return np.full(self.iterations + 1, np.nan)
+        found: Array = np.abs(self.y - truth[self.rows]).max(axis=(1, 2))
+        return found
+
+
+def collect_cases(study: LoadedStudy, paths: StudyPaths) -> list[CaseResults]:
+    """Read what came of all cases from their files.
+
+    Raises
+    ------
+    ArchiveError
+        If a case is not solved, or a file is missing or damaged.
+    """
+    return [_collect(problem) for problem in problems(study, paths)]
+
+
+def _collect(problem: Problem) -> CaseResults:
+    where = standing(problem)
+    if not where.is_over:
+        raise ArchiveError(
+            f"{problem.paths.parareal / problem.key}: {problem.case.label}: not solved to the "
+            "tolerance; run snakemake"
+        )
+    paths, key, n = problem.paths, problem.key, problem.slices
+    iterates = [read_iterate(paths.iterate(key, k)) for k in range(where.iteration + 1)]
+    last = read_solves(slice_files(paths, key, where.iteration, n))
+    time = join_times(problem.times, last)
+    return CaseResults(
+        case=problem.case.case,
+        key=key,
+        converged=iterates[-1].maxdif < problem.parareal.tolerance,
+        t=problem.times,
+        y=np.array([iterate.y for iterate in iterates]),
+        maxdif=np.array([iterate.maxdif for iterate in iterates]),
+        fine_s=_fine_times(problem, where.iteration),
+        coarse_s=np.array([iterate.coarse_s for iterate in iterates]),
+        wall_s=np.array([iterate.wall_s for iterate in iterates]),
+        jumps=_jumps(problem, where.iteration),
+        time=time,
+        rows=point_rows(last),
+        trajectory=join(last),
+        serial=_serial(problem),
+        exact=problem.exact(time),
+    )
+
+
+def _serial(problem: Problem) -> Array | None:
+    """Return the serial fine solution, if the study asks for it."""
+    if not problem.parareal.serial:
+        return None
+    return join(read_solves([serial_solve(problem, i) for i in range(problem.slices)]))
+
+
+def _fine_times(problem: Problem, iterations: int) -> Array:
+    found = np.full((iterations, problem.slices), np.nan)
+    for k in range(1, iterations + 1):
+        for i in needed_slices(k, problem.slices):
+            path = problem.paths.fine_solve(problem.key, k, i)
+            found[k - 1, i] = read_solve(path).elapsed_s
+    return found
+
+
+def _jumps(problem: Problem, iterations: int) -> Array:
+    found = [
+        boundary_jumps(read_solves(slice_files(problem.paths, problem.key, k, problem.slices)))
+        for k in range(1, iterations + 1)
+    ]
+    return np.array(found).reshape(iterations, problem.slices - 1)
