@@ -130,5 +130,3 @@ def test_the_alloy_satisfies_its_constraints_and_grows(snakemake, tmp_path):
     empty = snakemake("-n", "--config", none, study=study)
     assert empty.code != 0
     assert "design.constraints: no feasible point: " in empty.text
-    refused = snakemake("-n", "--config", "analyses=[sobol]", study=study)
-    assert "sobol needs the design saltelli; found constrained" in refused.text
