@@ -156,6 +156,8 @@ def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     shown |= {"rows": rows, "seed": study.seed}
     if "until" in shown:
         shown["until"] = until_text(shown["until"])
+    if isinstance(study.design, Constrained):
+        shown["constraints"] = "; ".join(study.design.constraints)
     if study.copulas:
         shown["copula"] = "; ".join(map(copula_text, study.copulas))
     return shown
