@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ensnare.analysis import failure_warnings, read_table
 from ensnare.config import Study
+from ensnare.config.designs import Constrained
 from ensnare.config.quantity import OutputBase
 from ensnare.figurenames import FigureName, figure_names
 from ensnare.report.configuration import study_yaml
