@@ -783,7 +783,7 @@ WHOLE = {
     "statistics of a sweep": (
         "study: a\nsweep: {n: [1]}\nanalyses: [statistics]\n" + SIMPLE,
         "analyses: statistics needs one of the designs monte_carlo, sobol, halton, lhs, saltelli, "
-        "table; found a pure sweep",
+        "constrained, table; found a pure sweep",
     ),
     "an unknown estimator": (
         changed(*FOR_SALTELLI, ("[statistics]", "[{sobol: {estimator: martines}}]")),

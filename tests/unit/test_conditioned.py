@@ -111,3 +111,9 @@ def test_what_cannot_be_a_constraint_is_refused(constraint, message):
     with pytest.raises(ConfigError, match=message) as caught:
         constrained(inputs, constraint, sweep={"mesh": [1, 2]})
     assert "\n" not in str(caught.value)
+
+
+def test_sobol_indices_need_independent_inputs():
+    with pytest.raises(ConfigError, match="sobol needs the design saltelli; found constrained"):
+        constrained(PAIR, *SMALL, analyses=["sobol"])
+    constrained(PAIR, *SMALL, size=10, analyses=["statistics", "correlations", "rank_sobol"])

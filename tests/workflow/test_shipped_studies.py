@@ -109,3 +109,24 @@ def test_the_studies_of_the_recipes_run_to_their_report(snakemake, tmp_path, nam
         assert table.loc[("spearman", "F"), "value"] > 0.8 > 0 > table.loc[("pcc", "I"), "value"]
     if name == "regimes":
         assert (results / "figures/regimes_regime.svg").stat().st_size > 1000
+
+
+def test_the_alloy_satisfies_its_constraints_and_grows(snakemake, tmp_path):
+    study = ROOT / "config/studies/constrained.yaml"
+    done = snakemake("--config", "design={size: 300}", study=study)
+    assert done.code == 0, done.text
+    table = pd.read_csv(tmp_path / "results/constrained/samples.csv")
+    assert len(table) == 300
+    total = 1 - table["Al"]
+    ratio = table["Mg"] / (table["Zn"] + table["Cu"])
+    assert total.between(0.0162, 0.1732).all()
+    assert ratio.between(0.1, 0.4).all()
+    report = (tmp_path / "results/constrained/report.html").read_text()
+    assert "Points of the design" in report
+    assert (tmp_path / "results/constrained/figures/design.png").stat().st_size > 1000
+    more = snakemake("-n", "--config", "design={size: 500}", study=study)
+    assert "samples: 200 to run, 300 reused" in more.text
+    none = "design={constraints: [added >= 0.5]}"
+    empty = snakemake("-n", "--config", none, study=study)
+    assert empty.code != 0
+    assert "design.constraints: no feasible point: " in empty.text

@@ -194,7 +194,7 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
         return ""
     return (
         f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
-        "are; monte_carlo, sobol, halton, saltelli and morris grow by their size"
+        "are; monte_carlo, sobol, halton, saltelli, morris and constrained grow by their size"
     )
 
 

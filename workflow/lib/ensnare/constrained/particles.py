@@ -175,8 +175,8 @@ class Deck:
 
     def adapt(self, count: int, team: Team) -> tuple[int, int]:
         """Learn from a round of moves of `count` particles; return the proposed and accepted."""
-        accepted = team.total([kind.accepted for kind in self.kinds])
-        jumps = team.total(np.stack([kind.jumps for kind in self.kinds]))
+        sums = team.total([[kind.accepted, *kind.jumps] for kind in self.kinds])
+        accepted, jumps = sums[:, 0], sums[:, 1:]
         proposed = count * np.array([kind.moves for kind in self.kinds])
         for kind, share, jump in zip(self.kinds, accepted / proposed, jumps, strict=True):
             wanted = _TAKEN_ALONE if kind.size == 1 else _TAKEN_TOGETHER

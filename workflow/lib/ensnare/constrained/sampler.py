@@ -204,7 +204,8 @@ def _by_chains(problem: Problem, count: int, method: str, crew: Crew, start: Arr
     rows = _CHAINS[method](problem, start, per_chain, crew)
     d = problem.d
     u = rows.transpose(1, 0, 2).reshape(d, -1)[:, :count]
-    drawn = _drawn(problem, u, method, float(effective_sample_size(rows).min()))
+    ess = min(float(count), float(effective_sample_size(rows).min()))
+    drawn = _drawn(problem, u, method, ess)
     drawn.r_hat = float(potential_scale_reduction(rows).max())
     drawn.notes.append(f"{CHAINS} chains of {per_chain} rows from one start")
     return drawn

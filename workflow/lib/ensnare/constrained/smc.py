@@ -118,7 +118,8 @@ class Smc:
         text = self._problem.violated(self.u[:, best])
         return (
             f"no feasible point found: {self.levels} levels of {self._count} particles come no "
-            f"nearer (this is no proof); the nearest violates {text}"
+            f"nearer (this is no proof); the nearest "
+            + (f"violates {text}" if text else "only just satisfies them")
         )
 
     def _level_below(self, height: float) -> Level:
@@ -134,6 +135,9 @@ class Smc:
     def _sink(self, level: Level) -> Level:
         """Replace the particles above the next level, and move all of them below it."""
         kept = np.flatnonzero(self._height <= level.below)
+        if not len(kept):  # those that were below it have left
+            level = self._level_below(level.height)
+            kept = np.flatnonzero(self._height <= level.below)
         counted, seen = self._crew.team.total([level.counted, level.seen])
         share = seen / counted if seen else len(kept) / self._count
         self.log_volume += math.log(share)
@@ -162,12 +166,13 @@ class Smc:
             If they cannot come away from each other.
         """
         self._move(Level(0.0, -1.0), max(_GONE, 3 / math.sqrt(self._count)))
-        rounds = 0
+        left, rounds = self.left, 0
         while len(np.unique(self.u, axis=1).T) < self._count:
             rounds += 1
             if rounds > _MOST_ROUNDS:
                 raise EnsnareError("particles stay equal: the feasible points are too few")
             self._move(Level(0.0, -1.0), 1.0)
+        self.left = left
 
     def _move(self, level: Level, goal: float) -> None:
         """Move the particles below a level, in rounds, until the correlation is at the goal."""

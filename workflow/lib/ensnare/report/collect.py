@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ensnare.analysis import failure_warnings, read_table
 from ensnare.config import Study
+from ensnare.config.designs import Constrained
 from ensnare.config.quantity import OutputBase
 from ensnare.figurenames import FigureName, figure_names
 from ensnare.report.configuration import study_yaml
@@ -156,6 +157,8 @@ def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     shown |= {"rows": rows, "seed": study.seed}
     if "until" in shown:
         shown["until"] = until_text(shown["until"])
+    if isinstance(study.design, Constrained):
+        shown["constraints"] = "; ".join(study.design.constraints)
     if study.copulas:
         shown["copula"] = "; ".join(map(copula_text, study.copulas))
     return shown
