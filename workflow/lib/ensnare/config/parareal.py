@@ -251,7 +251,7 @@ def check_parareal(study: Study) -> None:
             )
     if study.on_failure.stop_after is not None:
         raise ValueError(
-            "on_failure.stop_after: a parareal study ends with the first solve that fails; remove it"
+            "on_failure.stop_after: a parareal study ends with the first failed solve; remove it"
         )
     if study.batch.size != "auto":
         raise ValueError("batch: a parareal study has no batches; found a size; remove it")
