@@ -194,7 +194,7 @@ def test_a_job_that_is_killed_anywhere_goes_on_and_gives_the_same_bits(tmp_path,
     monkeypatch.chdir(tmp_path)
     log = tmp_path / "log"
     tree = coded_tree(log, tmp_path, tolerance=1e-9, serial=True)
-    chance, kills = random.Random(7), 6
+    chance, kills = random.Random(7), 4
     for round_ in range(kills):
         goal = starts(log) + chance.randint(1, 6)
         job = start_job(tree, tmp_path)

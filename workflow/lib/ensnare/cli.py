@@ -107,7 +107,12 @@ def _parser() -> _Parser:
     batch.add_argument("--threads", type=int, default=1, help="cores to use")
     batch.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
     batch.set_defaults(run=_evaluate_batch)
+    _add_solve(commands)
+    return parser
 
+
+def _add_solve(commands: Any) -> None:  # noqa: ANN401
+    """Add the command of the rule that solves a parareal study."""
     solve = commands.add_parser("solve-parareal", help="solve all cases (the rule's command)")
     solve.add_argument("study", type=Path, help="resolved study, study.json")
     solve.add_argument("output", type=Path, help="file that says that all are solved")
@@ -115,7 +120,6 @@ def _parser() -> _Parser:
     solve.add_argument("--threads", type=int, default=1, help="cores to use")
     solve.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
     solve.set_defaults(run=_solve_parareal)
-    return parser
 
 
 def _add_elsewhere(commands: Any) -> None:  # noqa: ANN401

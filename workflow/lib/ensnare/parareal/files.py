@@ -89,6 +89,39 @@ def read_solve(path: Path) -> Solve:
         raise _unreadable(path, error) from None
 
 
+@dataclass(frozen=True)
+class Ends:
+    """The ends of a fine solve.
+
+    Attributes
+    ----------
+    first, last : ndarray of float, shape (m,)
+        Its states at the begin and the end of the slice.
+    elapsed_s : float
+        Wall-clock time [s].
+    """
+
+    first: Array
+    last: Array
+    elapsed_s: float
+
+
+def read_ends(path: Path) -> Ends:
+    """Read the ends of a fine solve, and not what is between.
+
+    Raises
+    ------
+    ArchiveError
+        If it is missing or damaged.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            data = file["data"]
+            return Ends(data[0], data[len(data) - 1], float(file.attrs["elapsed_s"]))
+    except (OSError, KeyError) as error:
+        raise _unreadable(path, error) from None
+
+
 def write_iterate(path: Path, iterate: Iterate) -> None:
     """Write the states after an iteration."""
 
