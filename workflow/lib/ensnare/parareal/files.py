@@ -24,6 +24,11 @@ from ensnare.paths import write_whole
 Array = NDArray[np.float64]
 
 
+# To bring a file to the disk takes longer than many a solve: for less than this [s] it is not worth
+# it. A power loss may leave an empty file of it, which is made again (`is_whole`).
+_WORTH_S = 1.0
+
+
 @dataclass(frozen=True)
 class Iterate:
     """The states after an iteration.
@@ -70,7 +75,7 @@ def write_solve(path: Path, times: tuple[float, float], solve: Solve) -> None:
                 }
             )
 
-    write_whole(path, write)
+    write_whole(path, write, durable=solve.elapsed_s >= _WORTH_S)
 
 
 def read_solve(path: Path) -> Solve:
@@ -132,7 +137,7 @@ def write_iterate(path: Path, iterate: Iterate) -> None:
             for name in ("iteration", "maxdif", "coarse_s", "wall_s"):
                 file.attrs[name] = getattr(iterate, name)
 
-    write_whole(path, write)
+    write_whole(path, write, durable=iterate.coarse_s >= _WORTH_S)
 
 
 def read_iterate(path: Path) -> Iterate:
