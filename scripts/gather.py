@@ -6,11 +6,12 @@ from ensnare.gather import gather
 from ensnare.paths import StudyPaths
 from ensnare.picklefile import write_pickle
 from ensnare.resolved import read_resolved
+from ensnare.rounds import as_it_stands
 from ensnare.scripting import logged
 
 with logged(snakemake.log[0]):
     paths = StudyPaths(Path(snakemake.input.study).parent)
-    study = read_resolved(paths.study)
+    study = as_it_stands(read_resolved(paths.study), paths)
     arrays = gather(study, plan_batches(study), paths)
     write_pickle(Path(snakemake.output.pickle), pickle_tree(arrays))
     write_archive(Path(snakemake.output.archive), study, arrays)

@@ -3,9 +3,10 @@ from pathlib import Path
 from ensnare.design import make_design
 from ensnare.designfile import write_design
 from ensnare.resolved import read_resolved, write_resolved
+from ensnare.rounds import largest
 from ensnare.scripting import logged
 
 with logged(snakemake.log[0]):
     write_resolved(snakemake.params.study, Path(snakemake.output.study))
     study = read_resolved(Path(snakemake.output.study))
-    write_design(Path(snakemake.output.design), study, make_design(study))
+    write_design(Path(snakemake.output.design), study, make_design(largest(study)))

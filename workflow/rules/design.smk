@@ -11,6 +11,6 @@ rule make_design:
         "../envs/ensnare.yaml"
     params:
         study=resolved_tree(study),
-        design=design_content(study),
+        design=design_content(largest(study)),
     script:
         "../../scripts/make_design.py"

@@ -50,6 +50,10 @@ if study.config.parareal.driver == "pool":
             '"$ENSNARE_PYTHON" -m ensnare solve-parareal {input.study:q} {output:q}'
             " --threads {threads} --attempt {resources.attempt} --log {log:q}"
 
+else:
+
+    include: "iterations.smk"
+
 
 rule gather_parareal:
     input:

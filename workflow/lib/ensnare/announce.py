@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ensnare.amendments import read_amendments
-from ensnare.batches import Batch, batch_resources, case_table, design_rows
+from ensnare.batches import Batch, batch_resources, case_table, design_rows, plan_batches
 from ensnare.config import LoadedStudy
 from ensnare.config.designs import (
     Composite,
@@ -24,7 +24,9 @@ from ensnare.paths import StudyPaths
 from ensnare.planned import planned_runs
 from ensnare.resolved import read_resolved
 from ensnare.reuse import OlderBatches
+from ensnare.rounds import Growth
 from ensnare.sizing import mean_elapsed_s
+from ensnare.verdicts import ending
 
 # finished samples worth more than this are not run again without a word [core-hours]
 RERUN_LIMIT_H = 100.0
@@ -168,4 +170,46 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
     return (
         f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
         "are; monte_carlo, sobol, halton, saltelli and morris grow by their size"
+    )
+
+
+def count_rounds(growth: Growth, paths: StudyPaths) -> Account:
+    """Count the samples to run in the present round of a design that grows by itself.
+
+    What follows depends on results. But what is lost is counted in all that was there: a change of
+    the model begins with the first round, and would run the others again later.
+
+    Parameters
+    ----------
+    growth : Growth
+        The rounds of the study.
+    paths : StudyPaths
+        Its files.
+    """
+    item, before = growth.present(paths), growth.grown_before(paths)
+    account = count_samples(item.study, item.batches, paths)
+    if not account.lost:
+        return account
+    whole = count_samples(before, plan_batches(before), paths)
+    return replace(account, lost=whole.lost, lost_h=whole.lost_h)
+
+
+def rounds_note(growth: Growth, paths: StudyPaths) -> str:
+    """Return how far a design is that grows by itself.
+
+    Parameters
+    ----------
+    growth : Growth
+        The rounds of the study.
+    paths : StudyPaths
+        Its files.
+    """
+    found = growth.on_record(paths)
+    said = ending(growth.study, [measured for _, measured in found.done])
+    if found.missing is None:
+        last = found.done[-1][0]
+        return f"{len(found.done)} rounds, the last of {last.size} base rows: {said}"
+    return (
+        f"round {found.missing.number + 1} of at most {len(growth.rounds)}, of "
+        f"{found.missing.size} base rows; {said}: what runs after it depends on its results"
     )

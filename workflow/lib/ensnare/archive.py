@@ -65,6 +65,8 @@ def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
         texts = [arrays.messages[i] for i in noted]
         file.create_dataset("messages/text", data=texts, dtype=h5py.string_dtype())
         file.attrs.update(root_attributes(study), adopted=json.dumps(arrays.adopted))
+        if arrays.rounds:  # of many outputs more than fits into an attribute
+            file["rounds"] = json.dumps(arrays.rounds)
 
 
 def _write_outputs(put: _Putter, study: LoadedStudy, arrays: StudyArrays) -> None:
@@ -123,7 +125,7 @@ def root_attributes(study: LoadedStudy) -> dict[str, Any]:
     """Return what every archive says of its study, and of where it was made."""
     return {
         "layout_version": LAYOUT_VERSION,
-        "study": json.dumps(study.config.model_dump(mode="json", by_alias=True)),
+        "study": json.dumps((study.stated or study.config).model_dump(mode="json", by_alias=True)),
         "seed": study.config.seed,
         "versions": json.dumps(package_versions()),
         "git": git_state(study.directory),

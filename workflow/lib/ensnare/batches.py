@@ -13,13 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensnare.config import LoadedStudy
-from ensnare.config.designs import Lhs, MonteCarlo, Morris, Table, count_rows, design_options
+from ensnare.config import LoadedStudy, Study
+from ensnare.config.constrained import constraints_of, identity_text
+from ensnare.config.designs import (
+    Constrained,
+    Lhs,
+    MonteCarlo,
+    Morris,
+    Table,
+    count_rows,
+    design_options,
+)
 from ensnare.config.inputs import Input, input_identity
 from ensnare.config.resources import Resources
+from ensnare.config.scaling import runs_of
 from ensnare.errors import ConfigError
 from ensnare.identity import digest, file_digest, model_identity
-from ensnare.sweep import Case, case_identity, expand_cases
+from ensnare.sweep import Case, case_identity
 
 # changed when the meaning of a batch file changes, so that old ones are not taken for new ones
 LAYOUT = 1
@@ -28,11 +38,12 @@ LAYOUT = 1
 _FIRST_SIZE = 512
 _FIRST_SIZE_VECTORIZED = 65536
 _PER_DOUBLING = 2
-# Where the time of a sample is known: how long a job should take [s], and on how many cores. The
-# number of cores is no profile's, since boundaries must not depend on where a study runs.
+# Where the time of a sample is known: how long a job takes [s], on how many cores: no profile's,
+# since boundaries must not depend on where a study runs.
 _TARGET_S = 1200.0
 _TARGET_CORES = 4
 MOST_SAMPLES = 65536
+_SEEDED = (MonteCarlo, Lhs, Morris, Constrained)
 
 
 @dataclass(frozen=True)
@@ -163,12 +174,19 @@ def design_identity(study: LoadedStudy) -> dict[str, Any]:
     copulas = sorted((copula.identity() for copula in config.copulas), key=digest)
     return {
         **design_options(config.design),
+        **_constraints_identity(config),
         # sequences are the same for every seed
-        "seed": config.seed if isinstance(config.design, MonteCarlo | Lhs | Morris) else None,
+        "seed": config.seed if isinstance(config.design, _SEEDED) else None,
         "inputs": sorted((i for i in inputs if i), key=lambda i: i["name"]),
         # `spearman` stands for independence in the names of batches, which must not change
         **({"copulas": copulas} if copulas else {"spearman": []}),
     }
+
+
+def _constraints_identity(config: Study) -> dict[str, Any]:
+    if not isinstance(config.design, Constrained):
+        return {}
+    return {"constraints": [identity_text(item) for item in constraints_of(config)]}
 
 
 def _input_identity(study: LoadedStudy, item: Input, i: int) -> dict[str, Any]:
@@ -198,13 +216,22 @@ def design_content(study: LoadedStudy) -> dict[str, Any]:
     }
 
 
-def plan_batches(study: LoadedStudy) -> list[Batch]:
+def batch_content(study: LoadedStudy) -> str:
+    """Return the hash of what decides the content of batches, but not how many there are."""
+    return digest(
+        [LAYOUT, study.config.seed, design_identity(study), model_identity(study)], size=16
+    )
+
+
+def plan_batches(study: LoadedStudy, content: str | None = None) -> list[Batch]:
     """Return the batches of a study.
 
     Parameters
     ----------
     study : LoadedStudy
-        The study; its files are read for their hashes.
+        The study; its files are read for their hashes, unless these are known:
+    content : str, optional
+        `batch_content` of the study.
 
     Returns
     -------
@@ -220,7 +247,7 @@ def plan_batches(study: LoadedStudy) -> list[Batch]:
     cases = case_table(study)
     identities = [case_identity(case, config.defaults) for case in cases]
     rows = design_rows(study)
-    common = digest([LAYOUT, config.seed, design_identity(study), model_identity(study)], size=16)
+    common = batch_content(study) if content is None else content
     cut = _cut(study, cases, identities, rows)
     return [_named(segments, identities, common) for segments in cut]
 
@@ -229,6 +256,10 @@ def _cut(
     study: LoadedStudy, cases: list[Case], identities: list[dict[str, Any]], rows: int
 ) -> Iterator[tuple[Segment, ...]]:
     """Cut every case by rows, or group cases of few rows that need the same of a machine."""
+    if study.config.scaling is not None:
+        for members in runs_of(cases):
+            yield tuple(Segment(i, 0, 1) for i in members)
+        return
     # sorted by content: the order of levels and factors in the file does not move a boundary
     order = sorted(range(len(identities)), key=lambda i: digest(identities[i]))
     classes: dict[Resources, list[int]] = {}
@@ -292,4 +323,4 @@ def batch_resources(study: LoadedStudy, batches: Iterable[Batch]) -> dict[str, R
 
 def case_table(study: LoadedStudy) -> list[Case]:
     """Return the cases of a study, in the order of the file."""
-    return expand_cases(study.config.sweep, study.config.exclude)
+    return study.config.cases()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ensnare.cliparareal import add_parareal_jobs
 from ensnare.clistudy import add_commands
 from ensnare.config import LoadedStudy, load_study
 from ensnare.errors import ConfigError, EnsnareError, trouble_line
 from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved, results_of
-from ensnare.scripting import line_log
+from ensnare.rounds import as_it_grew, as_it_stands
+from ensnare.scripting import job_log
 from ensnare.signals import Terminated, raise_on_signals
 
 _BAD_REQUEST, _SAMPLE_FAILED = 1, 2
@@ -107,19 +108,8 @@ def _parser() -> _Parser:
     batch.add_argument("--threads", type=int, default=1, help="cores to use")
     batch.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
     batch.set_defaults(run=_evaluate_batch)
-    _add_solve(commands)
+    add_parareal_jobs(commands)
     return parser
-
-
-def _add_solve(commands: Any) -> None:  # noqa: ANN401
-    """Add the command of the rule that solves a parareal study."""
-    solve = commands.add_parser("solve-parareal", help="solve all cases (the rule's command)")
-    solve.add_argument("study", type=Path, help="resolved study, study.json")
-    solve.add_argument("output", type=Path, help="file that says that all are solved")
-    solve.add_argument("--log", type=Path, default="/dev/stdout", help="file for lines of progress")
-    solve.add_argument("--threads", type=int, default=1, help="cores to use")
-    solve.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
-    solve.set_defaults(run=_solve_parareal)
 
 
 def _add_elsewhere(commands: Any) -> None:  # noqa: ANN401
@@ -153,6 +143,7 @@ def _version() -> str:
 def _check(options: argparse.Namespace) -> int:
     from ensnare.batches import plan_batches
     from ensnare.check import check_study
+    from ensnare.rounds import grows
 
     study = load_study(options.study)
     if study.config.parareal:
@@ -162,7 +153,8 @@ def _check(options: argparse.Namespace) -> int:
         return 0
     batches = plan_batches(study)
     check_study(study)
-    print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches")
+    first = " at first" if grows(study) else ""
+    print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches{first}")
     return 0
 
 
@@ -242,7 +234,8 @@ def _adopt(options: argparse.Namespace) -> int:
     from ensnare.adoption import adopt
     from ensnare.check import check_once
 
-    study, paths = _study(options.study), _paths(options.study)
+    paths = _paths(options.study)
+    study = as_it_grew(_study(options.study), paths)
     check_once(study, Path(".snakemake/ensnare"))
     print(f"{paths.root}: {adopt(study, paths)} samples of older versions of the study are adopted")
     return 0
@@ -257,7 +250,7 @@ def _study(path: Path) -> LoadedStudy:
     """Read a study of samples: a study file, or the one of a directory of results."""
     study = results_of(path)[0] if path.is_dir() else load_study(path)
     study.config.model  # noqa: B018  # other studies have none
-    return study
+    return as_it_stands(study, _paths(path))
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
@@ -265,38 +258,11 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
     from ensnare.owner import beat_for
     from ensnare.process import stand_guard
 
-    study = read_resolved(options.study)
-    batch = find_batch(study, options.key)
+    study, batch = find_batch(read_resolved(options.study), options.key)
     paths = StudyPaths(options.study.parent)
     # to load a model or to pack directories may take longer than a heart may stand still
     if (code := stand_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:
         return code
-    with _told(options.log) as say:
+    with job_log(options.log) as say:
         evaluate_batch(study, batch, paths, options.threads, say, options.attempt)
     return 0
-
-
-def _solve_parareal(options: argparse.Namespace) -> int:
-    from ensnare.owner import beat_for
-    from ensnare.parareal.pooled import solve_all, write_solved
-    from ensnare.process import stand_guard
-
-    study = read_resolved(options.study)
-    paths = StudyPaths(options.study.parent)
-    if (code := stand_guard(lambda child: beat_for(paths.parareal_owner, child))) is not None:
-        return code
-    with _told(options.log) as say:
-        write_solved(options.output, solve_all(study, paths, options.threads, say, options.attempt))
-    return 0
-
-
-@contextlib.contextmanager
-def _told(log: Path) -> Iterator[Callable[[str], None]]:
-    """Open a log of lines; what ends the job stands there too."""
-    with line_log(log) as say:
-        try:
-            yield say
-        except EnsnareError as error:
-            with contextlib.suppress(OSError):  # the disk may be full
-                say(str(error))
-            raise

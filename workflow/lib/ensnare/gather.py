@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ensnare.adoption import adoptions
 from ensnare.amendments import Amendments, read_amendments
-from ensnare.batches import Batch, case_table
+from ensnare.batches import Batch, case_table, design_rows
 from ensnare.batchfile import parsers_of, read_batch, record_width, widths_of, with_outputs
 from ensnare.config import LoadedStudy
 from ensnare.config.quantity import OutputBase
@@ -20,6 +20,7 @@ from ensnare.designfile import read_design
 from ensnare.errors import ArchiveError, DesignError
 from ensnare.journal import Finished, read_journal, row_type
 from ensnare.paths import StudyPaths
+from ensnare.rounds import measured_rounds
 from ensnare.samples import read_samples
 from ensnare.status import Status
 from ensnare.sweep import Case
@@ -57,6 +58,8 @@ class StudyArrays:
         How often each sample was to be run again; None if none was.
     adopted : list of dict
         Who declared samples of an older version valid; see `adoption.adoptions`.
+    rounds : list of dict
+        Of a design that grows by itself; see `verdicts.Measured`.
     """
 
     input_names: tuple[str, ...]
@@ -79,6 +82,7 @@ class StudyArrays:
     axes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     redone: NDArray[np.uint16] | None = None
     adopted: list[dict[str, Any]] = field(default_factory=list)
+    rounds: list[dict[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -122,8 +126,9 @@ def gather(
     ArchiveError
         If a file is damaged.
     """
-    design, cases = read_design(paths.design), case_table(study)
-    rows, total = len(design), len(design) * len(cases)
+    cases, rows = case_table(study), design_rows(study)
+    total = rows * len(cases)
+    design = read_design(paths.design).first(rows)  # one that grows by itself has more
     table = np.zeros(total, row_type(record_width(study)))
     table["status"], table["exit_code"] = Status.NOT_RUN, -1
     table["elapsed_s"] = np.nan
@@ -158,6 +163,7 @@ def gather(
         messages=messages,
         redone=_redone(table["sample_id"], amendments),
         adopted=adoptions(table, paths),
+        rounds=measured_rounds(study, paths),
         **{k: np.ascontiguousarray(table[k]) for k in _COPIED},
     )
 

@@ -12,7 +12,8 @@ from ensnare.figurenames import FigureName, drawn_cases, figure_names
 from ensnare.parareal.archive import PararealResults
 from ensnare.paths import write_whole
 from ensnare.report import ReportData, ReportFigure, ReportTable, render_report
-from ensnare.report.collect import provenance, study_yaml
+from ensnare.report.collect import provenance
+from ensnare.report.configuration import study_yaml
 from ensnare.report.tables import format_duration
 
 MOST_NUMBERS = 8  # of a list that is shown

@@ -63,13 +63,21 @@ class StudyPaths:
         """Return the file in which the job of a batch publishes how far it is."""
         return self.batches / f"{key}.counts"
 
+    def benchmark(self, key: str) -> Path:
+        """Return what Snakemake measured of the job of a batch, as a table."""
+        return self.root / "benchmarks" / f"{key}.tsv"
+
     def jobs(self, key: str) -> Path:
-        """Return the file that says how the jobs of a batch ended so far."""
+        """Return the record of the jobs that evaluated a batch."""
         return self.batches / f"{key}.jobs"
 
     def under_way(self, key: str) -> Path:
         """Return the directory that says which samples of a batch another job can go on with."""
         return self.root / "under_way" / key
+
+    def round(self, key: str) -> Path:
+        """Return what was measured in a round of a design that grows by itself."""
+        return self.root / "rounds" / f"{key}.json"
 
     @property
     def stop(self) -> Path:
@@ -113,18 +121,29 @@ class StudyPaths:
         """The directory of the solves and states of a parareal study."""
         return self.root / "parareal"
 
-    def fine_solve(self, key: str, iteration: int, i: int) -> Path:
-        """Return the fine solve of slice i of a case in an iteration, from 1; 0 is serial."""
-        name = f"k{iteration:03d}-i{i:04d}" if iteration else f"serial-i{i:04d}"
+    def fine_solve(self, key: str, iteration: int | str, i: int | str) -> Path:
+        """Return the fine solve of slice i of a case in an iteration, from 1; 0 is serial.
+
+        In place of a number a text may stand: a wildcard.
+        """
+        name = f"k{iteration:0>3}-i{i:0>4}" if iteration else f"serial-i{i:0>4}"
         return self.parareal / key / "fine" / f"{name}.h5"
 
-    def iterate(self, key: str, iteration: int) -> Path:
+    def iterate(self, key: str, iteration: int | str) -> Path:
         """Return the states of a case after an iteration; 0 is the coarse solution."""
-        return self.parareal / key / "states" / f"k{iteration:03d}.h5"
+        return self.parareal / key / "states" / f"k{iteration:0>3}.h5"
 
     def solved(self, digest: str) -> Path:
         """Return the file that says that all cases are solved to a tolerance."""
         return self.parareal / f"solved-{digest}.json"
+
+    def case_end(self, key: str, digest: str) -> Path:
+        """Return the file that says with which iteration a case ended."""
+        return self.parareal / key / f"end-{digest}.json"
+
+    def parareal_job(self, key: str, name: str) -> Path:
+        """Return what the files of a job of a case begin with: .owner, .failed."""
+        return self.parareal / key / "jobs" / name
 
     @property
     def parareal_owner(self) -> Path:

@@ -12,6 +12,7 @@ from ensnare.config import LoadedStudy, load_study, parse_study
 from ensnare.config.study import Batch
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths, write_whole
+from ensnare.rounds import as_it_stands
 
 
 def resolved_tree(study: LoadedStudy) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def with_settled_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
 
 
 def results_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:
-    """Return a study as it was run last, and its files.
+    """Return a study as it was run last, at the size that its design has come to, and its files.
 
     Parameters
     ----------
@@ -82,4 +83,4 @@ def results_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:
     study = read_resolved(paths.study)
     # its directory is relative to where the workflow ran
     root = paths.root.absolute().parents[1]
-    return replace(study, directory=root / study.directory), paths
+    return as_it_stands(replace(study, directory=root / study.directory), paths), paths

@@ -16,7 +16,7 @@ from ensnare.config import Study, parse_study
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths
 from ensnare.status import Status
-from ensnare.sweep import Case, expand_cases
+from ensnare.sweep import Case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,8 @@ class StudyResults:
         sample_id, design_row, exit_code, elapsed_s, attempts; redone where samples were to be run
         again; block and group for pick-freeze.
     attributes : dict
-        Versions, git state, host, and who adopted samples of an older version of the study.
+        Versions, git state, host, who adopted samples of an older version of the study, and what
+        was measured in each round of a design that grows by itself.
     """
 
     paths: StudyPaths
@@ -77,9 +78,25 @@ class StudyResults:
 
     def by_case(self) -> list[tuple[Case, slice]]:
         """Return each case and where its samples stand: rows are case by case."""
-        cases = expand_cases(self.study.sweep, self.study.exclude)
+        cases = self.study.cases()
         rows = len(self) // len(cases)
         return [(case, slice(i * rows, (i + 1) * rows)) for i, case in enumerate(cases)]
+
+    def of_runs(self) -> tuple[dict[int, str], list[str]]:
+        """Return what samples said that failed, by position; and the batch that ran each of them.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive is not there any more.
+        """
+        try:
+            with h5py.File(self.paths.archive, "r", locking=False) as file:
+                rows, texts = file["messages/row"][:], file["messages/text"].asstr()[:]
+                origins = file["origin"][:].astype(str).tolist()
+        except (OSError, KeyError) as error:
+            raise ArchiveError(f"{self.paths.archive}: {error.args[0]}") from None
+        return dict(zip(rows.tolist(), texts.tolist(), strict=True)), origins
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per sample: factors, inputs, outputs, status and times.
@@ -155,6 +172,7 @@ def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
             "versions": json.loads(file.attrs["versions"]),
             "host": json.loads(file.attrs["host"]),
             "adopted": json.loads(file.attrs.get("adopted", "[]")),
+            "rounds": json.loads(file["rounds"].asstr()[()]) if "rounds" in file else [],
         },
     )
 

@@ -84,6 +84,18 @@ def line_log(path: Path) -> Iterator[Callable[[str], None]]:
 
 
 @contextlib.contextmanager
+def job_log(path: Path) -> Iterator[Callable[[str], None]]:
+    """Open a log of lines; what ends the job stands there too. See `line_log`."""
+    with line_log(path) as say:
+        try:
+            yield say
+        except EnsnareError as error:
+            with contextlib.suppress(OSError):  # the disk may be full
+                say(str(error))
+            raise
+
+
+@contextlib.contextmanager
 def _open(path: Path, mode: str) -> Iterator[TextIO]:
     """Open a log; what did not fit on a full disk is not tried again when it is closed."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from ensnare.analysis.failures import failure_table, failure_warnings
 from ensnare.analysis.groups import independent_rows
+from ensnare.analysis.growth import measure_round
+from ensnare.analysis.rounds import rounds_ending, rounds_table
 from ensnare.analysis.tables import (
     ANALYSES,
     correlations_table,
@@ -9,6 +11,7 @@ from ensnare.analysis.tables import (
     morris_table,
     pick_freeze_table,
     rank_sobol_table,
+    read_table,
     sobol_table,
     statistics_table,
     write_table,
@@ -21,9 +24,13 @@ __all__ = [
     "failure_table",
     "failure_warnings",
     "independent_rows",
+    "measure_round",
     "morris_table",
     "pick_freeze_table",
     "rank_sobol_table",
+    "read_table",
+    "rounds_ending",
+    "rounds_table",
     "sobol_table",
     "statistics_table",
     "write_table",

@@ -39,11 +39,14 @@ class LoadedStudy:
         Where relative paths start: the directory of the study file.
     source : str
         What messages call it: the file, or `config`.
+    stated : Study, optional
+        As the file states it, where the design has another size than it begins with.
     """
 
     config: Study
     directory: Path
     source: str
+    stated: Study | None = None
 
     def path(self, name: str) -> Path:
         """Return the path of a file that the study names."""

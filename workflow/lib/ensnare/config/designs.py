@@ -55,6 +55,28 @@ class Lhs(Strict):
     )
 
 
+class Until(Strict):
+    """When a design that doubles itself is large enough."""
+
+    width: Number = Field(
+        description="Every total Sobol' index, in every case, has an interval narrower than this, "
+        "at the confidence of the analysis `sobol`.",
+        gt=0,
+    )
+    budget: Size = Field(
+        description="Most samples, of all cases together; failed ones count, tried again or not."
+    )
+    outputs: list[Name] | None = Field(
+        None,
+        description="The outputs that it is about; default: all that are numbers, not arrays.",
+        min_length=1,
+    )
+
+    def most_rows(self, n_cases: int) -> int:
+        """Return how many rows of a design the budget allows."""
+        return self.budget // n_cases
+
+
 class Saltelli(Strict):
     """Pick-freeze blocks for Sobol' indices, from a low-discrepancy sequence."""
 
@@ -65,6 +87,11 @@ class Saltelli(Strict):
     second_order: bool = Field(
         False,
         description="Also the samples of second-order indices: N (2 d + 2) in all for d > 2.",
+    )
+    until: Until | None = Field(
+        None,
+        description="Double the size until indices are known well enough, or a budget is spent: "
+        "`{width: 0.1, budget: 20000}`; `size` is then the first one.",
     )
 
     def n_blocks(self, d: int) -> int:
@@ -127,6 +154,17 @@ class OneAtATime(Strict):
     levels: Size = Field(description=f"Levels of each input, at least 2. {_LEVELS}", ge=2)
 
 
+class Constrained(Strict):
+    """Independent random points that satisfy constraints: the inputs, given that they do."""
+
+    method: Literal["constrained"]
+    size: Rows = Field(description="Number of points, all of which satisfy the constraints.")
+    constraints: Annotated[list[str], Field(min_length=1)] = Field(
+        description="Comparisons (<=, >=, <, >, also chained) of arithmetic over inputs and "
+        "values derived from them: `[x0*x1 <= 0.5, 0.1 <= Mg/(Zn+Cu) <= 0.15]`.",
+    )
+
+
 class Table(Strict):
     """Points from a file."""
 
@@ -152,15 +190,16 @@ Design = Annotated[
     | Factorial
     | Composite
     | OneAtATime
+    | Constrained
     | Table,
     Field(discriminator="method"),
 ]
 METHODS = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "morris", "factorial",
-           "composite", "one_at_a_time", "table")  # fmt: skip
+           "composite", "one_at_a_time", "constrained", "table")  # fmt: skip
 # what a copula fits: points that fill the cube, whatever shape it is bent to
-TAKE_COPULA = (MonteCarlo, Sobol, Halton, Lhs)
+TAKE_COPULA = (MonteCarlo, Sobol, Halton, Lhs, Constrained)
 # whose points are distributed as the inputs are: those that statistics can be made of
-REPRESENT = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "table")
+REPRESENT = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "constrained", "table")
 
 
 def count_rows(design: Any, names: list[str]) -> int:  # noqa: ANN401
@@ -189,6 +228,8 @@ def design_options(design: Any) -> dict[str, Any]:  # noqa: ANN401
     options: dict[str, Any] = design.model_dump()
     if not isinstance(design, Lhs):
         options.pop("size", None)
+    options.pop("constraints", None)  # what they say counts, in any words
+    options.pop("until", None)
     if not options.get("second_order"):  # batches of before this option keep their names
         options.pop("second_order", None)
     return options

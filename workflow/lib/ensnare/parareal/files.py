@@ -157,6 +157,21 @@ def read_iterate(path: Path) -> Iterate:
         raise _unreadable(path, error) from None
 
 
+def read_maxdif(path: Path) -> float:
+    """Return by how much an iteration changed the states, without reading them.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is missing or damaged.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return float(file.attrs["maxdif"])
+    except (OSError, KeyError) as error:
+        raise _unreadable(path, error) from None
+
+
 def is_whole(path: Path) -> bool:
     """Return whether there is a file, and HDF5 can open it; of a damaged one the work is redone."""
     if not path.exists():

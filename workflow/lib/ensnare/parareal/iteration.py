@@ -37,8 +37,12 @@ def solved_in(iteration: int, i: int) -> int:
 
 def is_over(iterate: Iterate, tolerance: float) -> bool:
     """Return whether the iteration stops here: converged, or exact everywhere."""
-    slices = len(iterate.coarse)
-    return iterate.iteration >= slices or iterate.maxdif < tolerance
+    return ends(iterate.iteration, len(iterate.coarse), iterate.maxdif, tolerance)
+
+
+def ends(iteration: int, slices: int, maxdif: float, tolerance: float) -> bool:
+    """Return whether an iteration that changed the states by `maxdif` is the last one."""
+    return iteration >= slices or maxdif < tolerance
 
 
 @dataclass(frozen=True)

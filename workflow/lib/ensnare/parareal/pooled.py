@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Literal
 
 from ensnare.config import LoadedStudy
+from ensnare.config.resources import Resources
 from ensnare.errors import BatchError, EnsnareError
 from ensnare.launcher import job_cores
 from ensnare.owner import Owner
+from ensnare.parareal.attempts import FailedSolveError, failing_once
 from ensnare.parareal.files import is_whole, read_iterate
 from ensnare.parareal.iteration import (
     begin,
@@ -100,10 +102,6 @@ class Task:
                     solve_serial(self.problem, i, attempt)
 
 
-class FailedSolveError(BatchError):
-    """A solve failed in spite of the retries of the study."""
-
-
 class Round:
     """Tasks that need nothing of each other, as work for the pool; see `ensnare.worker.Work`."""
 
@@ -112,6 +110,12 @@ class Round:
         # forked workers share its position, so each adds to it; without a name it goes with the job
         self._failures = tempfile.TemporaryFile()  # noqa: SIM115
         self._deaths: Counter[int] = Counter()
+
+    def begin(self, slot: int) -> None:
+        """Prepare what solves, in a worker."""
+        for problem in {id(task.problem): task.problem for task in self.tasks}.values():
+            problem.coarse.begin(slot)
+            problem.fine.begin(slot)
 
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Do a task; that it failed is on record too."""
@@ -189,35 +193,26 @@ def solve_all(
     for problem in cases:
         problem.make_ready()
     with Owner(paths.parareal_owner, say) as owner:
-        failed = paths.parareal_failure
-        if attempt > 1 and failed.exists():
-            raise BatchError(failed.read_text().strip())
-        failed.unlink(missing_ok=True)
-        driver = _Driver(_side_by_side(study, cores), owner, say)
-        try:
+        driver = Driver(side_by_side(study.config.resources, cores), owner, say)
+        with failing_once(paths.parareal_failure, attempt):
             last = driver.iterate(cases)
             if cases[0].parareal.serial:
                 driver.serial(cases)
-        except FailedSolveError as error:
-            line = f"{error}\n"
-            write_whole(failed, lambda part: part.write_text(line))
-            raise
     for problem in cases:
         problem.coarse.finish()
         problem.fine.finish()
     return last
 
 
-def _side_by_side(study: LoadedStudy, cores: int) -> int:
-    """Return how many solves run at a time."""
-    needs = study.config.resources
+def side_by_side(needs: Resources, cores: int) -> int:
+    """Return how many solves that need so much run at a time."""
     if needs.ranks is None:
         return max(1, cores // needs.cores)
     return job_cores(cores).side_by_side(needs.cores)
 
 
 @dataclass
-class _Driver:
+class Driver:
     """The job: its workers, its claim, its log."""
 
     workers: int
@@ -258,7 +253,7 @@ class _Driver:
 
     def serial(self, cases: Sequence[Problem]) -> None:
         """Run what the serial solutions lack."""
-        tasks = [Task(problem, "serial", 0) for problem in cases if missing_serial(problem)]
+        tasks = serial_tasks(cases)
         if tasks:
             self.say(f"serial solution: {len(tasks)} cases")
         self.round(tasks)
@@ -283,6 +278,11 @@ class _Driver:
     def _tick(self) -> None:
         if not self.owner.beat():
             raise BatchError("another job took over the parareal study; this one stops")
+
+
+def serial_tasks(cases: Sequence[Problem]) -> list[Task]:
+    """Return what the serial solutions of cases lack, a task for each case that lacks some."""
+    return [Task(problem, "serial", 0) for problem in cases if missing_serial(problem)]
 
 
 def write_solved(path: Path, last: dict[str, int]) -> None:

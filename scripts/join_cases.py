@@ -1,0 +1,7 @@
+from pathlib import Path
+
+from ensnare.parareal.ruled import join_ends
+from ensnare.scripting import logged
+
+with logged(snakemake.log[0]):
+    join_ends([Path(path) for path in snakemake.input], Path(snakemake.output[0]))

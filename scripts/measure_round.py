@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from ensnare.analysis import measure_round
+from ensnare.gather import gather
+from ensnare.paths import StudyPaths
+from ensnare.resolved import read_resolved
+from ensnare.rounds import round_of, write_round
+from ensnare.scripting import logged
+
+with logged(snakemake.log[0]):
+    paths = StudyPaths(Path(snakemake.input.study).parent)
+    found = round_of(read_resolved(paths.study), snakemake.wildcards.key)
+    measured = measure_round(found.study, gather(found.study, found.batches, paths))
+    write_round(Path(snakemake.output[0]), measured)

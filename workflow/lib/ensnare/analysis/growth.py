@@ -1,0 +1,74 @@
+"""What a round of a design that grows by itself has come to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.analysis.tables import pick_freeze_table
+from ensnare.config import LoadedStudy
+from ensnare.gather import StudyArrays
+from ensnare.sensitivity import sobol_indices
+from ensnare.sweep import Case, case_label
+from ensnare.verdicts import Measured, Widest
+
+Array = NDArray[np.float64]
+
+
+def measure_round(study: LoadedStudy, arrays: StudyArrays) -> Measured:
+    """Return the widest interval of the total indices of each output that is a number.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study, at the size of the round.
+    arrays : StudyArrays
+        Its samples.
+    """
+    design = study.config.design
+    assert design is not None
+    names = [output.name for output in study.config.model.outputs if output.shape is None]
+    return Measured(
+        size=int(design.size),  # type: ignore[union-attr, arg-type]
+        samples=len(arrays),
+        failed=int((arrays.status != 0).sum()),
+        outputs={name: _widest(name, study, arrays) for name in names},
+    )
+
+
+def _widest(output: str, study: LoadedStudy, arrays: StudyArrays) -> Widest:
+    """Return the widest interval of an output over all cases, and what has none."""
+    sobol = study.config.analyses.sobol
+    assert sobol is not None
+    assert arrays.block is not None
+    assert arrays.group is not None
+    y = arrays.y[:, arrays.output_names.index(output)]
+    found = Widest(output, None, "", {}, "")
+    for number, case in enumerate(arrays.cases):
+        at = arrays.case == number
+        table = pick_freeze_table(y[at], arrays.block[at], arrays.group[at])
+        table = table[:, : len(arrays.input_names) + 2]  # total indices need no second order
+        indices = sobol_indices(
+            table, estimator=sobol.estimator, confidence=sobol.confidence, second_order=False
+        )
+        width = indices.total_high - indices.total_low
+        undefined = found.undefined
+        if not (defined := np.isfinite(width)).all():
+            undefined = undefined or _why_undefined(table, case)
+        if defined.any() and (found.width is None or np.nanmax(width) > found.width):
+            i = int(np.nanargmax(width))
+            found = Widest(output, float(width[i]), arrays.input_names[i], case, undefined)
+        else:
+            found = replace(found, undefined=undefined)
+    return found
+
+
+def _why_undefined(table: Array, case: Case) -> str:
+    """Return why the indices of pick-freeze groups, shape (N, m), are not defined in a case."""
+    where = f"{case_label(case)}: " if case else ""
+    n_complete = int(np.isfinite(table).all(axis=1).sum())
+    if n_complete < 4:  # as the intervals need
+        return f"{where}{n_complete} of {len(table)} base rows have all their samples; 4 are needed"
+    return f"{where}an index is not defined from {n_complete} base rows: the output hardly varies"
