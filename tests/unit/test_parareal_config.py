@@ -68,6 +68,8 @@ BAD = {
         "found both 'model' and 'parareal'; remove one; a code to run goes to parareal.fine.model"),
     "a design": ({"study__design": {"method": "monte_carlo", "size": 3}},
         "found both 'design' and 'parareal'; remove one"),
+    "a scaling study": ({"study__scaling": {"threads": [1, 2]}},
+        "found both 'scaling' and 'parareal'; remove one"),
     "analyses": ({"study__analyses": ["statistics"]},
         "found both 'analyses' and 'parareal'; remove one"),
     "an uncertain input": (
@@ -75,7 +77,7 @@ BAD = {
         "input 'x' is uncertain; a parareal study takes constants (value) and the factors of a "
         "sweep"),
     "an end by shares of failures": ({"study__on_failure": {"stop_after": "5 %"}},
-        "on_failure.stop_after: a parareal study ends with the first solve that fails; remove it"),
+        "on_failure.stop_after: a parareal study ends with the first failed solve; remove it"),
     "a size of batches": ({"study__batch": {"size": 4}},
         "batch: a parareal study has no batches; found a size; remove it"),
     "a range of an output": (

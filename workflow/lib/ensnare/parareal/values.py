@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy
 from ensnare.config.parareal import Function
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.functions import load_function
+from ensnare.identity import callable_file
 
 
 def case_values(study: LoadedStudy, case: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,6 +21,17 @@ def case_values(study: LoadedStudy, case: Mapping[str, Any]) -> dict[str, Any]:
     for name, expression in study.config.expressions.items():
         values[name] = expression.evaluate(values)
     return values
+
+
+def _load(call: str, directory: Path, where: str) -> Callable[..., Any]:
+    """Load a function, once for all cases; a file that has changed is read again."""
+    changed = callable_file(call, directory, where).stat().st_mtime_ns
+    return _load_once(call, directory, where, changed)
+
+
+@functools.lru_cache(maxsize=8)
+def _load_once(call: str, directory: Path, where: str, _changed: int) -> Callable[..., Any]:
+    return load_function(call, directory, where)[0]
 
 
 def bound(
@@ -44,7 +58,7 @@ def bound(
         If it cannot be imported, or takes a name that there is not.
     """
     where = f"{study.source}: {where}.call"
-    loaded, _ = load_function(function.call, study.directory, where)
+    loaded = _load(function.call, study.directory, where)
     try:
         parameters = list(inspect.signature(loaded).parameters.values())
     except (TypeError, ValueError):  # compiled functions may hide their signature
