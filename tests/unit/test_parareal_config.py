@@ -75,7 +75,7 @@ BAD = {
         "input 'x' is uncertain; a parareal study takes constants (value) and the factors of a "
         "sweep"),
     "an end by shares of failures": ({"study__on_failure": {"stop_after": "5 %"}},
-        "on_failure.stop_after: a parareal study ends with the first solve that fails; remove it"),
+        "on_failure.stop_after: a parareal study ends with the first failed solve; remove it"),
     "a size of batches": ({"study__batch": {"size": 4}},
         "batch: a parareal study has no batches; found a size; remove it"),
     "a range of an output": (

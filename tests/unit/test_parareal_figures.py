@@ -1,7 +1,6 @@
 """Figures and report of parareal studies of all shapes, from their archives."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from parareal_studies import EXACT, RK4, load, parareal_tree, results_paths, solve
 
@@ -42,7 +41,12 @@ def gathered(tree, directory):
     return open_parareal(paths.archive), cases
 
 
-@pytest.mark.parametrize("kind", SWEEPS)
+SHORT = ("no factor", "two factors")
+
+
+@pytest.mark.parametrize(
+    "kind", [k if k in SHORT else pytest.param(k, marks=pytest.mark.full) for k in SWEEPS]
+)
 def test_a_study_of_any_sweep_has_all_figures_and_a_report(tmp_path, kind):
     (tmp_path / "own.py").write_text(SLOPE)
     tree = parareal_tree(points=5, rhs={"call": "own.py:slope"}, fine={**RK4, "steps": 20})
@@ -60,6 +64,8 @@ def test_a_study_of_any_sweep_has_all_figures_and_a_report(tmp_path, kind):
     page = render_report(parareal_report(results, table))
     assert page.count("<figure>") == len(names)
     assert ">nan<" not in page
+    for text in ("in 4 slices", "q = 1.0, p = 0.0", "euler, 1 step in a slice", "Speed-up"):
+        assert text in page
 
 
 def test_one_slice_is_a_study_too(tmp_path):
@@ -153,13 +159,3 @@ def test_cases_that_get_a_figure_are_spread_over_the_sweep():
     assert drawn_cases(1) == [0]
     assert drawn_cases(3) == [0, 1, 2]
     assert drawn_cases(36) == [0, 12, 23, 35]
-
-
-def test_a_report_tells_speedups_and_what_was_run(tmp_path):
-    results, _ = gathered(parareal_tree((0.2, 0.9), points=4), tmp_path)
-    draw_parareal_figures(results)
-    write_table(results.table(), results.paths.table("parareal"))
-    assert len(pd.read_csv(results.paths.table("parareal"))) == 2
-    page = render_report(parareal_report(results, results.paths.table("parareal")))
-    for text in ("in 3 slices", "q = 1.0, p = 0.0", "euler, 1 step in a slice", "Speed-up"):
-        assert text in page

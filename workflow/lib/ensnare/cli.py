@@ -108,7 +108,6 @@ def _parser() -> _Parser:
     batch.add_argument("--threads", type=int, default=1, help="cores to use")
     batch.add_argument("--attempt", type=int, default=1, help="which job of this call it is")
     batch.set_defaults(run=_evaluate_batch)
-
     add_parareal_jobs(commands)
     return parser
 

@@ -166,7 +166,7 @@ class StudyPaths:
         return self.root / "logs" / f"{rule}.log"
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
     """Write a file under another name and rename it: what exists is whole.
 
     Parameters
@@ -175,14 +175,18 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         The file.
     write : callable
         Called with the path to write to, in the same directory.
+    durable : bool
+        Bring it to the disk before it gets its name. Otherwise a power loss may leave an empty
+        file under the name, which whoever reads it has to expect.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # a name of its own: two runs that start together must not write into each other's file
     part = path.with_name(temporary_name(path.name))
     try:
         write(part)
-        with part.open("rb") as file:  # or a power loss may leave an empty file under the name
-            os.fsync(file.fileno())
+        with part.open("rb") as file:
+            if durable:
+                os.fsync(file.fileno())
             written = os.fstat(file.fileno()).st_mtime
         os.replace(part, path)
         remove_abandoned(path, written)

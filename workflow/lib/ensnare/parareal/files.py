@@ -24,6 +24,11 @@ from ensnare.paths import write_whole
 Array = NDArray[np.float64]
 
 
+# To bring a file to the disk takes longer than many a solve: for less than this [s] it is not worth
+# it. A power loss may leave an empty file of it, which is made again (`is_whole`).
+_WORTH_S = 1.0
+
+
 @dataclass(frozen=True)
 class Iterate:
     """The states after an iteration.
@@ -70,7 +75,7 @@ def write_solve(path: Path, times: tuple[float, float], solve: Solve) -> None:
                 }
             )
 
-    write_whole(path, write)
+    write_whole(path, write, durable=solve.elapsed_s >= _WORTH_S)
 
 
 def read_solve(path: Path) -> Solve:
@@ -89,6 +94,39 @@ def read_solve(path: Path) -> Solve:
         raise _unreadable(path, error) from None
 
 
+@dataclass(frozen=True)
+class Ends:
+    """The ends of a fine solve.
+
+    Attributes
+    ----------
+    first, last : ndarray of float, shape (m,)
+        Its states at the begin and the end of the slice.
+    elapsed_s : float
+        Wall-clock time [s].
+    """
+
+    first: Array
+    last: Array
+    elapsed_s: float
+
+
+def read_ends(path: Path) -> Ends:
+    """Read the ends of a fine solve, and not what is between.
+
+    Raises
+    ------
+    ArchiveError
+        If it is missing or damaged.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            data = file["data"]
+            return Ends(data[0], data[len(data) - 1], float(file.attrs["elapsed_s"]))
+    except (OSError, KeyError) as error:
+        raise _unreadable(path, error) from None
+
+
 def write_iterate(path: Path, iterate: Iterate) -> None:
     """Write the states after an iteration."""
 
@@ -99,7 +137,7 @@ def write_iterate(path: Path, iterate: Iterate) -> None:
             for name in ("iteration", "maxdif", "coarse_s", "wall_s"):
                 file.attrs[name] = getattr(iterate, name)
 
-    write_whole(path, write)
+    write_whole(path, write, durable=iterate.coarse_s >= _WORTH_S)
 
 
 def read_iterate(path: Path) -> Iterate:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ensnare.config import LoadedStudy
 from ensnare.config.resources import Resources
@@ -37,7 +38,7 @@ from ensnare.pool import Pool
 from ensnare.status import Status
 from ensnare.worker import Death
 
-_BEGIN, _FINE, _UPDATE, _SERIAL = "begin", "fine", "update", "serial"
+Kind = Literal["begin", "fine", "update", "serial"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Task:
     ----------
     problem : Problem
         The case.
-    kind : str
+    kind : Kind
         `begin`: the coarse solution; `fine`: one fine solve; `update`: the states of an iteration;
         `serial`: what the serial solution lacks.
     iteration : int
@@ -60,7 +61,7 @@ class Task:
     """
 
     problem: Problem
-    kind: str
+    kind: Kind
     iteration: int
     i: int = 0
     since: float | None = None
@@ -69,9 +70,9 @@ class Task:
     def is_done(self) -> bool:
         """Whether its file is there."""
         key, paths = self.problem.key, self.problem.paths
-        if self.kind == _SERIAL:
+        if self.kind == "serial":
             return not missing_serial(self.problem)
-        if self.kind == _FINE:
+        if self.kind == "fine":
             return is_whole(paths.fine_solve(key, self.iteration, self.i))
         return is_whole(paths.iterate(key, self.iteration))
 
@@ -80,9 +81,9 @@ class Task:
         """Which solve is under way: its kind, iteration and slice, as far as that is known."""
         match self.kind:
             case "fine":
-                return _FINE, self.iteration, self.i
+                return "fine", self.iteration, self.i
             case "serial":
-                return _FINE, 0, missing_serial(self.problem)[0]
+                return "fine", 0, missing_serial(self.problem)[0]
             case _:
                 return "coarse", self.iteration, None
 
@@ -146,7 +147,7 @@ class Round:
     def limit_s(self) -> float | None:
         """The longest time of a solve that cannot stop itself [s]."""
         first = self.tasks[0]
-        fine = first.kind in (_FINE, _SERIAL)
+        fine = first.kind in ("fine", "serial")
         propagator = first.problem.fine if fine else first.problem.coarse
         return None if propagator.stops_itself else first.problem.study.config.timeout
 
@@ -215,18 +216,18 @@ class Driver:
     def iterate(self, cases: Sequence[Problem]) -> dict[str, int]:
         """Iterate all cases; return the last iteration of each."""
         found = {problem.key: standing(problem) for problem in cases}
-        self.round([Task(p, _BEGIN, 0) for p in cases if found[p.key].iteration < 0])
+        self.round([Task(p, "begin", 0) for p in cases if found[p.key].iteration < 0])
         last = {key: max(0, where.iteration) for key, where in found.items()}
         left = [p for p in cases if not found[p.key].is_over]
         while left:
             since = time.time()
             missing = {p.key: missing_solves(p, last[p.key] + 1) for p in left}
-            self.round([Task(p, _FINE, last[p.key] + 1, i) for p in left for i in missing[p.key]])
+            self.round([Task(p, "fine", last[p.key] + 1, i) for p in left for i in missing[p.key]])
             # the time of a round is a case's own if it was alone, and not interrupted
             first = left[0]
             whole = len(missing[first.key]) == len(needed_slices(last[first.key] + 1, first.slices))
             begun = since if len(left) == 1 and whole else None
-            self.round([Task(p, _UPDATE, last[p.key] + 1, since=begun) for p in left])
+            self.round([Task(p, "update", last[p.key] + 1, since=begun) for p in left])
             left = self._still_open(left, last)
         return last
 
@@ -275,7 +276,7 @@ class Driver:
 
 def serial_tasks(cases: Sequence[Problem]) -> list[Task]:
     """Return what the serial solutions of cases lack, a task for each case that lacks some."""
-    return [Task(problem, _SERIAL, 0) for problem in cases if missing_serial(problem)]
+    return [Task(problem, "serial", 0) for problem in cases if missing_serial(problem)]
 
 
 def write_solved(path: Path, last: dict[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 
 from ensnare.config import LoadedStudy
 from ensnare.errors import ArchiveError
-from ensnare.parareal.files import read_iterate, read_solve
+from ensnare.parareal.files import Ends, read_ends, read_iterate
 from ensnare.parareal.iteration import (
     fine_solve_count,
     needed_slices,
+    solved_in,
     standing,
 )
 from ensnare.parareal.problem import Problem, problems
@@ -172,6 +174,7 @@ def _collect(problem: Problem) -> CaseResults:
     iterates = [read_iterate(paths.iterate(key, k)) for k in range(where.iteration + 1)]
     last = read_solves(slice_files(paths, key, where.iteration, n))
     time = join_times(problem.times, last)
+    ends = _ends(problem, where.iteration)
     return CaseResults(
         case=problem.case.case,
         key=key,
@@ -179,10 +182,10 @@ def _collect(problem: Problem) -> CaseResults:
         t=problem.times,
         y=np.array([iterate.y for iterate in iterates]),
         maxdif=np.array([iterate.maxdif for iterate in iterates]),
-        fine_s=_fine_times(problem, where.iteration),
+        fine_s=_fine_times(ends, (where.iteration, n)),
         coarse_s=np.array([iterate.coarse_s for iterate in iterates]),
         wall_s=np.array([iterate.wall_s for iterate in iterates]),
-        jumps=_jumps(problem, where.iteration),
+        jumps=_jumps(ends, (where.iteration, n)),
         time=time,
         rows=point_rows(last),
         trajectory=join(last),
@@ -198,18 +201,28 @@ def _serial(problem: Problem) -> Array | None:
     return join(read_solves([serial_solve(problem, i) for i in range(problem.slices)]))
 
 
-def _fine_times(problem: Problem, iterations: int) -> Array:
-    found = np.full((iterations, problem.slices), np.nan)
-    for k in range(1, iterations + 1):
-        for i in needed_slices(k, problem.slices):
-            path = problem.paths.fine_solve(problem.key, k, i)
-            found[k - 1, i] = read_solve(path).elapsed_s
+def _ends(problem: Problem, iterations: int) -> dict[tuple[int, int], Ends]:
+    """Return the ends of every fine solve by its iteration and slice."""
+    return {
+        (k, i): read_ends(problem.paths.fine_solve(problem.key, k, i))
+        for k in range(1, iterations + 1)
+        for i in needed_slices(k, problem.slices)
+    }
+
+
+def _fine_times(ends: Mapping[tuple[int, int], Ends], shape: tuple[int, int]) -> Array:
+    """Return the time of each fine solve; NaN where none was needed."""
+    found = np.full(shape, np.nan)
+    for (k, i), solve in ends.items():
+        found[k - 1, i] = solve.elapsed_s
     return found
 
 
-def _jumps(problem: Problem, iterations: int) -> Array:
+def _jumps(ends: Mapping[tuple[int, int], Ends], shape: tuple[int, int]) -> Array:
+    """Return the jumps of the trajectory of each iteration."""
+    iterations, slices = shape
     found = [
-        boundary_jumps(read_solves(slice_files(problem.paths, problem.key, k, problem.slices)))
+        boundary_jumps([ends[solved_in(k, i), i] for i in range(slices)])
         for k in range(1, iterations + 1)
     ]
-    return np.array(found).reshape(iterations, problem.slices - 1)
+    return np.array(found).reshape(iterations, slices - 1)

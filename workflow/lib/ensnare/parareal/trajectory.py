@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.parareal.files import read_solve
+from ensnare.parareal.files import Ends, read_solve
 from ensnare.parareal.iteration import solved_in
 from ensnare.parareal.propagators import Solve
 from ensnare.paths import StudyPaths
@@ -60,13 +60,18 @@ def point_rows(solves: Sequence[Solve]) -> NDArray[np.int64]:
     return np.cumsum([0, *(solve.steps for solve in solves)])
 
 
-def boundary_jumps(solves: Sequence[Solve]) -> Array:
+def boundary_jumps(ends: Sequence[Ends]) -> Array:
     """Return by how much joined solves jump from one slice to the next.
+
+    Parameters
+    ----------
+    ends : sequence of Ends, length slices
+        The ends of the solves.
 
     Returns
     -------
     ndarray of float, shape (slices - 1,)
         Largest difference of a component between the end of a slice and the begin of the next.
     """
-    jumps = [np.abs(b.data[0] - a.data[-1]).max() for a, b in itertools.pairwise(solves)]
+    jumps = [np.abs(b.first - a.last).max() for a, b in itertools.pairwise(ends)]
     return np.array(jumps, dtype=np.float64)

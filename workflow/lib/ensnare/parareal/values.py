@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ensnare.config import LoadedStudy
@@ -18,6 +20,11 @@ def case_values(study: LoadedStudy, case: Mapping[str, Any]) -> dict[str, Any]:
     for name, expression in study.config.expressions.items():
         values[name] = expression.evaluate(values)
     return values
+
+
+@functools.cache  # one import for all cases
+def _load(call: str, directory: Path, where: str) -> Callable[..., Any]:
+    return load_function(call, directory, where)[0]
 
 
 def bound(
@@ -44,7 +51,7 @@ def bound(
         If it cannot be imported, or takes a name that there is not.
     """
     where = f"{study.source}: {where}.call"
-    loaded, _ = load_function(function.call, study.directory, where)
+    loaded = _load(function.call, study.directory, where)
     try:
         parameters = list(inspect.signature(loaded).parameters.values())
     except (TypeError, ValueError):  # compiled functions may hide their signature
