@@ -18,7 +18,9 @@ N, BATCHES = 40, 2
 WORKERS = 8  # of two batch jobs
 ARCHIVE = "results/killed/archive.h5"
 # usage: code LOG SAMPLE X: y = x * x
+# a code that tidies up when it is told to end: that is no failure of its sample
 HELD_CODE = """#!/bin/sh
+trap 'exit 3' TERM
 echo "start $2 $SLURM_JOB_ID" >> "$1"
 case "$3" in
   0.[6-9]*)

@@ -113,6 +113,15 @@ class SlurmCluster:
             self.answers("scontrol", "update", f"nodename={node}", "state=resume")
         self.wait_until_idle()
 
+    def lose_controller(self) -> None:
+        """Kill the controller, but not before it has saved what it knows of jobs."""
+        saved, since = self.root / "state" / "job_state", time.time()
+        # what changes a job makes it save
+        for job in self.client("squeue", "-h", "-o", "%i").split():
+            self.client("scontrol", "update", f"jobid={job}", "comment=saved")
+        self._wait(lambda: saved.exists() and saved.stat().st_mtime > since, "the state of jobs")
+        self.daemons.end("slurmctld", signal.SIGKILL)
+
     def start_daemon(self, name: str) -> None:
         """Start slurmctld, a node by its name, or one of recorder and accounting."""
         conf, command = self.conf, ["slurmd", "-D", "-N", name]

@@ -31,6 +31,31 @@ def test_after_a_kill_of_snakemake_running_jobs_go_on_and_are_not_doubled(held):
     assert len(held.jobs()) == 2
 
 
+def test_a_job_that_waits_since_before_a_kill_of_snakemake_runs_nothing_again(held):
+    slurm, nodes = held.cluster, ",".join(held.cluster.node_names())
+    drain = ["scontrol", "update", f"nodename={nodes}"]
+    slurm.client(*drain, "state=drain", "reason=test")
+    first = held.begin()
+    wait_until(lambda: len(pending(slurm)) == 2, "jobs in the queue", 60)
+    first.kill()
+    first.wait()
+    old = pending(slurm)
+    slurm.client("scontrol", "hold", ",".join(old))
+    slurm.client(*drain, "state=resume")
+    held.release()
+    held.begin()
+    assert held.end()[0] == 0, held.said()
+    slurm.client("scontrol", "release", ",".join(old))
+    wait_until(lambda: not slurm.client("squeue", "-h").strip(), "the end of the old jobs", 120)
+    assert_nothing_lost_nothing_twice(held, held.counts("start"))
+    held.begin()
+    complete(held, held.counts("start"))
+
+
+def pending(cluster):
+    return cluster.client("squeue", "-h", "-t", "pending", "-o", "%i").split()
+
+
 def test_a_cancelled_job_is_submitted_again(held):
     job, done = begin(held)
     held.cluster.client("scancel", job)
@@ -67,7 +92,7 @@ def test_a_requeued_job_goes_on(held):
 def test_a_refused_job_is_one_line_and_runs_with_the_next_call(tmp_path):
     with running_cluster(extra="AccountingStorageEnforce=limits") as cluster:
         limit(cluster, "1")
-        held = HeldStudy(tmp_path, cluster)
+        held = HeldStudy(tmp_path, cluster, "--retries", "2")
         first = held.begin()
         wait_until(lambda: "AssocMaxSubmitJobLimit" in held.said(), "a refusal", 120)
         held.wait_until_held(WORKERS // 2)
@@ -86,7 +111,7 @@ def test_a_refused_job_is_one_line_and_runs_with_the_next_call(tmp_path):
 
 def test_jobs_go_on_while_the_controller_is_gone(held):
     _, done = begin(held)
-    held.cluster.daemons.end("slurmctld", signal.SIGKILL)
+    held.cluster.lose_controller()
     held.release()
     wait_until(lambda: sum(held.counts("finish").values()) == N, "all samples", 120)
     held.cluster.start_daemon("slurmctld")

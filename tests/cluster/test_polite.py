@@ -22,9 +22,11 @@ def test_ten_thousand_samples_cost_few_calls(slurm, on_cluster, tmp_path):
     assert done.code == 0, done.text
     assert (pd.read_csv(tmp_path / "results/small/samples.csv")["status"] == "ok").sum() == SAMPLES
     assert calls["sbatch"] == submitted(done.text) == calls["srun"] < 15
-    # the rest is asked for all jobs at once
+    # each job asks once when it ends, and Snakemake in it for its node; the rest is for all at once
     del calls["sbatch"], calls["srun"]
-    assert calls.total() < 30
+    assert calls["squeue"] < 15
+    assert calls["sacct"] <= 4
+    assert calls.total() < 40
 
 
 def test_no_call_is_made_for_a_sample(slurm, on_cluster):
@@ -34,6 +36,8 @@ def test_no_call_is_made_for_a_sample(slurm, on_cluster):
         done = on_cluster(slurm, study=awk_study(size, study=f"n{size}"))
         assert done.code == 0, done.text
         calls = slurm.calls() - before
-        counts.append((calls["sbatch"], calls["srun"], calls["sacct"], calls["sacctmgr"]))
+        # accounting may have to be asked once more at the end, if it is late
+        assert calls["sacct"] <= 3
+        counts.append((calls["sbatch"], calls["srun"], calls["sacctmgr"]))
     assert counts[0] == counts[1]
     assert counts[0][:2] == (1, 1)

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import h5py
+import pandas as pd
 import pytest
 from cluster_helpers import submitted
 from workflow_helpers import awk_study
@@ -48,6 +49,33 @@ def test_jobs_get_what_their_samples_need_side_by_side(slurm, on_cluster, tmp_pa
     asked = slurm.client("sacct", "-X", "-n", "-P", "-o", "reqcpus,reqmem,timelimitraw")
     jobs = Counter(asked.split()[-5:])
     assert jobs == {"4|500M|60": 1, "2|500M|30": 4}
+
+
+def test_a_sample_that_is_killed_gets_a_job_with_more_memory(slurm, on_cluster, tmp_path):
+    # 100 MB for a sample, with 300 for us
+    code = "#!/bin/sh\necho $2 >> $1; [ $(grep -c $2 $1) -lt 2 ] && kill -9 $$; echo 1\n"
+    study = coded(tmp_path, code, 3, resources={"memory": "100 MB"})
+    done = on_cluster(slurm, "--set-threads", "evaluate=1", study=study)
+    assert done.code == 0, done.text
+    assert submitted(done.text) == 2
+    assert {*Counter((tmp_path / "log").read_text().split()).values()} == {2}
+    jobs = pd.read_csv(tmp_path / "results/small/jobs.csv")
+    assert jobs["ended"].tolist() == ["short of memory", "done"]
+    assert jobs["asked_mb"].tolist() == pytest.approx([400 * 1.048576, 800 * 1.048576])
+    assert {*pd.read_csv(tmp_path / "results/small/samples.csv")["status"]} == {"ok"}
+
+
+@pytest.mark.parametrize("ranks", [{}, {"ranks": 1}])
+def test_gpus_reach_the_job_and_its_samples(slurm, on_cluster, tmp_path, ranks):
+    # the two wait for each other: they run side by side
+    code = "#!/bin/sh\necho $CUDA_VISIBLE_DEVICES >> $1\n"
+    code += "until [ $(wc -l < $1) -ge 2 ]; do sleep 0.1; done; echo 1\n"
+    study = coded(tmp_path, code, 2)
+    study["resources"] = {"gpus": 1, "threads": 2} | ranks
+    study["timeout"] = "60 s"
+    done = on_cluster(slurm, study=study)
+    assert done.code == 0, done.text
+    assert sorted((tmp_path / "log").read_text().split()) == ["0", "1"]
 
 
 @pytest.mark.full

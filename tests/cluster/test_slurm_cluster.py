@@ -4,8 +4,9 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from cluster_helpers import running_cluster
+from cluster_helpers import running_cluster, submitted
 from killing import wait_until
 from workflow_helpers import awk_study
 
@@ -62,4 +63,22 @@ def test_a_study_runs_on_the_cluster(slurm, on_cluster, tmp_path):
     done = on_cluster(slurm, study=awk_study(20, batch={"size": 10}))
     assert done.code == 0, done.text
     assert (tmp_path / "results/small/report.html").exists()
-    assert done.text.count("has been submitted with SLURM jobid") == 2
+    assert submitted(done.text) == 2
+    jobs = pd.read_csv(tmp_path / "results/small/jobs.csv")
+    assert jobs["accounting"].tolist() == ["sacct", "sacct"]
+    assert jobs["state"].tolist() == ["COMPLETED", "COMPLETED"]
+    assert jobs["ended"].tolist() == ["done", "done"]
+    assert {*jobs["node"]} <= {"n1", "n2", "n3", "n4"}
+    known = jobs[["wait_s", "elapsed_s", "core_hours", "cpu_efficiency", "max_rss_mb"]]
+    assert (known.drop(columns="wait_s") > 0).all(axis=None)
+    assert (known["wait_s"] >= 0).all()
+    assert jobs["memory_share"].between(0.01, 1).all()
+
+
+def test_nothing_to_do_asks_nobody(slurm, on_cluster):
+    study = awk_study(4)
+    assert on_cluster(slurm, study=study).code == 0
+    before = slurm.calls()["sacct"]
+    done = on_cluster(slurm, study=study)
+    assert "Nothing to be done" in done.text
+    assert slurm.calls()["sacct"] == before

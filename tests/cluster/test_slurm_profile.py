@@ -1,5 +1,6 @@
 """`snakemake --profile slurm`: what runs where, how often, and at what cost to the scheduler."""
 
+import getpass
 import re
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pandas as pd
 import pytest
-from cluster_helpers import submitted
+from cluster_helpers import running_cluster, submitted
 from killing import wait_until
 from workflow_helpers import ROOT, awk_study, environment, make_clone
 
@@ -60,21 +61,24 @@ def test_a_dry_run_needs_no_slurm(tmp_path):
     assert "3072 to run" in done.stdout + done.stderr
 
 
-def test_a_site_sets_account_and_partition_and_makes_rules_jobs(slurm, on_cluster, tmp_path):
+def test_a_site_sets_account_partition_and_qos_and_makes_rules_jobs(slurm, on_cluster, tmp_path):
+    slurm.client("sacctmgr", "-i", "add", "qos", "urgent")
+    slurm.client("sacctmgr", "-i", "modify", "user", getpass.getuser(), "set", "qos+=urgent")
     site = tmp_path / "site"
     site.mkdir()
-    text = (
-        "default-resources: [runtime=5, mem_mb=1000, slurm_account=default, slurm_partition=short]"
-    )
-    rules = ["make_design", "gather", "write_samples", "write_report"]
+    text = "default-resources: [runtime=5, mem_mb=1000, slurm_account=default, "
+    text += "slurm_partition=short, qos=urgent]"
+    rules = ["make_design", "gather", "write_samples", "write_jobs", "write_report"]
     text += f"\nset-resources: [{', '.join(f'{rule}:mem_mb=1500' for rule in rules)}]\n"
     (site / "profile.yaml").write_text(text)
     done = on_cluster(slurm, "--profile", site, study=awk_study(4, analyses=[]))
     assert done.code == 0, done.text
     assert submitted(done.text) == 1 + len(rules)
     jobs = re.findall(r"SLURM jobid (\d+)", done.text)
-    asked = slurm.client("sacct", "-X", "-n", "-P", "-o", "partition,account", "-j", ",".join(jobs))
-    assert set(asked.split()) == {"short|default"}
+    asked = slurm.client(
+        "sacct", "-X", "-n", "-P", "-o", "partition,account,qos", "-j", ",".join(jobs)
+    )
+    assert set(asked.split()) == {"short|default|urgent"}
 
 
 def test_a_job_that_dies_runs_samples_three_times_at_most(slurm, on_cluster, tmp_path):
@@ -90,10 +94,21 @@ def test_a_job_that_dies_runs_samples_three_times_at_most(slurm, on_cluster, tmp
     assert len(jobs) == len(set(jobs)) == 3
 
 
+def jobs_of(root):
+    """Return the lines of the table of jobs."""
+    return pd.read_csv(root / "results/small/jobs.csv").to_dict("records")
+
+
 def test_a_study_runs_without_accounting(bare_slurm, on_cluster, tmp_path):
     done = on_cluster(bare_slurm, study=awk_study(4))
     assert done.code == 0, done.text
-    assert (tmp_path / "results/small/report.html").exists()
+    (job,) = jobs_of(tmp_path)
+    assert job["accounting"] == "sacct: Slurm accounting storage is disabled"
+    assert job["ended"] == "done"
+    assert job["core_hours"] > 0
+    assert (
+        "accounting said nothing of 1 job" in (tmp_path / "results/small/report.html").read_text()
+    )
 
 
 @pytest.mark.parametrize("daemon", ["recorder", pytest.param("accounting", marks=pytest.mark.full)])
@@ -101,6 +116,13 @@ def test_a_study_runs_while_accounting_lags(slurm, on_cluster, tmp_path, daemon)
     slurm.daemons.send(daemon, signal.SIGSTOP)
     done = on_cluster(slurm, study=awk_study(4))
     assert done.code == 0, done.text
+    silence = {"recorder": "not on record", "accounting": "sacct did not answer within 30 s"}
+    assert [job["accounting"] for job in jobs_of(tmp_path)] == [silence[daemon]]
+    slurm.daemons.send(daemon, signal.SIGCONT)
+    wait_until(lambda: "COMPLETED" in slurm.client("sacct", "-X", "-n", "-o", "state"), "records")
+    ask_again = [sys.executable, "-m", "ensnare", "gather", tmp_path / "results/small"]
+    assert on_cluster.run(slurm, ask_again).code == 0
+    assert [job["accounting"] for job in jobs_of(tmp_path)] == ["sacct"]
 
 
 def test_a_study_survives_an_accounting_that_is_stopped(slurm, on_cluster, tmp_path):
@@ -108,6 +130,8 @@ def test_a_study_survives_an_accounting_that_is_stopped(slurm, on_cluster, tmp_p
     slurm.daemons.end("recorder")
     done = on_cluster(slurm, study=awk_study(4))
     assert done.code == 0, done.text
+    (job,) = jobs_of(tmp_path)
+    assert job["accounting"].startswith("sacct: ")
 
 
 def queries(slurm):
@@ -134,3 +158,11 @@ def test_a_slurm_that_is_away_for_a_while_costs_no_job(slurm, on_cluster, tmp_pa
         wait_until(lambda: snakemake.poll() is not None, "the end of the study", 300)
     assert snakemake.returncode == 0, (tmp_path / "said").read_text()
     assert len(log.read_text().split()) == 4
+
+
+# jobs are first looked for after 2 s here: below three times that the plugin asks sacct
+@pytest.mark.parametrize(("accounting", "age_s"), [(True, 2), (False, 6)])
+def test_jobs_that_slurm_soon_forgets_are_not_waited_for(on_cluster, tmp_path, accounting, age_s):
+    with running_cluster(accounting=accounting, extra=f"MinJobAge={age_s}") as cluster:
+        done = on_cluster(cluster, study=awk_study(4))
+        assert done.code == 0, done.text

@@ -68,7 +68,7 @@ def results_of(tree, directory):
 def tables_of(results):
     """Return the tables of a study by name."""
     config = results.study
-    wanted = wanted_tables(config.analyses, config.design)
+    wanted = wanted_tables(config)
     return {name: ANALYSES[name](results, **options) for name, options in wanted.items()}
 
 

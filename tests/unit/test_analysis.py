@@ -15,7 +15,8 @@ from ensnare.figurenames import figure_names
 from ensnare.figures import draw_figures
 from ensnare.paths import StudyPaths
 from ensnare.report import render_report
-from ensnare.report.collect import collect_report, distribution_text, failures_by_cause
+from ensnare.report.collect import collect_report, failures_by_cause
+from ensnare.report.inputs import distribution_text
 from ensnare.results import StudyResults
 
 N, D = 400, 3

@@ -513,8 +513,8 @@ WRONG_DESIGNS = [
     (
         "monte_carlo",
         "latin",
-        "design: unknown method 'latin'; expected one of composite, factorial, halton, lhs, "
-        "monte_carlo, morris, one_at_a_time, saltelli, sobol, table",
+        "design: unknown method 'latin'; expected one of composite, constrained, factorial, "
+        "halton, lhs, monte_carlo, morris, one_at_a_time, saltelli, sobol, table",
     ),
     (DESIGN, "", "input 'x' is uncertain but there is no design; add one such as ... "),
     ("[statistics]", "[sobol]", "analyses: sobol needs the design saltelli; found monte_carlo"),
@@ -539,9 +539,13 @@ WRONG_DERIVED = [
     (
         "x * c",
         "\"__import__('os')\"",
-        "derived.z: ... unknown function '__import__'; expected ... ",
+        "derived.z: ... unknown function '__import__' at column 1; expected ... ",
     ),
-    ("x * c", "sqr(x)", "derived.z: 'sqr(x)': unknown function 'sqr'; did you mean 'sqrt'?"),
+    (
+        "x * c",
+        "sqr(x)",
+        "derived.z: 'sqr(x)': unknown function 'sqr' at column 1; did you mean 'sqrt'?",
+    ),
     ("x * c", "x.real", f"derived.z: 'x.real': 'x.real' at column 1 {ALLOWED}"),
     (
         "x * c",
@@ -550,8 +554,12 @@ WRONG_DERIVED = [
     ),
     ("x * c", "'[y for y in x]'", f"derived.z: ... at column 1 {ALLOWED}"),
     ("x * c", "x + 1j", f"derived.z: 'x + 1j': '1j' at column 5 {ALLOWED}"),
-    ("x * c", "x ^ 2", "derived.z: 'x ^ 2': ^ is not allowed; write ** for a power"),
-    ("x * c", '"sqrt(x, c)"', "derived.z: 'sqrt(x, c)': sqrt got 2 arguments; expected 1"),
+    ("x * c", "x ^ 2", "derived.z: 'x ^ 2': ^ at column 1 is not allowed; write ** for a power"),
+    (
+        "x * c",
+        '"sqrt(x, c)"',
+        "derived.z: 'sqrt(x, c)': sqrt at column 1 got 2 arguments; expected 1",
+    ),
     (
         "x * c",
         "9**9**9**9",

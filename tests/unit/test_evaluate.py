@@ -4,6 +4,7 @@ import os
 import signal
 
 import numpy as np
+import psutil
 import pytest
 from small_studies import (
     evaluate,
@@ -18,6 +19,7 @@ from small_studies import (
 )
 from waiting import is_running, lines_of, marked_processes, wait_until
 
+from ensnare import runs
 from ensnare.announce import count_samples
 from ensnare.batches import plan_batches
 from ensnare.errors import BatchError
@@ -326,6 +328,35 @@ def test_the_directory_of_a_killed_sample_does_not_stay_against_the_policy(tmp_p
     _, arrays = evaluate(study_tree(model, size=1, keep="none"), tmp_path)
     assert labels(arrays) == ["killed"]
     assert directories(tmp_path) is None
+
+
+def test_a_code_that_tidies_up_when_its_job_is_ended_did_not_fail(tmp_path, log, monkeypatch):
+    monkeypatch.setattr(runs, "_PAUSE_S", 60.0)  # the signal to the job may come late
+    monkeypatch.setattr(runs, "_PAUSE_SHARE", 1e9)
+    tidy = f"trap 'echo tidy >> {log}; exit 3' TERM; while [ ! -e {log}.go ]; do sleep 0.01; done;"
+    tree = study_tree(logged(log, tidy), size=2)
+
+    def target():
+        raise_on_signals()
+        try:
+            evaluate(tree, tmp_path)
+        except Terminated as ended:
+            os._exit(ended.exit_code)
+
+    process = fork.Process(target=target)
+    process.start()
+    wait_until(lambda: len(started(log)) == 2)
+    codes = [child for child in psutil.Process(process.pid).children(True) if child.name() == "sh"]
+    for code in codes:  # a scheduler tells all processes, these ones first
+        code.terminate()
+    wait_until(lambda: lines_of(log).count("tidy") == 2)
+    process.terminate()
+    process.join()
+    assert process.exitcode == 128 + signal.SIGTERM
+    log.with_name("log.go").touch()
+    _, arrays = evaluate(tree, tmp_path)
+    assert labels(arrays) == ["ok", "ok"]
+    assert len(started(log)) == 4
 
 
 def test_a_batch_that_is_told_to_end_leaves_no_process_and_no_claim(tmp_path, log):

@@ -169,6 +169,12 @@ def test_ranks_are_tasks():
     }
 
 
+def test_ranks_with_gpus_are_not_multiplied_by_them():
+    # the plugin asks for so many tasks for each GPU unless it is told a number
+    found = JobNeeds(Resources(ranks=2, gpus=1), 8).resources(8, 1)
+    assert (found["tasks"], found["gpu"], found["tasks_per_gpu"]) == (8, 4, 0)
+
+
 def test_one_rank_is_an_mpi_job_too_and_no_ranks_are_none():
     # the plugin refuses an MPI job of one task
     assert JobNeeds(Resources(ranks=1), 1).resources(4, 1) == {

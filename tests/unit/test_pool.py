@@ -36,6 +36,9 @@ class Recorded:
         self.action(self, task, attempt)
         self.note("finish", task, attempt, os.getpid())
 
+    def begin(self, slot):
+        self.slot = slot
+
     def bury(self, task, death: Death):
         self.note("bury", task, death.exit_code, death.timed_out)
         starts = [line.split()[:2] for line in lines_of(self.log)].count(["start", str(task)])
@@ -120,6 +123,9 @@ class OnAnotherClock:
         self.clocks = np.frombuffer(memory, np.float64, 2)
         self.taken = np.frombuffer(memory, np.int64, 1, 16)
         self.mine = None
+
+    def begin(self, slot):
+        pass
 
     def do(self, task, attempt, restart_clock):
         if self.mine is None:

@@ -14,6 +14,7 @@ from ensnare import walltime
 from ensnare.config import parse_study
 from ensnare.errors import ConfigError, HandedBackError
 from ensnare.evaluate import evaluate_batch
+from ensnare.jobrecords import read_records
 from ensnare.journal import read_journal
 from ensnare.walltime import MARGIN_S, Walltime, job_end, time_left_s
 
@@ -139,7 +140,8 @@ def test_what_does_not_fit_is_handed_back_and_no_sample_is_killed(tmp_path, nowh
     assert labels(arrays) == ["ok"] * 7
     counts = Counter(line.split()[0] for line in lines_of(log))
     assert counts == {"start": 7, "finish": 7}
-    assert not list(tmp_path.rglob("*.jobs"))
+    (record,) = tmp_path.rglob("*.jobs")
+    assert [job.ended for job in read_records(record)] == ["handed back"] * len(said) + ["done"]
     assert not list(tmp_path.rglob("*.owner"))
 
 

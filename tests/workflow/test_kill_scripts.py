@@ -20,6 +20,7 @@ SCRIPTS = {
     "make_design": 2,
     "gather": 2,
     "write_samples": 1,
+    "write_jobs": 1,
     "compute_tables": 2,
     "write_report": 2,
 }

@@ -13,6 +13,8 @@ from killing import Round, wait_until
 from ruamel.yaml import YAML
 from workflow_helpers import announced, awk_study
 
+from ensnare.jobrecords import read_records
+
 STATED = {"mem_mb", "runtime", "cpus_per_task", "slurm_extra"}
 ARCHIVE = "results/killed/archive.h5"
 # usage: code LOG SAMPLE X: counts to 9 in a restart file; waits to be ended after 3 and 6, once
@@ -106,7 +108,10 @@ def test_a_job_hands_back_what_it_has_no_time_for_and_the_retries_take_it(tmp_pa
     counts = Counter(kind for kind, _, _ in study.lines())
     assert counts == {"start": 9, "finish": 9}
     assert re.search(r"ensnare: batch \w+: \d of 9 samples are handed back", said)
-    assert not list(study.results.glob("batches/*.jobs"))
+    (record,) = study.results.glob("batches/*.jobs")
+    *before, last = read_records(record)
+    assert {job.ended for job in before} == {"handed back"}
+    assert last.ended == "done"
 
 
 def test_jobs_that_die_without_a_sample_are_given_up_and_grow_before(tmp_path):

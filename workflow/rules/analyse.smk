@@ -4,6 +4,8 @@ if tables:
     rule compute_tables:
         input:
             paths.archive,
+            # times by SLURM beside our own
+            [paths.table("jobs")] if study.config.scaling else [],
         output:
             [
                 report(

@@ -3,16 +3,14 @@ import sys
 from pathlib import Path
 
 try:
-    from ensnare.batches import (
-        batch_resources,
-        case_table,
-        design_content,
-        plan_batches,
-    )
+    from ensnare.batches import batch_resources, case_table
+    from ensnare.batches import design_content, plan_batches
+    from ensnare.capacity import measuring_order
     from ensnare.config import accepts_rerun, study_from_snakemake
-    from ensnare.config.analyses import wanted_tables
+    from ensnare.config.analyses import SCALING_TABLES, wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.figurenames import figure_names
+    from ensnare.handback import RETRIES
     from ensnare.jobends import growth
     from ensnare.jobs import JobNeeds, stated_names
     from ensnare.parareal.cases import exact_identity, plan_cases, solved_digest
@@ -46,6 +44,7 @@ def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
     from ensnare.announce import count_rounds, count_samples
     from ensnare.announce import growth_note, loss_note, rounds_note
+    from ensnare.capacity import lack_notes
     from ensnare.check import check_once
 
     if study.config.parareal:
@@ -55,8 +54,9 @@ def check_and_announce():
         account = in_one_line(count_rounds, doubling, paths)
         notes = [rounds_note(doubling, paths)]
     else:
-        account = in_one_line(count_samples, study, batches, paths)
-        notes = [growth_note(study, paths)]
+        attempted = [batch for batch in batches if batch.key not in lacks]
+        account = in_one_line(count_samples, study, attempted, paths)
+        notes = [growth_note(study, paths), *lack_notes(study, batches, lacks)]
     logger.info(f"study {study.config.study}: {account}")
     if workflow.output_settings.dryrun:  # another run stops, or was told to go on
         notes.append(loss_note(study, account))
@@ -86,6 +86,12 @@ def refuse_dear_rerun():
     in_one_line(refuse_loss, study, account, accepted)
 
 
+def tell_jobs_of_retries():
+    """Let jobs on a cluster know that others with more memory follow them."""
+    if not workflow.local_exec and "mem_mb" in stated_names(study):
+        os.environ.update({RETRIES: str(workflow.execution_settings.retries)})
+
+
 def explain_failure(logs):
     """Say in one line what a scheduler did to jobs, below all that Snakemake says of each."""
     from ensnare.clusterjobs import failure_note
@@ -102,6 +108,28 @@ def evaluate_threads():
         return workflow.cores
     except WorkflowError:  # a cluster has no total; profiles set threads there
         return 1
+
+
+def find_lacks():
+    """Return the runs of a scaling study that this machine or cluster cannot run, with the reason."""
+    if study.config.scaling is None:
+        return {}
+    if not workflow.is_main_process:  # does not judge again: what could be run is there
+        return {b.key: "" for b in batches if not paths.batch(b.key).exists()}
+    from ensnare.capacity import cluster_capacity, local_capacity, not_attempted
+
+    if workflow.resource_settings.nodes is None:
+        capacity = local_capacity(workflow.cores)
+    else:  # --jobs is for clusters; a dry run has a number of cores there too
+        defaults = dict(workflow.resource_settings.default_resources or {})
+        partition = defaults.get("slurm_partition")
+        capacity = cluster_capacity(str(partition.value) if partition else "")
+    return not_attempted(study, batches, paths, capacity)
+
+
+def measure_priority(wildcards):
+    """Return the place of a run in the order of a scaling study."""
+    return order[wildcards.key]
 
 
 def batch_threads(wildcards):
@@ -160,7 +188,7 @@ def targets():
     if study.config.parareal:
         return [paths.solved(solved_digest(study)), paths.table("parareal"), *whole]
     # Snakemake does not miss a batch file, or a round, while the archive made of it is there
-    tables_of_study = [paths.table("samples"), *analysis_tables]
+    tables_of_study = [paths.table("samples"), paths.table("jobs"), *analysis_tables]
     return [*batch_files, *measured, *tables_of_study, *whole]
 
 
@@ -180,7 +208,8 @@ def needs_of_jobs(sizes):
     found = {}
     for sized, batches in sizes:
         needs = batch_resources(sized, batches)
-        found |= {b.key: JobNeeds(needs[b.key], len(b)) for b in batches}
+        together = study.config.scaling is not None
+        found |= {b.key: JobNeeds(needs[b.key], len(b), together) for b in batches}
     return found
 
 
@@ -194,11 +223,18 @@ measured = []
 if doubling:  # the round that is evaluated now, or was the last
     present = in_one_line(doubling.present, paths)
     batches, measured = present.batches, [paths.round(present.key)]
-batch_files = [paths.batch(batch.key) for batch in batches]
+# of a scaling study, in which order, and what cannot run here
+order = measuring_order(batches, study.config.seed)
+lacks = find_lacks()
+batch_files = [paths.batch(b.key) for b in batches if b.key not in lacks]
 # of a parareal study, what a solve of each case needs
 cases = in_one_line(plan_cases, study) if study.config.parareal else []
 solve_needs = {case.key: study.config.resources_of(case.case) for case in cases}
-tables = wanted_tables(study.config.analyses, study.config.design)
+tables = wanted_tables(study.config)
+if study.config.scaling:
+    # why runs have no time, by the case that they begin with
+    reasons = {b.segments[0].case: lacks[b.key] for b in batches if b.key in lacks}
+    tables |= {name: {"lacks": reasons} for name in SCALING_TABLES}
 analysis_tables = [paths.table(name) for name in tables]
 
 # The Python that has Ensnare, whatever is on PATH. Not a parameter of the rule: results do not
@@ -224,6 +260,7 @@ wildcard_constraints:
 
 onstart:
     refuse_dear_rerun()
+    tell_jobs_of_retries()
     wait_for_turn(paths.lock, logger.info)
 
 

@@ -18,6 +18,23 @@ rule gather:
         "../../scripts/gather.py"
 
 
+# What the jobs were: time, wait, use of cores and memory, from their records and from accounting.
+rule write_jobs:
+    input:
+        study=paths.study,
+        batches=batch_files,
+    output:
+        # accounting forgets: what it said before is read from here
+        update(paths.table("jobs")),
+    log:
+        paths.log("write_jobs"),
+    localrule: stays_here("write_jobs")
+    conda:
+        "../envs/ensnare.yaml"
+    script:
+        "../../scripts/write_jobs.py"
+
+
 # A job of its own: the text of a million samples costs more than their archive.
 rule write_samples:
     input:

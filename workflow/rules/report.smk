@@ -4,6 +4,7 @@ rule write_report:
     input:
         archive=paths.archive,
         samples=paths.table("samples"),
+        jobs=paths.table("jobs"),
         tables=analysis_tables,
     output:
         figures=[

@@ -13,13 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ensnare.config import LoadedStudy
-from ensnare.config.designs import Lhs, MonteCarlo, Morris, Table, count_rows, design_options
+from ensnare.config import LoadedStudy, Study
+from ensnare.config.constrained import constraints_of, identity_text
+from ensnare.config.designs import (
+    Constrained,
+    Lhs,
+    MonteCarlo,
+    Morris,
+    Table,
+    count_rows,
+    design_options,
+)
 from ensnare.config.inputs import Input, input_identity
 from ensnare.config.resources import Resources
+from ensnare.config.scaling import runs_of
 from ensnare.errors import ConfigError
 from ensnare.identity import digest, file_digest, model_identity
-from ensnare.sweep import Case, case_identity, expand_cases
+from ensnare.sweep import Case, case_identity
 
 # changed when the meaning of a batch file changes, so that old ones are not taken for new ones
 LAYOUT = 1
@@ -33,6 +43,7 @@ _PER_DOUBLING = 2
 _TARGET_S = 1200.0
 _TARGET_CORES = 4
 MOST_SAMPLES = 65536
+_SEEDED = (MonteCarlo, Lhs, Morris, Constrained)
 
 
 @dataclass(frozen=True)
@@ -163,12 +174,19 @@ def design_identity(study: LoadedStudy) -> dict[str, Any]:
     copulas = sorted((copula.identity() for copula in config.copulas), key=digest)
     return {
         **design_options(config.design),
+        **_constraints_identity(config),
         # sequences are the same for every seed
-        "seed": config.seed if isinstance(config.design, MonteCarlo | Lhs | Morris) else None,
+        "seed": config.seed if isinstance(config.design, _SEEDED) else None,
         "inputs": sorted((i for i in inputs if i), key=lambda i: i["name"]),
         # `spearman` stands for independence in the names of batches, which must not change
         **({"copulas": copulas} if copulas else {"spearman": []}),
     }
+
+
+def _constraints_identity(config: Study) -> dict[str, Any]:
+    if not isinstance(config.design, Constrained):
+        return {}
+    return {"constraints": [identity_text(item) for item in constraints_of(config)]}
 
 
 def _input_identity(study: LoadedStudy, item: Input, i: int) -> dict[str, Any]:
@@ -238,6 +256,10 @@ def _cut(
     study: LoadedStudy, cases: list[Case], identities: list[dict[str, Any]], rows: int
 ) -> Iterator[tuple[Segment, ...]]:
     """Cut every case by rows, or group cases of few rows that need the same of a machine."""
+    if study.config.scaling is not None:
+        for members in runs_of(cases):
+            yield tuple(Segment(i, 0, 1) for i in members)
+        return
     # sorted by content: the order of levels and factors in the file does not move a boundary
     order = sorted(range(len(identities)), key=lambda i: digest(identities[i]))
     classes: dict[Resources, list[int]] = {}
@@ -301,4 +323,4 @@ def batch_resources(study: LoadedStudy, batches: Iterable[Batch]) -> dict[str, R
 
 def case_table(study: LoadedStudy) -> list[Case]:
     """Return the cases of a study, in the order of the file."""
-    return expand_cases(study.config.sweep, study.config.exclude)
+    return study.config.cases()

@@ -241,3 +241,16 @@ def column_slices(widths: Mapping[str, int]) -> dict[str, slice]:
     """Return where the columns of each output stand."""
     stops = np.cumsum([*widths.values()]).tolist()
     return {n: slice(stop - widths[n], stop) for n, stop in zip(widths, stops, strict=True)}
+
+
+def column_order(study: LoadedStudy) -> list[int]:
+    """Return the order of the numbers of a sample in journals and batch files: by output.
+
+    Batches keep their names when the outputs of a study file are put in another order.
+    """
+    columns: dict[str, range] = {}
+    start = 0
+    for output in study.config.model.outputs:
+        columns[output.name] = range(start, start + output.width)
+        start += output.width
+    return [j for name in sorted(columns) for j in columns[name]]

@@ -16,16 +16,17 @@ from ensnare.callables import load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.agreement import BUILT_IN, missing_in
 from ensnare.config.base import one_line
-from ensnare.config.designs import Halton, Saltelli, Sobol, Table
+from ensnare.config.designs import Constrained, Halton, Saltelli, Sobol, Table
 from ensnare.config.model import TreeFile
-from ensnare.environment import Surroundings, compile_surroundings, find_program
+from ensnare.environment import Surroundings
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.identity import digest, file_target, model_identity
 from ensnare.jinjatemplates import JinjaTemplate
 from ensnare.model import CommandModel, compile_model
+from ensnare.programs import check_programs
 from ensnare.provenance import package_versions
-from ensnare.samples import known_values, varying_names
-from ensnare.templates import Placeholder, Template, parse_template
+from ensnare.samples import varying_names
+from ensnare.templates import Placeholder, Template
 from ensnare.unused import derived_needs, refuse_unused
 
 
@@ -41,7 +42,9 @@ def check_study(study: LoadedStudy) -> None:
         design_rows(study)
         model_identity(study)  # every file of the model exists
         _check_design(study)
-        refuse_unused(study, check_model(study))
+        used = check_model(study)
+        _check_growth(study, used)
+        refuse_unused(study, used)
 
 
 def check_model(study: LoadedStudy) -> set[str]:
@@ -83,7 +86,7 @@ def check_once(study: LoadedStudy, cache: Path) -> None:
     if mark.exists():
         if not study.config.model.python:  # programs come and go without a change of the study
             with _at(study):
-                _check_programs(study)
+                check_programs(study)
         return
     check_study(study)
     try:
@@ -95,7 +98,7 @@ def check_once(study: LoadedStudy, cache: Path) -> None:
 
 def _check_design(study: LoadedStudy) -> None:
     """Check that the distributions, the copula and the table can be made."""
-    from ensnare.design import joint_distribution
+    from ensnare.design import check_constraints, joint_distribution
     from ensnare.points import halton_points, sobol_points
     from ensnare.tables import read_table
 
@@ -110,6 +113,8 @@ def _check_design(study: LoadedStudy) -> None:
             sobol_points(1, factor * len(names))
         case Halton():
             halton_points(1, len(names))
+        case Constrained():
+            check_constraints(study)
 
 
 def _check_callable(study: LoadedStudy) -> set[str]:
@@ -129,7 +134,7 @@ def _check_command(study: LoadedStudy, model: CommandModel) -> set[str]:
     """Check that placeholders name values, and that programs exist."""
     used = _placeholders(study, model)
     used |= derived_needs(study, used) | {str(study.config.resources.ranks)}
-    _check_programs(study)
+    check_programs(study)
     return used
 
 
@@ -186,6 +191,16 @@ def _shared_places(
         yield where, templates
 
 
+def _check_growth(study: LoadedStudy, used: set[str]) -> None:
+    """Check that the problem of a weak scaling study grows."""
+    scaling = study.config.scaling
+    if scaling is not None and scaling.mode == "weak" and scaling.factor not in used:
+        raise ConfigError(
+            f"scaling: mode weak, but nothing depends on ${{{scaling.factor}}}; use it in a "
+            "template, the command or a derived value, or choose mode: strong"
+        )
+
+
 def _check_targets(study: LoadedStudy) -> None:
     """Check that files lie inside the working directory of their sample."""
     model = study.config.model
@@ -219,61 +234,3 @@ def _refuse_outside(name: str, where: str) -> None:
 def _refuse_directory(name: str, where: str) -> None:
     if name.endswith(("/", "/.")) or os.path.normpath(name) == os.curdir:
         raise ConfigError(f"{where}: '{name}' is a directory; expected the name of a file")
-
-
-def _check_programs(study: LoadedStudy) -> None:
-    """Check that the programs exist and can be run."""
-    known = known_values(study)
-    around = compile_surroundings(study, study.config.resources.threads)
-    searched = {around.search_path(known_values(study, c) | c) for c in case_table(study)}
-    for step in study.config.model.resume:
-        program = parse_template(step[0])
-        if program.names <= set(known) and not program.render(known).startswith("./"):
-            for search in searched:
-                _check_program(study, program.render(known), search, "model.resume")
-    for number, step in enumerate(study.config.model.steps):
-        program = parse_template(step[0])
-        if not program.names <= set(known):  # another one for every sample
-            continue
-        word = program.render(known)
-        if not word.startswith("./"):
-            for search in searched:
-                _check_program(study, word, search)
-        elif number == 0:  # a later one can be made by the steps before
-            _check_own_program(study, word)
-
-
-def _check_program(
-    study: LoadedStudy, word: str, search: str | None, where: str = "model.command"
-) -> None:
-    """Check a program that all samples share."""
-    try:
-        path = find_program(word, os.fspath(study.directory.absolute()), search)
-    except FileNotFoundError:
-        raise ConfigError(f"{where}: no program '{word}' on PATH; {_beside(study, word)}") from None
-    if not os.path.isfile(path):
-        raise ConfigError(f"{where}: no program {path}")
-    if not os.access(path, os.X_OK):
-        raise ConfigError(f"{where}: {path} is not executable; run chmod +x on it")
-
-
-def _check_own_program(study: LoadedStudy, word: str) -> None:
-    """Check a program that the files of the sample bring along."""
-    name = os.path.normpath(word)
-    for item in study.config.model.files:
-        if isinstance(item, TreeFile) or os.path.normpath(file_target(item)) == name:
-            return
-    raise ConfigError(
-        f"model.command: '{word}' is looked for in the working directory of the sample, where "
-        f"model.files puts no '{name}'; {_beside(study, name)}"
-    )
-
-
-def _beside(study: LoadedStudy, name: str) -> str:
-    """Return how to name a program that is not where it was looked for."""
-    if name and os.path.isfile(study.path(name)):
-        return f"for the one beside the study file write '${{study_dir}}/{name}'"
-    return (
-        "give its path relative to the study file (with a /), or in model.environment a module or "
-        "a file to source that sets PATH"
-    )

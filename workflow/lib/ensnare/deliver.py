@@ -12,6 +12,7 @@ from ensnare.config import LoadedStudy
 from ensnare.config.analyses import wanted_tables
 from ensnare.errors import ArchiveError
 from ensnare.gather import gather
+from ensnare.jobstable import write_jobs
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.picklefile import write_pickle
 from ensnare.results import StudyResults, open_study
@@ -52,9 +53,10 @@ def deliver(study: LoadedStudy, paths: StudyPaths, *, partial: bool) -> dict[str
     arrays = gather(study, batches, paths, partial=partial)
     write_pickle(paths.pickle, pickle_tree(arrays))
     write_samples(paths.table("samples"), arrays, paths)
+    write_jobs(paths.table("jobs"), paths)
     write_archive(paths.archive, study, arrays)
     results = open_study(paths.root)
-    wanted = wanted_tables(study.config.analyses, study.config.design)
+    wanted = wanted_tables(study.config)
     write_tables(results, wanted)
     write_report(results, list(wanted))
     if missing:
@@ -107,5 +109,5 @@ def _make_older(paths: StudyPaths) -> None:
     A batch may have been completed after it was looked at and before the archive was written.
     """
     then = paths.study.stat().st_mtime - 1
-    for path in (paths.archive, paths.pickle, paths.table("samples")):
+    for path in (paths.archive, paths.pickle, paths.table("samples"), paths.table("jobs")):
         os.utime(path, (then, then))

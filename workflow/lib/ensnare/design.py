@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ensnare import points
 from ensnare.config import LoadedStudy
+from ensnare.config.constrained import constraints_of
 from ensnare.config.designs import (
     Composite,
+    Constrained,
     Factorial,
     Halton,
     Lhs,
@@ -22,10 +25,14 @@ from ensnare.config.designs import (
     Saltelli,
     Sobol,
     Table,
+    count_rows,
 )
-from ensnare.errors import ConfigError
+from ensnare.errors import ConfigError, NoFeasiblePointError
 from ensnare.ids import occurrences, row_words
 from ensnare.tables import data_columns, read_table
+
+if TYPE_CHECKING:
+    from ensnare.constrained.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,9 @@ def _from_distributions(
 
     order = sorted(names)
     marginals, couplings = joint_distribution(study, order)
+    if isinstance(study.config.design, Constrained):
+        x = constrained_inputs(study)
+        return x[:, [order.index(name) for name in names]], None, None
     u, place, group = unit_points(study.config.design, order, study.config.seed)
     x = from_uniform(u, marginals, couplings)
     if order != names:
@@ -175,6 +185,64 @@ def unit_points(
         case other:
             raise AssertionError(other)
     return u, None, None
+
+
+def constrained_inputs(study: LoadedStudy) -> NDArray[np.float64]:
+    """Return the values of inputs that satisfy the constraints of the design.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        A study with a constrained design.
+
+    Returns
+    -------
+    ndarray of float, shape (n, d)
+        Columns in the order of sorted names.
+
+    Raises
+    ------
+    ConfigError
+        If no values satisfy the constraints, or none were found.
+    """
+    from ensnare.conditioned import draw_inputs
+
+    with _constraints_named(study):
+        size = count_rows(study.config.design, [])
+        drawn = draw_inputs(_conditioned(study), size, study.config.seed)
+    return drawn.x
+
+
+def check_constraints(study: LoadedStudy) -> None:
+    """Check that the constraints of the design leave something, as far as bounds tell.
+
+    Raises
+    ------
+    ConfigError
+        If they do not.
+    """
+    from ensnare.conditioned import check_feasible
+
+    with _constraints_named(study):
+        check_feasible(_conditioned(study))
+
+
+def _conditioned(study: LoadedStudy) -> Problem:
+    """Return the inputs of a study, sorted by name, and the constraints that they satisfy."""
+    from ensnare.conditioned import conditioned_inputs
+
+    order = sorted(item.name for item in study.config.random_inputs)
+    marginals, couplings = joint_distribution(study, order)
+    return conditioned_inputs(order, marginals, couplings, constraints_of(study.config))
+
+
+@contextlib.contextmanager
+def _constraints_named(study: LoadedStudy) -> Iterator[None]:
+    """Say in messages of the sampler where the constraints come from."""
+    try:
+        yield
+    except NoFeasiblePointError as error:
+        raise ConfigError(f"{study.source}: design.constraints: {error}") from None
 
 
 def joint_distribution(study: LoadedStudy, order: Sequence[str]) -> tuple[list[Any], list[Any]]:

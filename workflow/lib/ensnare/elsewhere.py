@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, plan_batches
-from ensnare.batchfile import journal_note, record_width
+from ensnare.batchfile import column_order, journal_note, record_width
 from ensnare.config import LoadedStudy
 from ensnare.directories import enter_empty
 from ensnare.environment import FIND_MODULES, THREAD_VARIABLES
@@ -24,7 +24,6 @@ from ensnare.owner import Owner
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.samples import Samples, samples_of
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
-from ensnare.work import column_order
 
 LIST, SCRIPT, DONE = "samples.csv", "run.sh", "run.done"
 

@@ -94,6 +94,10 @@ class Surroundings:
             self._made[key] = self._make(source, key[1:])
         return self._made[key]
 
+    def set_here(self, variables: Mapping[str, str]) -> None:
+        """Set variables in all that has been made; what is made later starts from `os.environ`."""
+        self._made.update({key: {**made, **variables} for key, made in self._made.items()})
+
     def make_common(self) -> None:
         """Load modules and source the file now, if they are the same for all samples.
 

@@ -4,8 +4,11 @@ EnsnareError                  one clear line for the user; a command ends with i
 ├── ConfigError               the study file says something that cannot be
 ├── DesignError               the design cannot be made, or does not fit the batches
 ├── ArchiveError              a file of results is missing, damaged or of another layout
+├── NoFeasiblePointError      constraints leave no point, or none was found
 └── BatchError                a batch cannot be evaluated (its samples may fail without this)
-    └── HandedBackError       the job of a batch has no time for the rest of it
+    ├── HandedBackError       the job of a batch has no time for the rest of it
+    │   └── ShortOfMemoryError    or not the memory
+    └── HopelessError         its jobs die again and again, and achieve nothing
 
 OutputError                   one sample's result cannot be read: becomes the status `unparsable`
 """
@@ -29,6 +32,10 @@ class DesignError(EnsnareError):
     """The design cannot be made, or does not fit the batches."""
 
 
+class NoFeasiblePointError(EnsnareError):
+    """Constraints leave no point, or none was found."""
+
+
 class ArchiveError(EnsnareError):
     """A file of results is missing, damaged or of another layout."""
 
@@ -39,6 +46,14 @@ class BatchError(EnsnareError):
 
 class HandedBackError(BatchError):
     """The job of a batch leaves the rest of it to the next one: its time is up."""
+
+
+class ShortOfMemoryError(HandedBackError):
+    """The job of a batch leaves samples that were killed to the next one, which has more memory."""
+
+
+class HopelessError(BatchError):
+    """The jobs of a batch die one after the other, and none adds a sample to what is on record."""
 
 
 class OutputError(Exception):

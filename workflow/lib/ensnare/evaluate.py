@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,14 +10,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.abreast import side_by_side
 from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, batch_resources
 from ensnare.batchfile import journal_note, record_width, write_batch
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
-from ensnare.config.resources import Resources
-from ensnare.errors import BatchError, EnsnareError, HandedBackError
-from ensnare.jobends import begin_job, end_job
+from ensnare.errors import BatchError, HandedBackError, HopelessError
+from ensnare.handback import another_has_more_memory, handed_back
+from ensnare.jobends import Beginning, job_on_record, record_waiting
 from ensnare.journal import (
     Finished,
     Journal,
@@ -27,7 +29,8 @@ from ensnare.journal import (
 )
 from ensnare.launcher import job_cores
 from ensnare.legs import Legs
-from ensnare.model import CommandModel, compile_model
+from ensnare.lost import write_lost
+from ensnare.model import compile_model
 from ensnare.owner import Owner
 from ensnare.paths import StudyPaths
 from ensnare.pool import Pool
@@ -94,31 +97,46 @@ def evaluate_batch(
         If the batch cannot be evaluated, or not within the time of the job. Failing samples are
         results, not errors.
     """
+    start, record, cores = time.time(), paths.jobs(batch.key), _cores(study, batch, workers)
     with Owner(paths.owner(batch.key), say) as owner:
         if paths.batch(batch.key).exists():  # another job evaluated it while we waited
             say(f"batch {batch.key}: taken over from the job that evaluated it")
+            record_waiting(record, cores, start)
             return
         known = read_journal(paths.journal(batch.key), record_width(study)).rows
         goes_on = bool(Legs(paths.under_way(batch.key)).all())
-        begin_job(paths.jobs(batch.key), attempt, len(known), goes_on=goes_on)
-        walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
+        beginning = Beginning(attempt, len(known), goes_on, cores, start)
         try:
-            _evaluate(study, batch, paths, _Job(workers, owner, walltime, say))
-        except EnsnareError as error:
-            end_job(paths.jobs(batch.key), handed_back=isinstance(error, HandedBackError))
-            raise
-        for done_with in (paths.counts(batch.key), paths.jobs(batch.key)):
-            done_with.unlink(missing_ok=True)
+            with job_on_record(record, beginning):
+                walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
+                tries = study.config.on_failure.times(Status.KILLED)
+                grows = another_has_more_memory(record, attempt, tries)
+                _evaluate(study, batch, paths, _Job(workers, owner, walltime, say, grows))
+        except HopelessError:
+            if study.config.scaling is None:
+                raise
+            say(f"batch {batch.key}: its jobs died again and again: a run without a time")
+            write_lost(study, batch, paths)
+        paths.counts(batch.key).unlink(missing_ok=True)
+
+
+def _cores(study: LoadedStudy, batch: Batch, workers: int) -> int:
+    """Return the cores of this job, for its record."""
+    if batch_resources(study, [batch])[batch.key].ranks is not None:
+        with contextlib.suppress(BatchError):  # said where they are needed
+            return sum(job_cores(workers).per_node)
+    return workers
 
 
 @dataclass(frozen=True)
 class _Job:
-    """The job that evaluates a batch: its cores, its claim, its time, and its log."""
+    """The job that evaluates a batch: its cores, its claim, its time, its log, what follows it."""
 
     cores: int
     owner: Owner
     walltime: Walltime
     say: Callable[[str], None]
+    grows: bool
 
 
 def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) -> None:
@@ -131,12 +149,13 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
     try:
         work = BatchWork(study, batch.key, samples, model, journal, paths, job.walltime)
+        work.gpus, work.hands_over = needs.gpus, job.grows and needs.memory is not None
         todo, known = _unfinished(work, outputs, job.say)
         limit = FailureLimit(study, batch, paths)
         progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
         limit.begin(known)
         watch = _Watch(work, job.owner, limit, progress)
-        _run(work, todo, _side_by_side(work, todo, needs, job.cores), watch)
+        _run(work, todo, side_by_side(work, todo, needs, job.cores), watch)
         journal.sync()
     finally:
         journal.close()
@@ -144,17 +163,6 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     work.legs.clear()
     finished = read_journal(paths.journal(batch.key), outputs)
     write_batch(paths.batch(batch.key), study, samples, finished)
-
-
-def _side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, cores: int) -> int:
-    """Return how many samples to run at a time, after loading what they need of the machine."""
-    samples = work.samples
-    cases = sorted(set(samples.case[todo].tolist()))
-    if isinstance(work.model, CommandModel):
-        work.model.make_ready(samples.shared(case) for case in cases)
-    if not cases or needs.ranks is None:
-        return cores // needs.cores
-    return job_cores(cores).side_by_side(needs.cores)
 
 
 def _unfinished(
@@ -170,6 +178,10 @@ def _unfinished(
             work.before[i] = attempts[ids[i]]
     _count_legs(work, say)
     todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
+    scaling = work.study.config.scaling
+    if scaling is not None and scaling.mode == "throughput" and 0 < len(todo) < len(ids):
+        # copies are timed together: those of an interrupted run ran beside others
+        return np.arange(len(ids)), Tally(len(ids), count_statuses(own.rows["status"][:0]))
     if len(todo) < len(ids):
         say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
     found = OlderBatches(work.study, work.paths).find(todo, work)
@@ -281,9 +293,5 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) 
         watch.publish(replace(watch.progress.tally(), rate=0.0))
     if left := int((work.ended[todo] == PENDING).sum()):
         work.journal.sync()
-        raise HandedBackError(
-            f"batch {work.key}: {left} of {len(work.samples)} samples are handed back: the job "
-            f"ends in {work.walltime.left_s():.0f} s, and samples may need "
-            f"{work.walltime.needed_s():.0f} s; the next job takes them, which the retries of the "
-            "profile start, or snakemake when it is run again"
-        )
+        counts = left, int(work.short.sum()), len(work.samples)
+        raise handed_back(work.key, counts, work.walltime)

@@ -85,6 +85,40 @@ class Expression:
         with np.errstate(all="ignore"):
             return interpret(self._tree, values)
 
+    def with_values(self, values: Mapping[str, ast.expr]) -> ast.expr:
+        """Return its tree with names replaced by expressions, such as constants by numbers."""
+        return replaced(self._tree, values)
+
+
+def replaced(node: ast.expr, values: Mapping[str, ast.expr]) -> ast.expr:
+    """Return arithmetic that `check_arithmetic` lets pass, with names replaced by expressions."""
+    match node:
+        case ast.BinOp(left, op, right):
+            return ast.BinOp(replaced(left, values), op, replaced(right, values))
+        case ast.UnaryOp(op, operand):
+            return ast.UnaryOp(op, replaced(operand, values))
+        case ast.Call(function, args, _):
+            return ast.Call(function, [replaced(arg, values) for arg in args], [])
+        case ast.Name(id=name):
+            return values.get(name, node)
+    return node
+
+
+def canonical_text(node: ast.expr) -> str:
+    """Return arithmetic that `check_arithmetic` lets pass in one way of writing it."""
+    match node:
+        case ast.BinOp(left, op, right):
+            return f"({canonical_text(left)} {type(op).__name__} {canonical_text(right)})"
+        case ast.UnaryOp(op, operand):
+            return f"({type(op).__name__} {canonical_text(operand)})"
+        case ast.Call(ast.Name(id=name), args, _):
+            return f"{name}({', '.join(map(canonical_text, args))})"
+        case ast.Constant(value=value):
+            return repr(float(value))  # type: ignore[arg-type]
+        case ast.Name(id=name):
+            return name
+    raise AssertionError(ast.dump(node))
+
 
 def parse_expression(text: str) -> Expression:
     """Parse an expression.
@@ -159,18 +193,19 @@ def _takes(name: str, arguments: list[ast.expr]) -> bool:
 
 
 def _refusal(node: ast.expr, text: str) -> str:
-    """Return why a part is not allowed, and what is."""
+    """Return why a part is not allowed, where it stands, and what is."""
+    at = f"at column {node.col_offset + 1}"
     match node:
         case ast.Call(ast.Name(id=name), args, []) if name in _FUNCTIONS:
-            return f"{name} got {len(args)} arguments; expected {_FUNCTIONS[name]}"
+            return f"{name} {at} got {len(args)} arguments; expected {_FUNCTIONS[name]}"
         case ast.Call(ast.Name(id=name)) if name not in _FUNCTIONS:
             known = did_you_mean(name, _FUNCTIONS) or "; expected sqrt, exp, log, sin or the like"
-            return f"unknown function '{name}'{known}"
+            return f"unknown function '{name}' {at}{known}"
         case ast.BinOp(op=ast.BitXor()):
-            return "^ is not allowed; write ** for a power"
+            return f"^ {at} is not allowed; write ** for a power"
     part = ast.get_source_segment(text, node) or ""
     return (
-        f"{short(part)} at column {node.col_offset + 1} is not allowed; "
+        f"{short(part)} {at} is not allowed; "
         "expected numbers, names, + - * / ** and functions such as sqrt"
     )
 

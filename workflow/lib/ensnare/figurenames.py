@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ensnare.config import Study
-from ensnare.config.designs import REPRESENT, Saltelli
+from ensnare.config.designs import REPRESENT, Constrained, Saltelli
 from ensnare.config.outputs import Output
-from ensnare.sweep import expand_cases
 
+SCALING_FIGURES = ("time", "speedup", "efficiency")
+"""Kinds of figures of a scaling study."""
 MOST_CASES_DRAWN = 4
 """Cases of which an array output gets a figure of estimates; the tables have all."""
 
@@ -48,11 +49,13 @@ def figure_names(study: Study) -> list[FigureName]:
     """
     if study.parareal is not None:
         return _of_parareal(study)
+    timed = [FigureName(kind) for kind in SCALING_FIGURES] if study.scaling else []
     named = [figure for output in study.model.outputs for figure in _of_output(study, output)]
     failures = [FigureName("failures")] if study.random_inputs else []
+    design = [FigureName("design")] if isinstance(study.design, Constrained) else []
     growing = isinstance(study.design, Saltelli) and study.design.until is not None
     rounds = [FigureName("rounds")] if growing else []
-    return [*named, *rounds, FigureName("status"), *failures, FigureName("cost")]
+    return [*design, *timed, *named, *rounds, FigureName("status"), *failures, FigureName("cost")]
 
 
 def drawn_cases(cases: int) -> list[int]:
@@ -63,7 +66,7 @@ def drawn_cases(cases: int) -> list[int]:
 
 def _of_parareal(study: Study) -> list[FigureName]:
     """Return the figures of a parareal study."""
-    cases = len(expand_cases(study.sweep, study.exclude))
+    cases = len(study.cases())
     iterations = [FigureName("iterations")] if study.factors else []
     single = [FigureName("iterates", number=number) for number in range(len(drawn_cases(cases)))]
     return [*iterations, FigureName("maxdif"), *single, FigureName("speedup")]
@@ -72,7 +75,7 @@ def _of_parareal(study: Study) -> list[FigureName]:
 def _of_output(study: Study, output: Output) -> Iterator[FigureName]:
     """Yield the figures of an output."""
     is_array, name = output.shape is not None, output.name
-    cases = min(len(expand_cases(study.sweep, study.exclude)), MOST_CASES_DRAWN)
+    cases = min(len(study.cases()), MOST_CASES_DRAWN)
     for kind in _estimates(study):
         for number in range(cases if is_array else 1):
             yield FigureName(kind, name, number)
@@ -101,6 +104,8 @@ def _views(study: Study, output: Output) -> list[str]:
     """Return the kinds of figures that show the values themselves."""
     if output.shape is not None:
         return ["curves"]
+    if study.scaling is not None:  # its time has figures of its own
+        return ["sweep"] if output.name != study.scaling.time else []
     if study.design is None:
         diagram = ["regimes"] if len(study.factors) > 1 else []
         return diagram if diagram and output.labels else ["sweep", *diagram]

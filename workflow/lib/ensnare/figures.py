@@ -12,11 +12,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ensnare import plots
-from ensnare.analysis import failure_warnings, independent_rows, rounds_ending
+from ensnare.analysis import failure_warnings, independent_rows, read_table, rounds_ending
+from ensnare.analysis.scaling import curve_factors
 from ensnare.config.outputs import Output
-from ensnare.figurenames import FigureName, figure_names
+from ensnare.figurenames import SCALING_FIGURES, FigureName, figure_names
+from ensnare.plots.scaling import Quantity
 from ensnare.report.collect import status_counts
 from ensnare.results import StudyResults
+from ensnare.scalingfigures import ScalingFigure
 from ensnare.sweep import Case, case_label
 
 
@@ -32,7 +35,7 @@ def draw_figures(results: StudyResults, tables: Mapping[str, Path], *, processes
     processes : int
         How many draw at once.
     """
-    frames = {name: pd.read_csv(path) for name, path in tables.items()}
+    frames = {name: read_table(path, results.study.factors) for name, path in tables.items()}
     study = _Drawn(results, frames, "; ".join(failure_warnings(results)))
     results.paths.figures.mkdir(parents=True, exist_ok=True)
     names = figure_names(results.study)
@@ -204,8 +207,31 @@ def _scatter(study: _Drawn, name: FigureName) -> Figure:
     )
 
 
+def _scaling(study: _Drawn, name: FigureName) -> Figure:
+    quantity: Quantity = "time_s" if name.kind == "time" else name.kind  # type: ignore[assignment]
+    drawn = ScalingFigure(study.results.study, study.tables, quantity)
+    return plots.plot_scaling(
+        drawn.curves(),
+        quantity,
+        drawn.ideal(),
+        count_label=drawn.scaling.factor,
+        subtitle=drawn.subtitle(),
+        value_label=drawn.value_label(),
+    )
+
+
+def _design(study: _Drawn, _name: FigureName) -> Figure:
+    results = study.results
+    _, first = results.by_case()[0]  # every case has the same points
+    points = {name: values[first] for name, values in results.inputs.items()}
+    units = {i.name: i.unit for i in results.study.random_inputs}
+    return plots.plot_pairs({"": points}, units=units)
+
+
 def _sweep(study: _Drawn, name: FigureName) -> Figure:
     first, *others = study.factors
+    if (scaling := study.results.study.scaling) is not None:
+        first, others = scaling.factor, curve_factors(study.results.study)
     cases, y = study.results.cases, study.results.outputs[name.output]
     series = plots.joined([cases[factor].tolist() for factor in others]) if others else None
     return plots.plot_sweep(
@@ -273,9 +299,11 @@ _TABLES = {
 _DRAW: dict[str, Callable[[_Drawn, FigureName], Figure]] = {
     **dict.fromkeys(_TABLES, _estimates),
     "exceedance": _exceedance,
+    **dict.fromkeys(SCALING_FIGURES, _scaling),
     "curves": _curves,
     "distribution": _distribution,
     "scatter": _scatter,
+    "design": _design,
     "sweep": _sweep,
     "regimes": _regimes,
     "rounds": _rounds,

@@ -7,15 +7,30 @@ is short is no failure; one whose jobs die again and again without a sample on r
 from __future__ import annotations
 
 import contextlib
-import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ensnare.errors import BatchError
-from ensnare.paths import write_whole
+from ensnare.errors import EnsnareError, HandedBackError, HopelessError, ShortOfMemoryError
+from ensnare.jobrecords import (
+    DIED,
+    DONE,
+    ENDED,
+    ERROR,
+    HANDED_BACK,
+    REFUSED,
+    SHORT,
+    WAITED,
+    about_end,
+    about_job,
+    append_line,
+    read_lines,
+)
+from ensnare.signals import Terminated
 
 MOST_FRUITLESS = 3
-_RUNS, _ERROR, _HANDED_BACK = "runs", "error", "handed back"
+_RUNS = "runs"
+_DEATHS = (_RUNS, ENDED, DIED, SHORT)
 
 
 @dataclass(frozen=True)
@@ -25,7 +40,8 @@ class JobEnds:
     Attributes
     ----------
     deaths : int
-        How many ended without a word: killed, out of memory or out of time.
+        How many ended in the middle: killed, out of memory or out of time; or short of memory,
+        which killed some samples.
     fruitless : int
         How many in a row, up to the last one, added nothing to what is on record, and had not
         handed back samples for want of time.
@@ -43,10 +59,26 @@ class JobEnds:
 
 def read_ends(path: Path) -> JobEnds:
     """Read how the jobs of a batch ended; nothing is known if there is no such file."""
-    try:
-        return JobEnds(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
-        return JobEnds()
+    ends = JobEnds()
+    for line in read_lines(path):
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            if "attempt" in line:
+                at = int(line["attempt"]), int(line["recorded"]), bool(line["goes_on"])
+                ends = _after_begin(ends, *at)
+            elif "job" not in line:  # the end of one; not a job that ran nothing
+                ends = replace(ends, last=str(line["how"]))
+    return ends
+
+
+def _after_begin(ends: JobEnds, attempt: int, recorded: int, goes_on: bool) -> JobEnds:
+    """Return how the jobs ended when the next one has begun."""
+    if attempt == 1:
+        ends = JobEnds()
+    deaths = ends.deaths + (ends.last in _DEATHS)
+    fruitless = 0
+    if ends.last in (*_DEATHS, ERROR) and recorded <= ends.recorded and not goes_on:
+        fruitless = ends.fruitless + 1
+    return JobEnds(deaths, fruitless, recorded, _RUNS)
 
 
 def growth(path: Path, attempt: int) -> int:
@@ -63,48 +95,84 @@ def growth(path: Path, attempt: int) -> int:
         Which job of this call of Snakemake it is, from 1.
     """
     ends = read_ends(path)
-    if attempt == 1 or not ends.last:  # of an earlier call; or no job came so far as to say
+    if attempt == 1 or ends.last in ("", DONE):  # of an earlier call; or none came so far to say
         return attempt
-    return min(attempt, 1 + ends.deaths + (ends.last == _RUNS))
+    return min(attempt, 1 + ends.deaths + (ends.last in _DEATHS))
 
 
-def begin_job(path: Path, attempt: int, recorded: int, *, goes_on: bool) -> None:
-    """Record that a job begins.
+@dataclass(frozen=True)
+class Beginning:
+    """How a job of a batch begins.
 
-    Parameters
+    Attributes
     ----------
-    path : Path
-        The file of the batch.
     attempt : int
         Which job of this call of Snakemake it is, from 1: then it counts anew.
     recorded : int
         Samples on record.
     goes_on : bool
         Whether samples go on where the job before left them.
+    cores : int
+        Cores that it uses.
+    start : float
+        When it began, before it waited for another one [s since 1970].
+    """
+
+    attempt: int
+    recorded: int
+    goes_on: bool = False
+    cores: int = 1
+    start: float = 0.0
+
+
+@contextlib.contextmanager
+def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
+    """Record that a job begins, and how it ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file of the batch.
+    job : Beginning
+        The job.
 
     Raises
     ------
-    BatchError
+    HopelessError
         If too many jobs in a row achieved nothing.
     """
-    ends = read_ends(path) if attempt > 1 else JobEnds()
-    deaths = ends.deaths + (ends.last == _RUNS)
-    fruitless = 0
-    if ends.last in (_RUNS, _ERROR) and recorded <= ends.recorded and not goes_on:
-        fruitless = ends.fruitless + 1
-    if fruitless >= MOST_FRUITLESS:
-        raise BatchError(
-            f"batch {path.stem}: {fruitless} jobs in a row ended without another sample on record; "
-            "see their logs, mend the cause, and run snakemake again"
-        )
-    _write(path, JobEnds(deaths, fruitless, recorded, _RUNS))
+    about = about_job(job.cores, job.start)
+    _refuse_hopeless(path, job, about)
+    counts = {"attempt": job.attempt, "recorded": job.recorded, "goes_on": job.goes_on}
+    append_line(path, about | counts)
+    how = DIED
+    try:
+        yield
+        how = DONE
+    except HandedBackError as error:
+        how = SHORT if isinstance(error, ShortOfMemoryError) else HANDED_BACK
+        raise
+    except (EnsnareError, OSError):
+        how = ERROR
+        raise
+    except Terminated:
+        how = ENDED
+        raise
+    finally:
+        append_line(path, {"begin": job.start} | about_end(how))
 
 
-def end_job(path: Path, *, handed_back: bool) -> None:
-    """Record that the job says why it ends."""
-    _write(path, replace(read_ends(path), last=_HANDED_BACK if handed_back else _ERROR))
+def _refuse_hopeless(path: Path, job: Beginning, about: dict[str, object]) -> None:
+    ends = _after_begin(read_ends(path), job.attempt, job.recorded, job.goes_on)
+    if ends.fruitless < MOST_FRUITLESS:
+        return
+    append_line(path, about | about_end(REFUSED))
+    raise HopelessError(
+        f"batch {path.stem}: {ends.fruitless} jobs in a row ended without another sample on "
+        "record; see their logs, mend the cause, and run snakemake again"
+    )
 
 
-def _write(path: Path, ends: JobEnds) -> None:
-    with contextlib.suppress(OSError):  # a full disk stops the job where it can say so
-        write_whole(path, lambda part: part.write_text(json.dumps(asdict(ends))))
+def record_waiting(path: Path, cores: int, start: float) -> None:
+    """Record a job that waited for another one, and found the batch done."""
+    append_line(path, about_job(cores, start) | about_end(WAITED))

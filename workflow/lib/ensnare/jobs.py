@@ -23,10 +23,13 @@ class JobNeeds:
         What one of its samples needs.
     samples : int
         How many there are.
+    together : bool
+        Whether all of them run at the same time, however few cores the profile gives.
     """
 
     sample: Resources
     samples: int
+    together: bool = False
 
     def threads(self, cores: int) -> int:
         """Return how many of the cores that a job may have this one can use."""
@@ -34,6 +37,8 @@ class JobNeeds:
 
     def side_by_side(self, threads: int) -> int:
         """Return how many samples run at a time in a job of so many threads."""
+        if self.together:
+            return self.samples
         return max(1, min(threads // self.sample.cores, self.samples))
 
     def resources(self, threads: int, growth: int) -> dict[str, int | str]:
@@ -50,7 +55,7 @@ class JobNeeds:
         -------
         dict
             By the names that Snakemake's plugin for SLURM knows: mem_mb, runtime [min], nodes,
-            mpi, tasks, cpus_per_task, gpu, slurm_extra.
+            mpi, tasks, cpus_per_task, gpu, tasks_per_gpu, slurm_extra.
         """
         sample, side = self.sample, self.side_by_side(threads)
         stated: dict[str, int | str] = {}
@@ -71,8 +76,14 @@ class JobNeeds:
             stated["cpus_per_task"] = side * sample.threads
         if sample.gpus:
             stated["gpu"] = sample.gpus * side
-        if sample.exclusive:
-            stated["slurm_extra"] = "--exclusive"
+            if sample.ranks is not None:
+                stated["tasks_per_gpu"] = 0  # or the plugin takes all tasks for each GPU
+        extra = ["--exclusive"] if sample.exclusive else []
+        if self.together and sample.nodes and sample.ranks is not None:
+            # SLURM would fill the first node
+            extra.append(f"--ntasks-per-node={max(2, sample.rank_count) // sample.nodes}")
+        if extra:
+            stated["slurm_extra"] = " ".join(extra)
         return stated
 
 
@@ -88,6 +99,7 @@ def stated_names(study: LoadedStudy) -> list[str]:
         "mpi": "ranks",
         "tasks": "ranks",
         "gpu": "gpus",
+        "tasks_per_gpu": "gpus",
         "slurm_extra": "exclusive",
     }
     default = Resources()
@@ -96,4 +108,6 @@ def stated_names(study: LoadedStudy) -> list[str]:
         for name, key in keys.items()
         if any(getattr(change, key) not in (None, getattr(default, key)) for change in changes)
     ]
-    return [*names, "cpus_per_task"]
+    if config.scaling is not None and config.scaling.over == "nodes":
+        names.append("slurm_extra")
+    return [*dict.fromkeys([*names, "cpus_per_task"])]

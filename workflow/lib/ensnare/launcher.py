@@ -77,17 +77,22 @@ class Launcher:
         Whether it starts a step of the command, and of what goes on with a run.
     by_slurm : bool
         Whether it is srun, in a job of SLURM.
+    spread : bool
+        Whether the value `nodes` says on how many machines, and not the fewest that do.
     """
 
     words: tuple[Template, ...]
     steps: tuple[bool, ...]
     resume: tuple[bool, ...]
     by_slurm: bool
+    spread: bool = False
 
     def command(self, values: Mapping[str, Value]) -> list[str]:
         """Return the words that stand before the program of a sample."""
         cores = int(values["ranks"]) * int(values["threads"])
         nodes = job_cores(1).nodes_for(cores) if self.by_slurm else 1
+        if self.by_slurm and self.spread:
+            nodes = int(values["nodes"])
         return [word.render({**values, "nodes": nodes}) for word in self.words]
 
     def start(
@@ -166,7 +171,14 @@ def compile_launcher(study: LoadedStudy) -> Launcher | None:
             "${ranks} and perhaps ${threads}, ${nodes} and ${sample}"
         )
     model = study.config.model
-    return Launcher(words, _launched(model.steps, model), _launched(model.resume, model), by_slurm)
+    scaling = study.config.scaling
+    return Launcher(
+        words,
+        _launched(model.steps, model),
+        _launched(model.resume, model),
+        by_slurm,
+        spread=scaling is not None and scaling.over == "nodes",
+    )
 
 
 def _launched(steps: Sequence[Sequence[str]], model: Model) -> tuple[bool, ...]:

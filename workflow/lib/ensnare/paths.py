@@ -63,8 +63,12 @@ class StudyPaths:
         """Return the file in which the job of a batch publishes how far it is."""
         return self.batches / f"{key}.counts"
 
+    def benchmark(self, key: str) -> Path:
+        """Return what Snakemake measured of the job of a batch, as a table."""
+        return self.root / "benchmarks" / f"{key}.tsv"
+
     def jobs(self, key: str) -> Path:
-        """Return the file that says how the jobs of a batch ended so far."""
+        """Return the record of the jobs that evaluated a batch."""
         return self.batches / f"{key}.jobs"
 
     def under_way(self, key: str) -> Path:

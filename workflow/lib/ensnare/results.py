@@ -16,7 +16,7 @@ from ensnare.config import Study, parse_study
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths
 from ensnare.status import Status
-from ensnare.sweep import Case, expand_cases
+from ensnare.sweep import Case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,9 +78,25 @@ class StudyResults:
 
     def by_case(self) -> list[tuple[Case, slice]]:
         """Return each case and where its samples stand: rows are case by case."""
-        cases = expand_cases(self.study.sweep, self.study.exclude)
+        cases = self.study.cases()
         rows = len(self) // len(cases)
         return [(case, slice(i * rows, (i + 1) * rows)) for i, case in enumerate(cases)]
+
+    def of_runs(self) -> tuple[dict[int, str], list[str]]:
+        """Return what samples said that failed, by position; and the batch that ran each of them.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive is not there any more.
+        """
+        try:
+            with h5py.File(self.paths.archive, "r", locking=False) as file:
+                rows, texts = file["messages/row"][:], file["messages/text"].asstr()[:]
+                origins = file["origin"][:].astype(str).tolist()
+        except (OSError, KeyError) as error:
+            raise ArchiveError(f"{self.paths.archive}: {error.args[0]}") from None
+        return dict(zip(rows.tolist(), texts.tolist(), strict=True)), origins
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per sample: factors, inputs, outputs, status and times.

@@ -11,7 +11,10 @@ import traceback
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.callables import PythonModel
 from ensnare.directories import enter_empty, is_full
+from ensnare.errors import EnsnareError
+from ensnare.gpus import OF_A_STEP, gpus_of_worker
 from ensnare.kept import Keeper
 from ensnare.legs import Leg, Legs
 from ensnare.model import CommandModel, Values
@@ -21,7 +24,7 @@ from ensnare.status import NO_EXIT_CODE, Outcome, Status
 
 # how a code ends that is told to, or killed; by a shell above it
 _ENDED = (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM)
-_PAUSE_S = 1.0
+_PAUSE_S, _PAUSE_SHARE = 1.0, 0.05
 
 
 class SampleRuns:
@@ -79,13 +82,12 @@ class SampleRuns:
                 raise OSError(error.errno, error.strerror, directory) from None
             text = f"{error.strerror}: {error.filename}"
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, text)
-        except ValueError as error:
+        except (ValueError, EnsnareError) as error:  # such as no module for its level of a factor
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, str(error))
         except Exception:  # a bug of ours in one sample must not end the batch
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, traceback.format_exc())
-        if end.status is Status.FAILED and end.exit_code in _ENDED:
-            # a scheduler that ends a job tells all of its processes, the code perhaps before us
-            time.sleep(_PAUSE_S)
+        if pause_s := _pause_s(end):
+            time.sleep(pause_s)
         # whatever the status: a code may not notice that its output was cut short
         if is_full(self._keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
@@ -115,3 +117,36 @@ class SampleRuns:
         self._legs.begin(name, leg)
         self._running[i] = 1  # not before: the last heartbeat tells how long the leg before was
         return model.run(values, directory, leg.spent_s, goes_on=goes_on)
+
+
+def _pause_s(end: Outcome) -> float:
+    """Return how long to wait before the end of a sample is believed [s].
+
+    A scheduler that ends a job tells all of its processes, the code perhaps before us. One that
+    tidies up ends by itself, with any exit code; such a wait is short beside what it ran.
+    """
+    if end.status in (Status.OK, Status.TIMEOUT, Status.ERROR):
+        return 0.0
+    if end.exit_code in _ENDED:
+        return _PAUSE_S
+    return min(_PAUSE_S, _PAUSE_SHARE * max(0.0, end.elapsed_s))
+
+
+def show_gpus(model: CommandModel | PythonModel, slot: int, count: int) -> None:
+    """Let a worker, and what it starts, see GPUs of its own.
+
+    Parameters
+    ----------
+    model : CommandModel or PythonModel
+        What it runs.
+    slot : int
+        Which of the workers of the job it is, from 0.
+    count : int
+        GPUs of one sample.
+    """
+    own = gpus_of_worker(slot, count, os.environ)
+    if isinstance(model, CommandModel):
+        if count and model.launcher and model.launcher.by_slurm:
+            own = {OF_A_STEP: str(count)}
+        model.surroundings.set_here(own)
+    os.environ.update(own)

@@ -15,6 +15,7 @@ import numpy as np
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.config.base import to_number
+from ensnare.config.scaling import COPY, REPEAT
 from ensnare.config.sweep import branches
 from ensnare.directories import enter_empty
 from ensnare.errors import ConfigError, did_you_mean
@@ -90,12 +91,13 @@ def parse_request(
 def _levels(study: LoadedStudy, values: Values) -> Values:
     """Return the levels of the factors that were not given: those that are the only one."""
     levels: Values = {}
-    todo = list(study.config.sweep.items())
+    own = (REPEAT, COPY) if study.config.scaling else ()  # which run of a point does not matter
+    todo = list(study.config.whole_sweep.items())
     while todo:
         factor, known = todo.pop(0)
         opened = branches(known)
         first = next(iter(opened))
-        if factor not in values and len(opened) > 1:
+        if factor not in values and len(opened) > 1 and factor not in own:
             raise ConfigError(f"no value for the factor '{factor}'; add {factor}={first}")
         levels[factor] = values.get(factor, first)
         todo = [*opened.get(levels[factor], {}).items(), *todo]

@@ -32,6 +32,8 @@ def with_measured_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
     needs = map(config.resources_of, case_table(study))
     if config.batch.size != "auto" or all(item.runtime is not None for item in needs):
         return study
+    if config.scaling is not None:  # every run is a batch
+        return study
     try:
         kept = with_batch_size(study, read_resolved(paths.study).config.batch.size)
     except ArchiveError:  # nothing has run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ensnare.config import LoadedStudy
+from ensnare.config.constrained import constrained_names
 from ensnare.errors import ConfigError
 
 _NO_PARAMETER = "is not a parameter of the function"
@@ -47,6 +48,9 @@ def refuse_unused(study: LoadedStudy, used: set[str], why: str = "") -> None:
         With the first one.
     """
     config = study.config
+    if config.scaling is not None:
+        used = used | set(config.scaling.factors)
+    used = used | (limited := constrained_names(config)) | derived_needs(study, limited)
     why = why or (_NO_PARAMETER if config.model.python else _IN_NOTHING)
     for kind, names in (
         ("input", [item.name for item in config.inputs]),

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.affinity import keep_to
+from ensnare.batchfile import column_order
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
 from ensnare.journal import Journal, read_journal, rows_of
@@ -19,7 +21,7 @@ from ensnare.legs import Legs
 from ensnare.model import CommandModel
 from ensnare.paths import StudyPaths
 from ensnare.reread import Again, Rereader
-from ensnare.runs import SampleRuns
+from ensnare.runs import SampleRuns, show_gpus
 from ensnare.samples import Samples
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 from ensnare.walltime import Walltime
@@ -42,6 +44,12 @@ class BatchWork:
         Status of each sample that ended in this job, in shared memory; PENDING before.
     before : ndarray of int, shape (n,)
         How often each sample was run before it was to be run again.
+    gpus : int
+        GPUs of a sample.
+    hands_over : bool
+        Leave samples that were killed to a job with more memory.
+    short : ndarray of uint8, shape (n,)
+        Samples that are left to it: 1; in shared memory.
     again : dict of int to Again
         Samples whose kept directories are to be read again.
     """
@@ -56,19 +64,22 @@ class BatchWork:
 
     def __post_init__(self) -> None:
         n = len(self.samples)
-        memory = mmap.mmap(-1, max(1, 5 * n))
+        memory = mmap.mmap(-1, max(1, 6 * n))
         self.ended = np.frombuffer(memory, np.uint8, n)
         self.ended[:] = PENDING
         self._alone = np.frombuffer(memory, np.uint8, n, n)  # started in a call of its own
         self._retried = np.frombuffer(memory, np.uint8, n, 2 * n)  # runs followed by another
         self._around = np.frombuffer(memory, np.uint8, n, 3 * n)  # deaths that are no one's own
         self._running = np.frombuffer(memory, np.uint8, n, 4 * n)  # and another job could go on
+        self.short = np.frombuffer(memory, np.uint8, n, 5 * n)
         self.before = np.zeros(n, np.int64)
+        self.gpus, self.hands_over = 0, False
         self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
         self.keeper = Keeper(self.study, self.key, self.paths)
         self.legs = Legs(self.paths.under_way(self.key))
         self._runs = SampleRuns(self.samples, self.keeper, self.legs, self._running)
         self.again: dict[int, Again] = {}
+        self.cores: int | None = None  # that the workers keep to, if not all
         self._rereader: Rereader | None = None
         self._columns = column_order(self.study)
         self._nothing = [float("nan")] * len(self._columns)
@@ -101,6 +112,11 @@ class BatchWork:
         except ValueError:
             return ""
 
+    def begin(self, slot: int) -> None:
+        """Give a worker its cores, and GPUs of its own; see `worker.Work`."""
+        keep_to(self.cores)
+        show_gpus(self.model, slot, self.gpus)
+
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Evaluate the samples of a task that have not ended; see `worker.Work`."""
         chosen = self.tasks[task]
@@ -129,13 +145,20 @@ class BatchWork:
         self._alone[pending] = self._running[pending] = 0
         status = Status.TIMEOUT if death.timed_out else Status.KILLED
         for i in alone.tolist():
-            if not self._tries_again(i, status):
+            killed = death.exit_code == -signal.SIGKILL
+            if not ((killed and self._hand_over(i, status)) or self._tries_again(i, status)):
                 self._give_up(i, status, death)
         if not len(alone):
             for i in pending[self._around[pending] + 1 >= _MAX_DEATHS_AROUND].tolist():
                 self._give_up(i, Status.KILLED, death)
             self._around[pending] += 1
-        return not (self.ended[chosen] == PENDING).any()
+        return not ((self.ended[chosen] == PENDING) & (self.short[chosen] == 0)).any()
+
+    def _hand_over(self, i: int, status: Status) -> bool:
+        """Return whether a sample that ended like this is left to the next job, and note it."""
+        if self.hands_over and status is Status.KILLED:
+            self.short[i] = 1
+        return bool(self.short[i])
 
     def _recall(self, chosen: NDArray[np.int64]) -> None:
         """Note which samples are on record: a worker may die between the record and the note."""
@@ -260,20 +283,9 @@ class BatchWork:
             end, run_key = self._runs.run(model, i, self._attempts(i))
             self.keeper.settle(self.samples.ids[i], ok=end.status is Status.OK)
             if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
-                # by the kernel for want of memory, or by hand
-                end = replace(end, status=Status.KILLED)
+                said = f"killed by SIGKILL, mostly for want of memory: {end.message}"
+                end = replace(end, status=Status.KILLED, message=said)
+            if self._hand_over(i, end.status):
+                return
             again = self._tries_again(i, end.status)
         self._record(i, end, run_key)
-
-
-def column_order(study: LoadedStudy) -> list[int]:
-    """Return the order of the numbers of a sample in journals and batch files: by output.
-
-    Batches keep their names when the outputs of a study file are put in another order.
-    """
-    columns: dict[str, range] = {}
-    start = 0
-    for output in study.config.model.outputs:
-        columns[output.name] = range(start, start + output.width)
-        start += output.width
-    return [j for name in sorted(columns) for j in columns[name]]

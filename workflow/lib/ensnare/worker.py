@@ -44,6 +44,15 @@ class Death:
 class Work(Protocol):
     """What the pool does."""
 
+    def begin(self, slot: int) -> None:
+        """Prepare for tasks, in a worker.
+
+        Parameters
+        ----------
+        slot : int
+            Which of the workers that run at a time it is, from 0.
+        """
+
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Do a task, in a worker; what it achieves must be on record when it returns.
 
@@ -129,6 +138,7 @@ def _serve_to_the_end(work: Work, shared: Shared, slot: int, reader: int) -> int
     os.dup2(null, 0)  # a function that asks for input gets none
     os.close(null)
     try:
+        work.begin(slot)
         _serve(work, shared, slot, reader)
     except OSError as error:
         shared.where[slot] = os.fsencode(error.filename or "")[-_WHERE:]

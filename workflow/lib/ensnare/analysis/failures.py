@@ -91,7 +91,7 @@ def failure_warnings(results: StudyResults) -> list[str]:
             by_note.setdefault(note, []).append(case_label(case))
     return [
         f"case {labels[0]}{f' and {len(labels) - 1} more' if len(labels) > 1 else ''}: {note}"
-        if results.study.sweep
+        if results.study.factors
         else note
         for note, labels in by_note.items()
     ]

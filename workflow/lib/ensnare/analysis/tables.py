@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ensnare.analysis.failures import failure_table
 from ensnare.analysis.groups import Group, groups, independent_rows
 from ensnare.analysis.rounds import rounds_table
+from ensnare.analysis.scaling import scaling_fits_table, scaling_points_table
+from ensnare.analysis.timedruns import runs_table
 from ensnare.config.analyses import Exceedance
 from ensnare.config.designs import Saltelli
 from ensnare.correlation import COEFFICIENTS, correlations
@@ -22,6 +24,7 @@ from ensnare.paths import write_whole
 from ensnare.results import StudyResults
 from ensnare.sensitivity import rank_sobol_indices, sobol_indices
 from ensnare.statistics import exceedance, summarise
+from ensnare.sweep import Level
 
 Array = NDArray[np.float64]
 
@@ -246,8 +249,26 @@ ANALYSES: dict[str, Callable[..., pd.DataFrame]] = {
     "correlations": correlations_table,
     "failures": failure_table,
     "rounds": rounds_table,
+    "scaling": runs_table,
+    "scaling_points": scaling_points_table,
+    "scaling_fits": scaling_fits_table,
 }
 """Name of a table to what makes it from the results and the options of its analysis."""
+
+
+def read_table(path: Path, factors: Mapping[str, Sequence[Level]]) -> pd.DataFrame:
+    """Read a table back, with its factors as they are: `3.10` may be a text.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file.
+    factors : mapping
+        Factor to levels; not every table has them all.
+    """
+    texts = {name: str for name, levels in factors.items() if isinstance(levels[0], str)}
+    # a level may be called none or NA
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=["", "nan"])
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -14,7 +14,7 @@ from ensnare.config.designs import (
     Table,
     count_rows,
 )
-from ensnare.config.sweep import Case, expand_cases, matches
+from ensnare.config.sweep import Case, all_factors, expand_cases, matches
 from ensnare.errors import did_you_mean
 from ensnare.expressions import RESERVED, Expression, parse_expression
 
@@ -39,6 +39,16 @@ _ANALYSIS_COLUMNS = frozenset(
         *("mu", "mu_star", "sigma", "p_value", "n_failed"),
     ]
 )
+# and of those of scaling studies
+_SCALING_COLUMNS = frozenset(
+    [
+        *("count", "cores", "time_s", "time_low_s", "time_high_s", "level", "reference", "reason"),
+        *("speedup", "speedup_low", "speedup_high", "efficiency", "efficiency_low"),
+        *("efficiency_high", "serial_fraction", "n_ok", "n_failed", "n_not_run", "fit"),
+        *("parameter", "deviation", "max_rss_mb", "cpu_time_s", "io_in_mb", "io_out_mb"),
+        *("mean_load", "slurm_job", "slurm_elapsed_s", "slurm_cpu_s", "slurm_max_rss_mb"),
+    ]
+)
 # columns of the table of a parareal study, and names that its functions and templates take
 _PARAREAL_COLUMNS = frozenset(
     [
@@ -54,13 +64,14 @@ def check_names(study: Study) -> None:
     kinds = {
         "inputs": [item.name for item in study.inputs],
         "derived": list(study.derived),
-        "sweep": list(study.factors),
+        "sweep": list(all_factors(study.sweep)),
     }
     if study.parareal is None:
         kinds["outputs"] = [item.name for item in study.model.outputs]
     else:
         kinds["parareal.state"] = list(study.parareal.state)
-    seen: dict[str, str] = {}
+    scaling = study.scaling
+    seen = dict.fromkeys(scaling.factors, "scaling") if scaling else {}
     for kind, names in kinds.items():
         for name in names:
             if name in seen:
@@ -77,7 +88,11 @@ def _columns(study: Study, kind: str) -> frozenset[str]:
     """Return the names that tables have columns for, where names of a kind stand too."""
     if study.parareal is not None:
         return _PARAREAL_COLUMNS
-    return _SAMPLE_COLUMNS | (_ANALYSIS_COLUMNS if kind == "sweep" else frozenset())
+    if kind != "sweep":
+        return _SAMPLE_COLUMNS
+    return (
+        _SAMPLE_COLUMNS | _ANALYSIS_COLUMNS | (_SCALING_COLUMNS if study.scaling else frozenset())
+    )
 
 
 def check_design(study: Study) -> None:
@@ -89,7 +104,7 @@ def check_design(study: Study) -> None:
                 f"input '{names[0]}' is uncertain but there is no design; add one such as "
                 "design: {method: monte_carlo, size: 100}"
             )
-        if not study.sweep:
+        if not (study.sweep or study.scaling):
             raise ValueError("found neither a design nor a sweep; add one")
         return
     if not names:
@@ -131,7 +146,7 @@ def check_copula(study: Study) -> None:
     if study.design is not None and not isinstance(study.design, TAKE_COPULA):
         raise ValueError(
             f"copula: the design {study.design.method} takes independent inputs; "
-            "remove the copula or choose monte_carlo, sobol, halton or lhs"
+            "remove the copula or choose monte_carlo, sobol, halton, lhs or constrained"
         )
     names = [item.name for item in study.random_inputs]
     coupled: set[str] = set()
@@ -192,7 +207,7 @@ def check_exclude(study: Study) -> None:
     if not study.exclude:
         return
     _check_cases(study, {f"exclude[{i}]": levels for i, levels in enumerate(study.exclude)})
-    if not expand_cases(study.sweep, study.exclude):
+    if not study.cases():
         raise ValueError("exclude: found no case that is left; remove an exclusion")
 
 
@@ -210,7 +225,7 @@ def check_overrides(study: Study) -> None:
 
 def _check_cases(study: Study, selections: Mapping[str, Mapping[str, str | int | float]]) -> None:
     """Check that selections name factors and levels, and that each has some case."""
-    factors, cases = study.factors, expand_cases(study.sweep)
+    factors, cases = study.factors, expand_cases(study.whole_sweep)
     for where, levels in selections.items():
         if not levels:
             raise ValueError(f"{where}: found no factor; expected some, such as {{mesh: fine}}")
@@ -233,7 +248,7 @@ def check_derived(study: Study) -> None:
     factors = study.factors
     known = {item.name for item in study.inputs} | set(study.derived) | set(factors)
     texts = {f for f, levels in factors.items() if isinstance(levels[0], str)}
-    cases = expand_cases(study.sweep, study.exclude) if study.derived else []
+    cases = study.cases() if study.derived else []
     for name, text in study.derived.items():
         try:
             expression = parse_expression(text)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from ensnare.config.base import Name, Number, Strict, show
 from ensnare.config.designs import REPRESENT
 from ensnare.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from ensnare.config.study import Study
 
 _LEVEL = "Level of the intervals."
 
@@ -110,17 +113,17 @@ TABLES = {
 """Analysis to the stem of its table."""
 
 
-def wanted_tables(analyses: Analyses, design: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401
+SCALING_TABLES = ("scaling", "scaling_points", "scaling_fits")
+"""The tables of a scaling study."""
+
+
+def wanted_tables(study: Study) -> dict[str, dict[str, Any]]:
     """Return the tables of a study, each with the options of its analysis.
 
-    Parameters
-    ----------
-    analyses : Analyses
-        The analyses.
-    design : a design of `ensnare.config.designs`, or None
-        The design; where there is one, failures are tested against its inputs, and one that
-        grows by itself has a table of its rounds.
+    Where there is a design, failures are tested against its inputs; one that grows by itself has a
+    table of its rounds.
     """
+    analyses, design = study.analyses, study.design
     found: dict[str, dict[str, Any]] = {}
     for name, table in TABLES.items():
         options = getattr(analyses, name)
@@ -128,6 +131,8 @@ def wanted_tables(analyses: Analyses, design: Any) -> dict[str, dict[str, Any]]:
             found[table] = {"items": [item.model_dump() for item in options]}
         elif options is not None:
             found[table] = options.model_dump()
+    if study.scaling is not None:
+        found |= {table: {"lacks": {}} for table in SCALING_TABLES}
     if getattr(design, "until", None) is not None:
         found["rounds"] = {}
     return found if design is None else {**found, "failures": {}}

@@ -154,6 +154,17 @@ class OneAtATime(Strict):
     levels: Size = Field(description=f"Levels of each input, at least 2. {_LEVELS}", ge=2)
 
 
+class Constrained(Strict):
+    """Independent random points that satisfy constraints: the inputs, given that they do."""
+
+    method: Literal["constrained"]
+    size: Rows = Field(description="Number of points, all of which satisfy the constraints.")
+    constraints: Annotated[list[str], Field(min_length=1)] = Field(
+        description="Comparisons (<=, >=, <, >, also chained) of arithmetic over inputs and "
+        "values derived from them: `[x0*x1 <= 0.5, 0.1 <= Mg/(Zn+Cu) <= 0.15]`.",
+    )
+
+
 class Table(Strict):
     """Points from a file."""
 
@@ -179,15 +190,16 @@ Design = Annotated[
     | Factorial
     | Composite
     | OneAtATime
+    | Constrained
     | Table,
     Field(discriminator="method"),
 ]
 METHODS = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "morris", "factorial",
-           "composite", "one_at_a_time", "table")  # fmt: skip
+           "composite", "one_at_a_time", "constrained", "table")  # fmt: skip
 # what a copula fits: points that fill the cube, whatever shape it is bent to
-TAKE_COPULA = (MonteCarlo, Sobol, Halton, Lhs)
+TAKE_COPULA = (MonteCarlo, Sobol, Halton, Lhs, Constrained)
 # whose points are distributed as the inputs are: those that statistics can be made of
-REPRESENT = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "table")
+REPRESENT = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "constrained", "table")
 
 
 def count_rows(design: Any, names: list[str]) -> int:  # noqa: ANN401
@@ -216,6 +228,7 @@ def design_options(design: Any) -> dict[str, Any]:  # noqa: ANN401
     options: dict[str, Any] = design.model_dump()
     if not isinstance(design, Lhs):
         options.pop("size", None)
+    options.pop("constraints", None)  # what they say counts, in any words
     options.pop("until", None)
     if not options.get("second_order"):  # batches of before this option keep their names
         options.pop("second_order", None)

@@ -32,6 +32,7 @@ from ensnare.config.copulas import (
 )
 from ensnare.config.designs import (
     Composite,
+    Constrained,
     Factorial,
     Halton,
     Lhs,
@@ -69,6 +70,7 @@ from ensnare.config.outputs import (
 from ensnare.config.parareal import Function, Integrator, Parareal, Solver
 from ensnare.config.quantity import Axis, OutputBase
 from ensnare.config.resources import Override, ResourceChanges, Resources
+from ensnare.config.scaling import Scaling
 from ensnare.config.study import Batch, Study
 
 _ROOT = Path(__file__).parents[4]
@@ -96,7 +98,9 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`design`, `method: factorial`", Factorial),
     ("`design`, `method: composite`", Composite),
     ("`design`, `method: one_at_a_time`", OneAtATime),
+    ("`design`, `method: constrained`", Constrained),
     ("`design`, `method: table`", Table),
+    ("`scaling`", Scaling),
     ("`model`", Model),
     ("`model.files`: a template", TemplateFile),
     ("`model.files`: a copy", CopyFile),

@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, WithJsonSchema
 from ensnare.config.agreement import missing_in
 from ensnare.config.base import NAME, show, to_integer
 from ensnare.config.model import Model
-from ensnare.config.sweep import expand_cases
 from ensnare.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -75,5 +74,5 @@ def check_ranks(study: Study) -> None:
                 f"resources.ranks: '{ranks}' has the level {show(level)}; "
                 "expected whole numbers above 0"
             )
-    if lack := missing_in(ranks, expand_cases(study.sweep, study.exclude)):
+    if lack := missing_in(ranks, study.cases()):
         raise ValueError(f"resources.ranks: factor '{ranks}' does not exist in {lack}")

@@ -36,6 +36,7 @@ from ensnare.config.base import (
     show,
     to_integer,
 )
+from ensnare.config.constrained import check_constraints
 from ensnare.config.copulas import Copula, Copulas
 from ensnare.config.designs import Design
 from ensnare.config.failure import OnFailure
@@ -45,6 +46,7 @@ from ensnare.config.model import KeepPolicy, Model
 from ensnare.config.parareal import TIMES, Parareal, Solver, check_parareal
 from ensnare.config.ranks import check_ranks
 from ensnare.config.resources import Override, Resources, resources_of
+from ensnare.config.scaling import Scaling, check_scaling, with_counts
 from ensnare.config.sweep import (
     MOST_CASES,
     Case,
@@ -52,6 +54,7 @@ from ensnare.config.sweep import (
     all_factors,
     check_sweep,
     count_cases,
+    expand_cases,
 )
 from ensnare.errors import ConfigError
 from ensnare.expressions import Expression, parse_expression
@@ -75,6 +78,11 @@ BatchSize = Annotated[
     BeforeValidator(_batch_size),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
 ]
+
+
+def _refuse_many(sweep: dict[str, Any]) -> None:
+    if count_cases(sweep) > MOST_CASES:
+        raise ValueError(f"found {count_cases(sweep):.3g} cases; expected {MOST_CASES:g} at most")
 
 
 class Batch(Strict):
@@ -114,6 +122,11 @@ class Study(Strict):
     )
     defaults: dict[Name, Level] = Field(
         {}, description="Level of a factor that samples had before the factor was added."
+    )
+    scaling: Scaling | None = Field(
+        None,
+        description="A scaling study: every case of the sweep on more and more ranks, threads or "
+        "nodes; it needs neither inputs nor a design.",
     )
     wrapped: Model | None = Field(
         None, alias="model", description="The wrapped code; required, but for `parareal`."
@@ -181,14 +194,17 @@ class Study(Strict):
     @classmethod
     def _levels(cls, sweep: dict[str, Any]) -> dict[str, Any]:
         check_sweep(sweep)
-        if count_cases(sweep) > MOST_CASES:
-            raise ValueError(
-                f"found {count_cases(sweep):.3g} cases; expected {MOST_CASES:g} at most"
-            )
+        _refuse_many(sweep)
         return sweep
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scaled_resources(cls, tree: Any) -> Any:  # noqa: ANN401
+        return with_counts(tree)
 
     @model_validator(mode="after")
     def _agree(self) -> Study:
+        _refuse_many(self.whole_sweep)
         if self.parareal is not None:
             check_parareal(self)
         elif self.wrapped is None:
@@ -201,10 +217,12 @@ class Study(Strict):
             check_growth(self)
         check_copula(self)
         check_derived(self)
+        check_constraints(self)
         check_defaults(self)
         check_exclude(self)
         check_overrides(self)
         check_ranks(self)
+        check_scaling(self)
         return self
 
     @property
@@ -255,11 +273,21 @@ class Study(Strict):
     @property
     def factors(self) -> dict[str, list[str | int | float]]:
         """Every factor with all of its levels; also those that only some level opens."""
-        return all_factors(self.sweep)
+        return all_factors(self.whole_sweep)
+
+    @property
+    def whole_sweep(self) -> dict[str, Any]:
+        """The sweep, crossed with the counts and repeats of a scaling study."""
+        return self.sweep if self.scaling is None else self.scaling.sweep(self.sweep)
+
+    def cases(self) -> list[Case]:
+        """Return every case of the study, in the order of the file."""
+        return expand_cases(self.whole_sweep, self.exclude)
 
     def resources_of(self, case: Case) -> Resources:
         """Return what the samples of a case need."""
-        return resources_of(self.resources, self.overrides, case)
+        needs = resources_of(self.resources, self.overrides, case)
+        return needs if self.scaling is None else self.scaling.needs(needs, case)
 
     @property
     def expressions(self) -> dict[str, Expression]:

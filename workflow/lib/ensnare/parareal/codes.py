@@ -20,7 +20,7 @@ from ensnare.model import CommandModel, compile_model
 from ensnare.parareal.cases import PararealCase, parareal_of, with_model
 from ensnare.parareal.propagators import Solve, SolveError, check_finite
 from ensnare.paths import StudyPaths
-from ensnare.runs import SampleRuns
+from ensnare.runs import SampleRuns, show_gpus
 from ensnare.samples import Samples, known_values
 from ensnare.status import Outcome, Status
 
@@ -96,6 +96,10 @@ class ModelPropagator:
         """Load the environment of a code."""
         if isinstance(self.model, CommandModel):
             self.model.make_ready([known_values(self.study, self.case.case) | self.case.case])
+
+    def begin(self, slot: int) -> None:
+        """Show a worker GPUs of its own."""
+        show_gpus(self.model, slot, self.study.config.resources_of(self.case.case).gpus)
 
     def finish(self) -> None:
         """Pack what was kept, if it is to be packed."""

@@ -111,6 +111,12 @@ class Round:
         self._failures = tempfile.TemporaryFile()  # noqa: SIM115
         self._deaths: Counter[int] = Counter()
 
+    def begin(self, slot: int) -> None:
+        """Prepare what solves, in a worker."""
+        for problem in {id(task.problem): task.problem for task in self.tasks}.values():
+            problem.coarse.begin(slot)
+            problem.fine.begin(slot)
+
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
         """Do a task; that it failed is on record too."""
         try:

@@ -88,6 +88,9 @@ class Propagator(Protocol):
     def make_ready(self) -> None:
         """Load what it needs of the machine, once for all workers to come."""
 
+    def begin(self, slot: int) -> None:
+        """Prepare for solves, in a worker; see `ensnare.worker.Work`."""
+
     def finish(self) -> None:
         """Tidy up when no more is to be solved."""
 
@@ -131,6 +134,9 @@ class IntegratorPropagator:
     def stops_itself(self) -> bool:
         """Whether it does: no."""
         return False
+
+    def begin(self, slot: int) -> None:
+        """Do nothing: an integrator needs no devices."""
 
     def make_ready(self) -> None:
         """Do nothing: an integration needs nothing."""

@@ -18,10 +18,12 @@ from ensnare.plots.exceedance import plot_exceedance, plot_exceedance_by_case
 from ensnare.plots.failures import plot_failures
 from ensnare.plots.levels import joined
 from ensnare.plots.morris import plot_morris
+from ensnare.plots.pairs import plot_pairs
 from ensnare.plots.parareal import plot_iterates, plot_iterations, plot_maxdif, plot_speedup
 from ensnare.plots.regimes import plot_regimes
 from ensnare.plots.rounds import plot_rounds
 from ensnare.plots.samples import plot_cost, plot_scatter, plot_status
+from ensnare.plots.scaling import ScalingCurve, plot_scaling
 from ensnare.plots.second_order import plot_second_order
 from ensnare.plots.sobol import plot_sobol
 from ensnare.plots.style import axis_label, save
@@ -33,6 +35,7 @@ __all__ = [
     "SECOND",
     "SOBOL",
     "Estimates",
+    "ScalingCurve",
     "axis_label",
     "joined",
     "melted",
@@ -52,8 +55,10 @@ __all__ = [
     "plot_iterations",
     "plot_maxdif",
     "plot_morris",
+    "plot_pairs",
     "plot_regimes",
     "plot_rounds",
+    "plot_scaling",
     "plot_scatter",
     "plot_second_order",
     "plot_sobol",

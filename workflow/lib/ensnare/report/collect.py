@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ensnare.analysis import failure_warnings
+from ensnare.analysis import failure_warnings, read_table
 from ensnare.config import Study
-from ensnare.config.copulas import Copula
-from ensnare.config.inputs import Input
 from ensnare.config.quantity import OutputBase
 from ensnare.figurenames import FigureName, figure_names
 from ensnare.report.configuration import study_yaml
-from ensnare.report.page import (
-    ReportData,
-    ReportFigure,
-    ReportInput,
-    ReportOutput,
-)
+from ensnare.report.inputs import copula_text, distribution_text
+from ensnare.report.jobs import jobs_table
+from ensnare.report.page import ReportData, ReportFigure, ReportInput, ReportOutput
 from ensnare.report.rounds import not_reached, round_tables, until_text
+from ensnare.report.scaling import FIGURES, SECTION, scaling_section
 from ensnare.results import StudyResults
 from ensnare.status import Status
 
 _RESPONSE = "Response"
+_POINTS = "Points of the design"
 _SECTION = {
     "sobol": "sobol",
     "second": "second_order",
@@ -39,8 +36,10 @@ _SECTION = {
     "distribution": "statistics",
     "scatter": "statistics",
     "curves": "statistics",
+    "design": _POINTS,
     "sweep": "Sweep",
     "regimes": "Sweep",
+    **dict.fromkeys(FIGURES, SECTION),
 }
 _CAPTIONS = {
     "sobol": "Sobol' indices of {output}: the share of its variance that each input explains alone "
@@ -57,6 +56,8 @@ _CAPTIONS = {
     "distribution": "Distribution of {output}.",
     "curves": "{output} along its axis: median, bands of 50 and 90 %, and some of the samples.",
     "scatter": "{output} against each input; the samples that failed are marked at the edge.",
+    "design": "The points of the design, which satisfy its constraints: each pair of inputs, and "
+    "each input alone.",
     "sweep": "{output} over the levels of the sweep.",
     "regimes": "{output} over the first two factors of the sweep, a panel for each level of the "
     "others.",
@@ -65,9 +66,10 @@ _CAPTIONS = {
     "failures": "Test of each input: how probable its values in the failed samples are if failures "
     "are random.",
     "cost": "Wall-clock time of a sample.",
+    **FIGURES,
 }
-_ORDER = ("coverage", "statistics", "exceedance", "sobol", "second_order", "rank_sobol", "morris",
-          "correlations", _RESPONSE, "Sweep")  # fmt: skip
+_ORDER = ("coverage", _POINTS, "statistics", "exceedance", "sobol", "second_order", "rank_sobol",
+          "morris", "correlations", SECTION, _RESPONSE, "Sweep")  # fmt: skip
 
 
 def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: Path) -> ReportData:
@@ -83,8 +85,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         samples.csv, for the messages of failures.
     """
     study = results.study
-    frames = {name: pd.read_csv(path, keep_default_na=False, na_values=["", "nan"])
-              for name, path in tables.items()}  # fmt: skip
+    frames = {name: read_table(path, study.factors) for name, path in tables.items()}
     archive = results.paths.archive
     made = datetime.datetime.fromtimestamp(archive.stat().st_mtime, datetime.UTC)
     return ReportData(
@@ -121,8 +122,12 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
         morris=frames.get("morris"),
         correlations=frames.get("correlations"),
         warnings=[*failure_warnings(results), *not_reached(results)],
+        tables=[
+            *round_tables(results, frames),
+            *(scaling_section(study, frames) if study.scaling else ()),
+            *jobs_table(results.paths.table("jobs")),
+        ],
         figures=_figures(results),
-        tables=round_tables(results, frames),
         provenance=provenance(results.attributes),
         config=study_yaml(study),
     )
@@ -143,30 +148,6 @@ def _axis(output: OutputBase) -> str:
     return f"{output.axis.name} [{output.axis.unit}]" if output.axis.unit else output.axis.name
 
 
-def distribution_text(item: Input) -> str:
-    """Return the distribution of an input as a reader sees it: `Normal(mu=0, sigma=1)`."""
-    if item.value is not None:
-        return f"constant {item.value:.6g}"
-    if item.data is not None:
-        text = f"{item.data.fit} of {item.data.column or item.name} in {item.data.file}"
-    elif item.distribution is None:
-        return "from the table"
-    else:
-        ((name, parameters),) = item.distribution.items()
-        shown = ", ".join(f"{key}={_number(value)}" for key, value in parameters.items())
-        text = f"{name}({shown})"
-    if item.truncate:
-        low, high = ("" if b is None else f"{b:.6g}" for b in item.truncate)
-        text += f" on [{low or '-inf'}, {high or 'inf'}]"
-    return text
-
-
-def _number(value: float | Sequence[float]) -> str:
-    if isinstance(value, float | int):
-        return f"{value:.6g}"
-    return "[" + ", ".join(f"{v:.6g}" for v in value) + "]"
-
-
 def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     if study.design is None:
         return {}
@@ -176,19 +157,8 @@ def _design(study: Study, results: StudyResults) -> dict[str, Any]:
     if "until" in shown:
         shown["until"] = until_text(shown["until"])
     if study.copulas:
-        shown["copula"] = "; ".join(map(_copula_text, study.copulas))
+        shown["copula"] = "; ".join(map(copula_text, study.copulas))
     return shown
-
-
-def _copula_text(copula: Copula) -> str:
-    """Return a copula as a reader sees it: `normal, spearman: L, I: -0.2`."""
-    tree = copula.block.model_dump(exclude_none=True)
-    pairs = getattr(copula.block, "pairs", [])
-    shown = [f"{k}={v:g}" for k, v in tree.items() if isinstance(v, float)]
-    kind = f"{copula.block.kind} correlation" if copula.name == "normal" else "parameters"
-    listed = ", ".join(f"{a}, {b}: {value:g}" for a, b, value in pairs)
-    inputs = [] if pairs else [f"of {', '.join(copula.block.inputs)}"]
-    return ", ".join([copula.name, *inputs, *shown, *([f"{kind} {listed}"] if pairs else [])])
 
 
 def _command(study: Study) -> str:
@@ -232,7 +202,8 @@ def failures_by_cause(results: StudyResults, samples: Path) -> pd.DataFrame | No
         return None
     columns = ["status", "exit_code", "message", "directory"]
     frame = pd.read_csv(samples, usecols=columns, dtype={"message": str, "directory": str})
-    bad = frame[frame["status"] != Status.OK.label].fillna({"message": "", "directory": ""})
+    idle = [Status.OK.label] + ([Status.NOT_RUN.label] if results.study.scaling else [])
+    bad = frame[~frame["status"].isin(idle)].fillna({"message": "", "directory": ""})
     # numbers in messages differ from sample to sample; the cause does not
     cause = bad["message"].str.replace(r"[-+]?\d[\d.eE+-]*", "#", regex=True)
     grouped = bad.groupby(["status", "exit_code", cause], sort=False)
@@ -252,7 +223,9 @@ def _figures(results: StudyResults) -> list[ReportFigure]:
         if name.kind == "failures" and not results.status.any():
             continue  # nothing to say
         caption = _CAPTIONS[name.kind].format(
-            output=labels.get(name.output, name.output), confidence=_confidence(study, name)
+            output=labels.get(name.output, name.output),
+            confidence=_confidence(study, name),
+            factor=study.scaling.factor if study.scaling else "",
         )
         stem = results.paths.figures / str(name)
         svg, png = Path(f"{stem}.svg").read_text(), Path(f"{stem}.png").read_bytes()

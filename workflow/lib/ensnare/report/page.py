@@ -277,7 +277,7 @@ def render_report(data: ReportData) -> str:
         If a figure is not SVG.
     """
     tables = _tables_by_section(data)
-    order = list(dict.fromkeys([*SECTIONS, *tables, *(f.section for f in data.figures)]))
+    order = list(dict.fromkeys([*SECTIONS, *(f.section for f in data.figures), *tables]))
     figures = _figures_by_section(data, order)
     shown = [p for p in _results(data) if p.views or p.name in tables or p.name in figures]
     return (
@@ -286,7 +286,8 @@ def render_report(data: ReportData) -> str:
         .render(
             data=data,
             coverage=coverage(data),
-            n_failed=sum(data.status_counts.values()) - data.status_counts.get("ok", 0),
+            n_failed=sum(n for s, n in data.status_counts.items() if s not in ("ok", "not_run")),
+            n_not_run=data.status_counts.get("not_run", 0),
             results=shown,
             figures=figures,
             tables=tables,

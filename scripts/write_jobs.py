@@ -1,0 +1,8 @@
+from pathlib import Path
+
+from ensnare.jobstable import write_jobs
+from ensnare.paths import StudyPaths
+from ensnare.scripting import logged
+
+with logged(snakemake.log[0]):
+    write_jobs(Path(snakemake.output[0]), StudyPaths(Path(snakemake.input.study).parent))

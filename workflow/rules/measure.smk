@@ -1,0 +1,22 @@
+# A scaling study has a job for every run: in an order by chance, on exactly its cores. On this
+# machine it takes all cores of the run, so that nothing shares those on which it is timed.
+rule measure:
+    input:
+        study=ancient(paths.study),
+        design=ancient(paths.design),
+    output:
+        paths.batch("{key}"),
+    log:
+        paths.log("measure/{key}"),
+    benchmark:
+        paths.benchmark("{key}")
+    priority: measure_priority
+    conda:
+        "../envs/ensnare.yaml"
+    threads: evaluate_threads()
+    resources:
+        **{name: batch_resource(name) for name in stated_names(study)},
+        attempt=lambda wildcards, attempt: attempt,
+    shell:
+        '"$ENSNARE_PYTHON" -m ensnare evaluate-batch {input.study:q} {wildcards.key}'
+        " --threads {threads} --attempt {resources.attempt} --log {log:q}"
