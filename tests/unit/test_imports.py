@@ -56,3 +56,15 @@ def test_the_command_line_starts_without_numpy(tmp_path):
         [sys.executable, "-c", text], capture_output=True, text=True, check=True, env=os.environ
     )
     assert not HEAVY & {name.partition(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [("cases", HEAVY | {"numpy", "h5py"}), ("pooled", HEAVY), ("progress", HEAVY)],
+)
+def test_rules_and_jobs_of_parareal_import_nothing_heavy(module, heavy):
+    text = f"import sys, ensnare.parareal.{module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert not heavy & {name.partition(".")[0] for name in done.stdout.split()}

@@ -64,7 +64,7 @@ def test_a_study_of_any_sweep_has_all_figures_and_a_report(tmp_path, kind):
     page = render_report(parareal_report(results, table))
     assert page.count("<figure>") == len(names)
     assert ">nan<" not in page
-    for text in ("in 4 slices", "q = 1.0, p = 0.0", "euler, 1 step in a slice", "Speed-up"):
+    for text in ("in 4 slices", "q = 1, p = 0", "euler, 1 step in a slice", "Speed-up"):
         assert text in page
 
 

@@ -16,6 +16,7 @@ from ensnare.report.collect import provenance
 from ensnare.report.configuration import study_yaml
 from ensnare.report.tables import format_duration
 
+MOST_NUMBERS = 8  # of a list that is shown
 _CONVERGENCE, _SPEEDUP = "Convergence", "Speed-up"
 _SECTION = {
     "iterations": _CONVERGENCE,
@@ -77,7 +78,7 @@ def _what_was_run(results: PararealResults) -> dict[str, object]:
     unit = f" {parareal.unit}" if parareal.unit else ""
     shown = {
         "interval": f"{start:g} to {end:g}{unit}, in {parareal.slices} slices",
-        "initial state": ", ".join(f"{name} = {value}" for name, value in parareal.state.items()),
+        "initial state": ", ".join(f"{n} = {_initial_text(v)}" for n, v in parareal.state.items()),
         "coarse propagator": _propagator_text(parareal.coarse, parareal.rhs),
         "fine propagator": _propagator_text(parareal.fine, parareal.rhs),
         "tolerance": parareal.tolerance,
@@ -86,6 +87,14 @@ def _what_was_run(results: PararealResults) -> dict[str, object]:
         "fine solves": f"{solves}, which took {format_duration(fine_s)} together",
     }
     return shown
+
+
+def _initial_text(value: float | list[float] | str) -> str:
+    """Return an initial value as a reader sees it; of a long list the begin."""
+    if isinstance(value, list):
+        more = ", …" if len(value) > MOST_NUMBERS else ""
+        return f"[{', '.join(f'{v:g}' for v in value[:MOST_NUMBERS])}{more}]"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _propagator_text(propagator: Propagator, rhs: Function | None) -> str:
