@@ -1,4 +1,4 @@
-"""What checkpoints cost: loops of shell commands that do nothing, with a checkpoint per round or not.
+"""What checkpoints cost: loops of shell commands that do nothing, with and without checkpoints.
 
 Every case is a loop; a round has some jobs and a step that waits for them. Without checkpoints the
 same jobs are planned at once, since how many rounds there are is known here.
