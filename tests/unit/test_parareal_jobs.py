@@ -14,11 +14,18 @@ from ensnare.parareal.ruled import Job, end_case, fine_tasks, join_ends, state_t
 from ensnare.parareal.schedule import CaseLoop, Iteration, block_of, blocks, end_digest
 from ensnare.paths import StudyPaths
 
-RHS = "def slope(t, y):\n    return -y\n"
+RHS = """
+import os
+
+def slope(t, y):
+    if os.path.exists({broken!r}):
+        raise ArithmeticError("overflow")
+    return -y
+"""
 
 
 def tree(directory, points=6, **changes):
-    (directory / "f.py").write_text(RHS)
+    (directory / "f.py").write_text(RHS.format(broken=str(directory / "broken")))
     return {
         "study": "decay",
         "parareal": {
@@ -117,14 +124,11 @@ def test_states_without_a_fine_solve_are_refused_and_the_job_is_planned_again(jo
 def test_what_failed_is_not_run_again_by_the_retries_of_a_profile(jobs, tmp_path):
     take(jobs(), 0)
     job = jobs("k001-i0004")
-    broken = RHS.replace(
-        "return -y", "raise ArithmeticError('overflow' + str(open('n', 'a').write('x')))"
-    )
-    (tmp_path / "f.py").write_text(broken)
+    (tmp_path / "broken").touch()
     with pytest.raises(BatchError, match="overflow") as first:
         job.run(lambda: fine_tasks(job.problem, 1, 4))
     again = Job(job.problem, job.name, 2, 2, job.say)
-    (tmp_path / "f.py").write_text(RHS)
+    (tmp_path / "broken").unlink()
     with pytest.raises(BatchError) as second:
         again.run(lambda: pytest.fail("was run again"))
     assert str(second.value) == str(first.value)
