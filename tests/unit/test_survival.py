@@ -155,6 +155,9 @@ class _Ticking:
         self.now += 0.5
         return self.now
 
+    def time(self):
+        return self.now
+
 
 def test_no_record_waits_for_a_sync_longer_than_a_second(tmp_path, log, monkeypatch):
     clock, synced = _Ticking(), []
