@@ -81,6 +81,7 @@ def parse_constraints(
     found: set[str] = set()
     for side in sides:
         check_arithmetic(side, text, found)
+    _refuse_large_numbers(tree, text)
     for name in sorted(found - set(names)):
         raise ValueError(
             f"{short(text.strip())}: unknown '{name}' at column {_column(tree, name)}"
@@ -90,6 +91,18 @@ def parse_constraints(
         _constraint(left, op, right, text)
         for left, op, right in zip(sides, tree.ops, sides[1:], strict=False)
     )
+
+
+def _refuse_large_numbers(tree: ast.expr, text: str) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            try:
+                float(node.value)  # type: ignore[arg-type]
+            except OverflowError:
+                where = f"at column {node.col_offset + 1}"
+                raise ValueError(
+                    f"{short(text.strip())}: the number {where} is too large"
+                ) from None
 
 
 def _tree(text: str) -> ast.expr:

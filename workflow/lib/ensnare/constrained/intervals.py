@@ -151,12 +151,15 @@ def _raise(x: float, exponent: float) -> float:
 
 
 def _constant(node: ast.expr) -> float | None:
+    """Return the finite number that an exponent is, if it is one."""
     match node:
         case ast.Constant(value=float() | int() as value):
-            return float(value)
+            found = float(value)
         case ast.UnaryOp(ast.USub(), ast.Constant(value=float() | int() as value)):
-            return -float(value)
-    return None
+            found = -float(value)
+        case _:
+            return None
+    return found if math.isfinite(found) else None
 
 
 def _forward(node: ast.expr, bounds: Mapping[str, Interval], known: dict[int, Interval]) -> Any:  # noqa: ANN401

@@ -13,7 +13,7 @@ from ensnare.constrained.team import Team
 Array = NDArray[np.float64]
 _DIGITS = 2.0**12  # correlations are summed as whole numbers: the same in any order
 _FARTHEST = 8.0  # standard deviations from the mean that still count more
-PROBES = 2048  # particles whose jumps are measured
+PROBES = 512  # particles whose jumps are measured, by the first process
 _ROUND = 8  # least moves of a round
 _LEAST_SHARE = 0.1  # of the moves, for the kind that covers the least distance
 _FACTORS = (0.02, 1.5)

@@ -218,7 +218,8 @@ class Smc:
             np.copyto(mine.height[some], heights, where=taken)
             kind.accepted += int(np.count_nonzero(taken))
             if first < PROBES:
-                squares = np.where(taken, step, 0.0)[:, : PROBES - first] ** 2
+                probes = slice(0, PROBES - first)
+                squares = np.where(taken[probes], step[:, probes], 0.0) ** 2
                 kind.jumps[rows] += whole(squares / mine.variance[rows, None]).sum(axis=1)
 
 
