@@ -165,6 +165,13 @@ def test_as_many_runs_as_coefficients_have_no_interval():
     assert "no interval" in fit.note
 
 
+def test_a_coherency_that_only_rounding_leaves_has_no_best_count():
+    counts = np.array([2, 4, 8])
+    fit = fit_law(LAWS["universal"], counts, 0.3 * (0.1 + 0.9 / counts))
+    assert fit.parameters["coherency"].value == 0
+    assert fit.parameters["best_count"].value == math.inf
+
+
 def test_a_superlinear_curve_stays_within_the_bounds_and_says_so():
     fit = fit_law(LAWS["universal"], COUNTS, 100 / COUNTS**1.1)
     assert fit.parameters["contention"].value == 0

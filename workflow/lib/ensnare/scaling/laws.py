@@ -18,6 +18,7 @@ from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
 REPLICATES = 999
+_ROUNDING = 1e-9  # a term that has so small a share of all times is not there
 _CLOSE = 1e-6  # a coefficient that is so much smaller than the largest one is at its bound
 
 
@@ -231,7 +232,10 @@ def _solve(law: Law, terms: Array, time_s: Array) -> Array:
     rows = terms * (time_s if law.inverse else 1 / time_s)[:, None]
     scale = np.linalg.norm(rows, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    coefficients: Array = nnls(rows / scale, np.ones(len(rows)))[0] / scale
+    shares = nnls(rows / scale, np.ones(len(rows)))[0]
+    # what only rounding left is none: a best count would follow from it
+    shares[shares < _ROUNDING * shares.max()] = 0.0
+    coefficients: Array = shares / scale
     return coefficients
 
 
