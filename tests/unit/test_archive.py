@@ -283,6 +283,20 @@ def test_a_message_on_one_line_says_what_happened_and_the_last_words():
     assert one_line("output 'y' is nan") == "output 'y' is nan"
     assert one_line("Traceback (most recent\n  File x\nValueError: bad\n") == "ValueError: bad"
     assert one_line("exit code 3\n iterating\n no root\n") == "exit code 3: no root"
+    assert one_line("exit code 3\n no root\n -----\n") == "exit code 3: no root"
+
+
+def test_what_a_launcher_adds_is_not_taken_for_the_last_words_of_a_code():
+    rule = "-" * 74
+    primary = f"{rule}\nPrimary job  terminated normally, but 1 process returned\na code.\n{rule}"
+    exited = f"{rule}\nmpiexec detected that\nthe job ended:\n\n  Exit code:    3\n{rule}"
+    said = f"{primary}\n{exited}"
+    assert one_line(f"exit code 3\nno root\n{said}\n") == "exit code 3: no root"
+    assert one_line(f"exit code 3\n{rule}\na table\n{rule}\n{said}") == "exit code 3: a table"
+    root = f"{rule}\nmpiexec has detected an attempt to run as root.\n{rule}"
+    assert one_line(f"exit code 1\n{root}\n") == (
+        "exit code 1: mpiexec has detected an attempt to run as root."
+    )
 
 
 ARRAYS = study_tree(

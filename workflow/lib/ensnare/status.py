@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+# what Open MPI's launchers say between two rules of a code that failed
+_BANNER = re.compile(
+    r"^-{40,}\n(?:(?!-{40,}).*\n)*?"
+    r"(?=.*(?:mpirun|mpiexec|prterun|Primary job|MPI_ABORT)).*\n(?:(?!-{40,}).*\n)*-{40,}$",
+    re.MULTILINE,
+)
 
 
 class Status(IntEnum):
@@ -72,7 +80,15 @@ def one_line(message: str) -> str:
     message : str
         As in `Outcome.message`; of a traceback the last line says it all.
     """
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    lines = _lines(message)
+    # what a launcher adds says less than the code, unless there is nothing else
+    own = _lines(_BANNER.sub("", message))
+    lines = own if len(own) > 1 else lines
     if len(lines) < 2:
         return "".join(lines)
     return lines[-1] if lines[0].startswith("Traceback") else f"{lines[0]}: {lines[-1]}"
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines that say something: neither blank ones nor rules."""
+    return [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
