@@ -184,6 +184,19 @@ def test_a_set_that_only_looks_as_if_it_were_empty_is_not_called_so_without_a_wo
         draw(problem, 1000, "SMC", crew())
 
 
+@pytest.mark.parametrize("method", ["auto", "SMC"])
+@pytest.mark.parametrize("text", ["x[0] / (x[1] - x[1]) <= 0.5", "1e200 * 1e200 * x[0] <= 0"])
+def test_what_has_no_value_is_satisfied_nowhere(method, text):
+    with pytest.raises(NoFeasiblePointError, match="no feasible point"):
+        draw(problem_of(2, text), 100, method, crew())
+
+
+@pytest.mark.parametrize("seeds", [(-1, 2**64 - 2), (2**63, 2**63 + 1)])
+def test_seeds_beyond_63_bits_differ(seeds):
+    one, other = (draw(problem_of(2, "x[0] <= 0.5"), 10, crew=crew(seed)).x for seed in seeds)
+    assert not np.isin(other, one).any()
+
+
 @pytest.mark.parametrize("method", CHAINS)
 def test_chains_without_a_feasible_start_are_refused(method):
     problem = problem_of(2, "x[0] + x[1] <= 1")

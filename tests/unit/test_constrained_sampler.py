@@ -37,7 +37,7 @@ x[2] - 0.25 >= 0.25
 
 def run(tmp_path, *arguments, text=None, start=(), env=None):
     if text is not None:
-        (tmp_path / "set.txt").write_text(text)
+        (tmp_path / "set.txt").write_text(text, encoding="utf-8", newline="")
     words = [*start, *PROGRAM, *map(str, arguments)]
     return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=env)
 
@@ -47,7 +47,9 @@ def said(done):
     return dict(re.findall(r"^(\w+) = (\S.*)$", done.stdout, re.MULTILINE))
 
 
-@pytest.mark.parametrize("text", [None, FORMULATION])
+@pytest.mark.parametrize(
+    "text", [None, FORMULATION, "\ufeff" + FORMULATION.strip().replace("\n", "\r\n")]
+)
 def test_the_file_may_say_it_in_many_ways(tmp_path, text):
     name = SETS / "formulation.txt" if text is None else "set.txt"
     found = said(run(tmp_path, name, "out/points.out", 5000, text=text))

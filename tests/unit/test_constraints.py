@@ -38,6 +38,7 @@ HOSTILE = {
     "x[-1] >= 0": "'x[-1]' at column 1 is not allowed",
     "y >= 0": "unknown 'y' at column 1",
     "x[0] <= 1" + "0" * 400: "the number at column 9 is too large",
+    "x[0] <= 1e400": "the number at column 9 is too large",
     "x[0] and x[1] >= 0": "compares nothing",
     "x[0] == 1": "an equality leaves no volume",
     "x[0] != 1": "at column 9: expected <=, >=, < or >",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -97,12 +98,12 @@ def _refuse_large_numbers(tree: ast.expr, text: str) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):
             try:
-                float(node.value)  # type: ignore[arg-type]
+                infinite = math.isinf(float(node.value))  # type: ignore[arg-type]
             except OverflowError:
+                infinite = True
+            if infinite:
                 where = f"at column {node.col_offset + 1}"
-                raise ValueError(
-                    f"{short(text.strip())}: the number {where} is too large"
-                ) from None
+                raise ValueError(f"{short(text.strip())}: the number {where} is too large")
 
 
 def _tree(text: str) -> ast.expr:

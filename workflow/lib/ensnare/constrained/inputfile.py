@@ -51,7 +51,7 @@ def read_set(path: Path) -> DescribedSet:
         If the file cannot be read, or a line is wrong; the message names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(trouble_line(error)) from None
     except UnicodeDecodeError:

@@ -7,6 +7,7 @@ that there is none.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,13 +96,14 @@ def _linear_form(constraint: Constraint, box: Mapping[str, Interval]) -> Affine 
     (n1, d1), (n2, d2) = sides[0], sides[1]
     if d1 == d2:
         form, denominator = _sum(n1, n2, -1.0), d1
-    elif _is_constant(d2):
-        form, denominator = _sum(_scaled(n1, d2[""]), _product(n2, d1), -1.0), _scaled(d1, d2[""])
-    elif _is_constant(d1):
-        form, denominator = _sum(_product(n1, d2), _scaled(n2, d1[""]), -1.0), _scaled(d2, d1[""])
+    elif _is_constant(d1) or _is_constant(d2):
+        form, denominator = _sum(_product(n1, d2), _product(n2, d1), -1.0), _product(d1, d2)
     else:
         return None
-    return None if form is None else _without(denominator, form, box)
+    # numbers may overflow: what is infinite is left to those who evaluate it
+    if form is None or denominator is None or not all(map(math.isfinite, form.values())):
+        return None
+    return _without(denominator, form, box)
 
 
 def _without(denominator: Affine, form: Affine, box: Mapping[str, Interval]) -> Affine | None:

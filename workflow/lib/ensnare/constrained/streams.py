@@ -65,5 +65,7 @@ class Streams:
         return np.argsort(self.shared(step, size), kind="stable")
 
     def _generator(self, step: int, place: int, lane: int) -> np.random.Generator:
-        philox = np.random.Philox(key=[self._seed, step], counter=[place, lane, 0, 0])
+        # as a list, seeds from 2**63 on would become floating-point numbers
+        key = np.array([self._seed, step], np.uint64)
+        philox = np.random.Philox(key=key, counter=[place, lane, 0, 0])
         return np.random.Generator(philox)
