@@ -94,6 +94,7 @@ def _linear_form(constraint: Constraint, box: Mapping[str, Interval]) -> Affine 
     if sides[0] is None or sides[1] is None:
         return None
     (n1, d1), (n2, d2) = sides[0], sides[1]
+    denominator: Affine | None
     if d1 == d2:
         form, denominator = _sum(n1, n2, -1.0), d1
     elif _is_constant(d1) or _is_constant(d2):
