@@ -68,6 +68,8 @@ BAD = {
         "found both 'model' and 'parareal'; remove one; a code to run goes to parareal.fine.model"),
     "a design": ({"study__design": {"method": "monte_carlo", "size": 3}},
         "found both 'design' and 'parareal'; remove one"),
+    "a scaling study": ({"study__scaling": {"threads": [1, 2]}},
+        "found both 'scaling' and 'parareal'; remove one"),
     "analyses": ({"study__analyses": ["statistics"]},
         "found both 'analyses' and 'parareal'; remove one"),
     "an uncertain input": (

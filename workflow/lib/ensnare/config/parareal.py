@@ -237,6 +237,7 @@ def check_parareal(study: Study) -> None:
         "model": study.wrapped is not None,
         "design": study.design is not None,
         "copula": study.copula is not None,
+        "scaling": study.scaling is not None,
         "analyses": any(analysis is not None for _, analysis in study.analyses),
     }
     for key, is_there in found.items():

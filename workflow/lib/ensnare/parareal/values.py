@@ -12,6 +12,7 @@ from ensnare.config import LoadedStudy
 from ensnare.config.parareal import Function
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.functions import load_function
+from ensnare.identity import callable_file
 
 
 def case_values(study: LoadedStudy, case: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,8 +23,14 @@ def case_values(study: LoadedStudy, case: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-@functools.cache  # one import for all cases
 def _load(call: str, directory: Path, where: str) -> Callable[..., Any]:
+    """Load a function, once for all cases; a file that has changed is read again."""
+    changed = callable_file(call, directory, where).stat().st_mtime_ns
+    return _load_once(call, directory, where, changed)
+
+
+@functools.lru_cache(maxsize=8)
+def _load_once(call: str, directory: Path, where: str, _changed: int) -> Callable[..., Any]:
     return load_function(call, directory, where)[0]
 
 
