@@ -68,3 +68,10 @@ def test_rules_and_jobs_of_parareal_import_nothing_heavy(module, heavy):
         [sys.executable, "-c", text], capture_output=True, text=True, check=True, env=os.environ
     )
     assert not heavy & {name.partition(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize("module", ["analysis", "deliver", "figures"])
+def test_tables_and_figures_import_what_only_some_need_when_they_need_it(module):
+    text = f"import sys, ensnare.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert not {"openturns", "scipy.stats", "scipy.optimize", "xarray"} & set(done.stdout.split())
