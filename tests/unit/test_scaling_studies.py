@@ -146,6 +146,7 @@ UNCERTAIN = [{"name": "x", "distribution": {"Uniform": {"a": 0, "b": 1}}}]
         ({"scaling": {"ranks": [1, 2, 1]}}, "scaling.ranks: found 1 twice; keep one"),
         ({"scaling": {"ranks": [0]}}, "got 0; expected whole numbers above 0"),
         ({"scaling": {"ranks": 4}}, "got 4; expected a list such as [1, 2, 4, 8]"),
+        ({"scaling": {"ranks": []}}, "got an empty list; expected a list such as [1, 2, 4, 8]"),
         ({"scaling": {"ranks": [1], "time": "wal"}}, "'wal' is neither wall nor an output; did"),
         ({"scaling": {"threads": [1], "repeat": 3}}, "did you mean 'repeats'?"),
         ({"scaling": {"nodes": [1], "mode": "throughput"}}, "expected ranks or threads"),

@@ -25,7 +25,8 @@ def _counts(value: Any) -> Any:  # noqa: ANN401
     """Return whole numbers above zero, each once, from a list or a rule such as igeom(1, 16, 5)."""
     found = parse_levels(value) if isinstance(value, str) else value
     if not isinstance(found, list) or not found:
-        raise ValueError(f"got {show(value)}; expected a list such as [1, 2, 4, 8]")
+        got = "an empty list" if found == [] else show(value)
+        raise ValueError(f"got {got}; expected a list such as [1, 2, 4, 8]")
     counts = [to_integer(item) for item in found]
     for i, count in enumerate(counts):
         if count < 1:
