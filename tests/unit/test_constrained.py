@@ -138,6 +138,14 @@ def test_parts_that_do_not_meet_get_their_shares():
     assert ((drawn.x > 0.5).all(axis=1) ^ low).all()
 
 
+def test_particles_in_parts_that_do_not_meet_count_as_few():
+    problem = problem_of(2, "sin(20 * x[0]) * sin(20 * x[1]) >= 0.99")
+    draws = [draw(problem, 2000, "SMC", crew(seed)) for seed in range(30)]
+    means = [drawn.x[:, 0].mean() for drawn in draws]
+    true = draws[0].x[:, 0].var() / np.var(means)  # of 30 means: known to about a quarter
+    assert true / 2.5 < draws[0].ess < 2.5 * true
+
+
 def test_more_points_of_the_same_particles_begin_with_the_fewer():
     for problem in (simplex(12), problem_of(2, "(x[0] - 0.5)**2 + (x[1] - 0.5)**2 <= 1e-4")):
         few = draw(problem, 500, "auto", crew(3), particles=1024)

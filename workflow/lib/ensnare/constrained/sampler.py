@@ -172,9 +172,11 @@ def _by_smc(problem: Problem, count: int, particles: int, crew: Crew) -> Draw:
     except NoFeasiblePointError:
         refuse_contradiction(problem)
         raise
-    # copies of one particle count as one to the extent that they are still alike
-    ess = count / (1 + (smc.copies - 1) * smc.left**2)
-    drawn = _drawn(problem, _collected(smc, count), "SMC", ess)
+    # copies of one particle, and what it is later, count as one as far as they are still alike
+    alike, u = smc.alike * min(1.0, count / particles), _collected(smc, count)
+    again = math.ceil(count / particles) - 1
+    ess = count / (1 + alike) / (1 + again * smc.left**2)
+    drawn = _drawn(problem, u, "SMC", ess)
     drawn.log_volume = smc.log_volume
     drawn.notes.append(f"{smc.levels} levels of {particles} particles")
     if smc.left > _ALIKE:

@@ -81,14 +81,15 @@ class Smc:
         Levels so far.
     left : float
         Correlation of the particles with the copies that they began the level as.
-    copies : float
-        Copies of each particle that was kept at the last level.
+    alike : float
+        How many others a particle is still equal to in effect: copies count to the extent that
+        their moves have not taken them apart.
     """
 
     def __init__(self, problem: Problem, count: int, crew: Crew) -> None:
         self._problem, self._crew = problem, crew
         self._count, self._part = count, crew.team.share(count)
-        self.log_volume, self.levels, self.left, self.copies = 0.0, 0, 1.0, 1.0
+        self.log_volume, self.levels, self.left, self.alike = 0.0, 0, 1.0, 0.0
         streams = crew.streams
         self.u = streams.uniforms(streams.next_step(), 0, count, problem.d)
         np.maximum(self.u, 2.0**-54, out=self.u)
@@ -142,12 +143,13 @@ class Smc:
         share = seen / counted if seen else len(kept) / self._count
         self.log_volume += math.log(share)
         self.levels += 1
-        self.copies = self._count / len(kept)
+        self.alike += self._count / len(kept) - 1
         pick = self._copied(kept)
         self.u, self._height = self.u[:, pick], self._height[pick]
         level = Level(level.below, -1.0) if level.below <= 0 else self._level_below(level.below)
         if level.height > 0:
             self._move(level, _FORGOTTEN)
+            self.alike *= self.left**2
         return level
 
     def _copied(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -167,6 +169,7 @@ class Smc:
         """
         self._move(Level(0.0, -1.0), max(_GONE, 3 / math.sqrt(self._count)))
         left, rounds = self.left, 0
+        self.alike *= left**2
         while len(np.unique(self.u, axis=1).T) < self._count:
             rounds += 1
             if rounds > _MOST_ROUNDS:
