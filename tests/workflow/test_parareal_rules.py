@@ -152,6 +152,7 @@ def test_cases_end_each_for_itself(snakemake, tmp_path):
     assert "Nothing to be done" in snakemake(*ARCHIVE, study=study.tree).text
 
 
+@pytest.mark.full
 def test_a_fine_solve_that_fails_ends_the_study_with_one_line(snakemake, tmp_path):
     study = Study(tmp_path, points=6, tolerance=1e-9)
     study.tree["on_failure"] = {"retries": {"error": 1}}

@@ -108,6 +108,7 @@ def test_a_design_doubles_until_its_indices_are_known_and_no_further(snakemake, 
     assert study.widths() == widths
 
 
+@pytest.mark.full
 def test_the_budget_is_spent_and_not_exceeded(snakemake, tmp_path):
     study = Study(tmp_path, width=0.01, budget=1003)
     done = snakemake(*TABLE, study=study.tree)
@@ -204,6 +205,7 @@ rule everything:
 """
 
 
+@pytest.mark.full
 def test_a_study_that_doubles_is_imported_as_a_module(snakemake, tmp_path):
     study = Study(tmp_path, width=0.01, budget=400)
     with (tmp_path / "mine.yaml").open("w") as file:

@@ -22,7 +22,8 @@ rule gather:
 rule write_jobs:
     input:
         study=paths.study,
-        batches=batch_files,
+        rounds=files_of_rounds,
+        batches=files_to_gather,
     output:
         # accounting forgets: what it said before is read from here
         update(paths.table("jobs")),
