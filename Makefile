@@ -30,7 +30,7 @@ check: install
 	snakemake --lint --profile local
 	python -m ensnare.config.docs --check
 
-## the tests (under 20 minutes)
+## the tests (about half an hour)
 test: install
 	pytest -m "not full"
 

@@ -283,6 +283,7 @@ def test_a_message_on_one_line_says_what_happened_and_the_last_words():
     assert one_line("output 'y' is nan") == "output 'y' is nan"
     assert one_line("Traceback (most recent\n  File x\nValueError: bad\n") == "ValueError: bad"
     assert one_line("exit code 3\n iterating\n no root\n") == "exit code 3: no root"
+    assert one_line("exit code 1\n-----\nnot as root\n-----\n") == "exit code 1: not as root"
 
 
 ARRAYS = study_tree(

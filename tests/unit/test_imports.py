@@ -1,6 +1,8 @@
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from small_studies import prepare, python, shell, study_tree
@@ -68,3 +70,25 @@ def test_rules_and_jobs_of_parareal_import_nothing_heavy(module, heavy):
         [sys.executable, "-c", text], capture_output=True, text=True, check=True, env=os.environ
     )
     assert not heavy & {name.partition(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize("module", ["analysis", "deliver", "figures"])
+def test_tables_and_figures_import_what_only_some_need_when_they_need_it(module):
+    text = f"import sys, ensnare.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert not {"openturns", "scipy.stats", "scipy.optimize", "xarray"} & set(done.stdout.split())
+
+
+def test_what_rule_files_import_is_light():
+    # each process of Snakemake parses them; what stands in functions is for the main one
+    rules = Path(__file__).parents[2] / "workflow" / "rules"
+    found = set()
+    for path in rules.glob("*.smk"):
+        text = path.read_text()
+        found |= set(re.findall(r"^from (ensnare[\w.]*) import", text, re.M))
+        for guarded in re.findall(r"^try:\n(.*?)^except", text, re.M | re.S):
+            found |= set(re.findall(r"^    from (ensnare[\w.]*) import", guarded, re.M))
+    assert {"ensnare.batches", "ensnare.loops"} <= found
+    text = f"import sys, {', '.join(found)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert not (HEAVY | {"numpy", "h5py"}) & set(done.stdout.split())

@@ -266,7 +266,7 @@ def test_the_archive_of_samples_is_not_taken_for_one_of_cases(tmp_path):
     with pytest.raises(ArchiveError, match="there is no archive; run snakemake first"):
         open_parareal(paths.root)
     write_parareal_archive(paths.archive, study, ("q", "p"), collect_cases(study, paths))
-    with pytest.raises(ArchiveError, match=r"no samples; open it with ensnare\.open_parareal"):
+    with pytest.raises(ArchiveError, match=r"holds parareal; open it with ensnare\.open_parareal"):
         open_study(paths.root)
     assert open_parareal(paths.root).components == ("q", "p")
 

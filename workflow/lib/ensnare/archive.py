@@ -5,8 +5,10 @@ The layout is documented in docs/archive.md; `LAYOUT_VERSION` changes when it do
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ import numpy as np
 
 from ensnare.config import LoadedStudy
 from ensnare.config.quantity import OutputBase
+from ensnare.errors import ArchiveError
 from ensnare.gather import StudyArrays
 from ensnare.hdf5file import new_hdf5
-from ensnare.paths import write_whole
+from ensnare.paths import StudyPaths, write_whole
 from ensnare.provenance import git_state, host, package_versions
 from ensnare.status import Status
 
@@ -157,3 +160,56 @@ def pickle_tree(arrays: StudyArrays) -> dict[str, Any]:
     if arrays.block is not None:
         tree |= {"block": arrays.block, "group": arrays.group}
     return tree
+
+
+@contextlib.contextmanager
+def reading_archive(
+    path: str | Path, layout: int = LAYOUT_VERSION, kind: str = ""
+) -> Iterator[tuple[h5py.File, StudyPaths]]:
+    """Open an archive of a kind; see `ensnare.open_study`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The directory of the results, or the archive.
+    layout : int
+        The version of its layout.
+    kind : str
+        What it holds if not samples.
+
+    Yields
+    ------
+    tuple of h5py.File and StudyPaths
+        The file, open for reading, and the files of its study.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no archive, or it has another layout, or something is missing in it.
+    """
+    root = Path(path)
+    paths = StudyPaths(root.parent if root.suffix == ".h5" else root)
+    try:
+        with h5py.File(paths.archive, "r", locking=False) as file:
+            if (found := str(file.attrs.get("kind", ""))) != kind:
+                held = found or "samples"
+                function = f"ensnare.open_{found or 'study'}"
+                raise ArchiveError(f"{paths.archive}: it holds {held}; open it with {function}")
+            version = int(file.attrs["layout_version"])
+            if version != layout:
+                raise ArchiveError(f"{paths.archive}: layout {version}; expected {layout}")
+            yield file, paths
+    except (OSError, KeyError) as error:
+        missing = not paths.archive.exists()
+        reason = "there is no archive; run snakemake first" if missing else error.args[0]
+        raise ArchiveError(f"{paths.archive}: {reason}") from None
+
+
+def provenance_of(file: h5py.File) -> dict[str, Any]:
+    """Return from what an archive was made: seed, git, versions and host."""
+    return {
+        "seed": int(file.attrs["seed"]),
+        "git": str(file.attrs["git"]),
+        "versions": json.loads(file.attrs["versions"]),
+        "host": json.loads(file.attrs["host"]),
+    }

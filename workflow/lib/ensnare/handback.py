@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ensnare.errors import HandedBackError, ShortOfMemoryError
 from ensnare.jobends import read_ends
-from ensnare.walltime import Walltime
+
+if TYPE_CHECKING:
+    from ensnare.walltime import Walltime
 
 RETRIES = "ENSNARE_RETRIES"  # how often a job with more memory may follow; where none does, not set
 _NEXT = "which the retries of the profile start, or snakemake when it is run again"

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.archive import LAYOUT_VERSION
+from ensnare.archive import provenance_of, reading_archive
 from ensnare.config import Study, parse_study
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths
@@ -136,21 +136,8 @@ def open_study(path: str | Path) -> StudyResults:
     ArchiveError
         If there is no archive, or it has another layout.
     """
-    root = Path(path)
-    paths = StudyPaths(root.parent if root.suffix == ".h5" else root)
-    try:
-        with h5py.File(paths.archive, "r", locking=False) as file:
-            if "kind" in file.attrs:
-                kind = file.attrs["kind"]
-                raise ArchiveError(f"{paths.archive}: no samples; open it with ensnare.open_{kind}")
-            version = int(file.attrs["layout_version"])
-            if version != LAYOUT_VERSION:
-                raise ArchiveError(f"{paths.archive}: layout {version}; expected {LAYOUT_VERSION}")
-            return _read(file, paths)
-    except (OSError, KeyError) as error:
-        missing = not paths.archive.exists()
-        reason = "there is no archive; run snakemake first" if missing else error.args[0]
-        raise ArchiveError(f"{paths.archive}: {reason}") from None
+    with reading_archive(path) as (file, paths):
+        return _read(file, paths)
 
 
 def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
@@ -167,10 +154,7 @@ def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
         status=file["status"][:],
         columns={name: file[name][:] for name in names if name in file},
         attributes={
-            "seed": int(file.attrs["seed"]),
-            "git": str(file.attrs["git"]),
-            "versions": json.loads(file.attrs["versions"]),
-            "host": json.loads(file.attrs["host"]),
+            **provenance_of(file),
             "adopted": json.loads(file.attrs.get("adopted", "[]")),
             "rounds": json.loads(file["rounds"].asstr()[()]) if "rounds" in file else [],
         },

@@ -72,7 +72,8 @@ def one_line(message: str) -> str:
     message : str
         As in `Outcome.message`; of a traceback the last line says it all.
     """
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    # rules of dashes around a message say nothing
+    lines = [line.strip() for line in message.splitlines() if any(map(str.isalnum, line))]
     if len(lines) < 2:
         return "".join(lines)
     return lines[-1] if lines[0].startswith("Traceback") else f"{lines[0]}: {lines[-1]}"

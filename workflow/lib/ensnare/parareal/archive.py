@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ensnare.archive import root_attributes
+from ensnare.archive import provenance_of, reading_archive, root_attributes
 from ensnare.config import LoadedStudy, Study, parse_study
-from ensnare.errors import ArchiveError
 from ensnare.hdf5file import new_hdf5
 from ensnare.parareal.results import CaseResults
 from ensnare.paths import StudyPaths, write_whole
@@ -163,20 +162,8 @@ def open_parareal(path: str | Path) -> PararealResults:
     ArchiveError
         If there is no archive, or it has another layout.
     """
-    root = Path(path)
-    paths = StudyPaths(root.parent if root.suffix == ".h5" else root)
-    try:
-        with h5py.File(paths.archive, "r", locking=False) as file:
-            if file.attrs.get("kind") != KIND:
-                raise ArchiveError(f"{paths.archive}: samples; open it with ensnare.open_study")
-            version = int(file.attrs["layout_version"])
-            if version != LAYOUT_VERSION:
-                raise ArchiveError(f"{paths.archive}: layout {version}; expected {LAYOUT_VERSION}")
-            return _read(file, paths)
-    except (OSError, KeyError) as error:
-        missing = not paths.archive.exists()
-        reason = "there is no archive; run snakemake first" if missing else error.args[0]
-        raise ArchiveError(f"{paths.archive}: {reason}") from None
+    with reading_archive(path, LAYOUT_VERSION, KIND) as (file, paths):
+        return _read(file, paths)
 
 
 def _read(file: h5py.File, paths: StudyPaths) -> PararealResults:
@@ -185,12 +172,7 @@ def _read(file: h5py.File, paths: StudyPaths) -> PararealResults:
         study=parse_study(json.loads(file.attrs["study"]), source=str(paths.archive)),
         components=tuple(map(str, file.attrs["components"])),
         cases=[_read_case(file["cases"][name]) for name in sorted(file["cases"])],
-        attributes={
-            "seed": int(file.attrs["seed"]),
-            "git": str(file.attrs["git"]),
-            "versions": json.loads(file.attrs["versions"]),
-            "host": json.loads(file.attrs["host"]),
-        },
+        attributes=provenance_of(file),
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
 REPLICATES = 999
@@ -231,6 +230,8 @@ def _solve(law: Law, terms: Array, time_s: Array) -> Array:
     rows = terms * (time_s if law.inverse else 1 / time_s)[:, None]
     scale = np.linalg.norm(rows, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
+    from scipy.optimize import nnls
+
     coefficients: Array = nnls(rows / scale, np.ones(len(rows)))[0] / scale
     return coefficients
 

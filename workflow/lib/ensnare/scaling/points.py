@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
 
 Array = NDArray[np.float64]
 Mode = Literal["strong", "weak", "throughput"]
@@ -64,7 +63,10 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     median = float(np.median(found))
     if n == 1:
         return Interval(median, nan, nan, 0.0)
-    levels = 1 - 2 * binom.cdf(np.arange(n // 2), n, 0.5)
+    # the distribution of scipy.stats.binom, whose import costs more than all of this
+    from scipy.special import bdtr
+
+    levels = 1 - 2 * bdtr(np.arange(n // 2), n, 0.5)
     k = max(0, int(np.count_nonzero(levels >= confidence - 1e-12)) - 1)
     return Interval(median, float(found[k]), float(found[n - 1 - k]), float(levels[k]))
 
