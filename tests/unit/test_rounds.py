@@ -102,6 +102,17 @@ def test_a_design_ends_when_every_interval_is_narrow_or_none_can_become_so(tmp_p
         assert judge(study, measured(size=199, **widths)).end == ""
 
 
+def test_a_design_with_too_few_base_rows_grows_while_it_can(tmp_path):
+    study = parse_study(growing(tmp_path))
+    few = Widest("y", None, "", {}, "2 of 16 base rows have all their samples", too_few=True)
+    found = Measured(16, 80, 60, {"y": few})
+    assert judge(study, found).end == ""
+    said = "output y: 2 of 16 base rows have all their samples, expected less than 0.1"
+    assert ending(study, [found]) == f"not reached yet: {said}"
+    spent = Measured(200, 1000, 900, {"y": few})
+    assert ending(study, [spent]) == f"budget of 1000 samples spent: {said}"
+
+
 def test_only_the_outputs_that_are_named_count(tmp_path):
     model = python("m.py:y", "y", "z")
     study = parse_study(growing(tmp_path, {"outputs": ["y"]}, model=model))
@@ -251,6 +262,18 @@ def test_too_few_base_rows_without_failures_have_no_interval(tmp_path):
     found = measure(tree, tmp_path)
     assert found.failed > 40
     assert "of 16 base rows have all their samples; 4 are needed" in found.outputs["y"].undefined
+    assert found.outputs["y"].too_few
+
+
+def test_where_every_sample_fails_a_larger_design_would_not_help(tmp_path):
+    tree = growing(tmp_path, sweep={"k": [0, 1]})
+    source = "def y(x1, x2, x3, k):\n    if k or x1 > 0.2: raise ValueError('no')\n    return x2\n"
+    (tmp_path / "m.py").write_text(source)
+    y = measure(tree, tmp_path).outputs["y"]
+    assert (y.undefined, y.too_few) == (
+        "k=1: 0 of 16 base rows have all their samples; 4 are needed",
+        False,
+    )
 
 
 @pytest.mark.parametrize(

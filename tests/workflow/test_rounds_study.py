@@ -137,6 +137,40 @@ def test_what_cannot_be_reached_ends_after_the_first_round(snakemake, tmp_path, 
     assert "Nothing to be done" in snakemake(study=study.tree).text
 
 
+def test_another_first_size_afterwards_takes_all_rounds_in_one_run(snakemake, tmp_path):
+    study = Study(tmp_path, width=0.7, budget=2000)
+    assert snakemake(*TABLE, study=study.tree).code == 0
+    before = list(study.rounds())
+    study.tree["design"]["size"] = 8  # these rounds are missing, and the archive is there
+    study.tree["design"]["until"]["width"] = 0.6
+    done = snakemake(study=study.tree)
+    assert done.code == 0, done.text
+    widths = list(study.rounds().values())
+    assert len(widths) > 2
+    assert min(widths[:-1]) >= 0.6 > widths[-1]
+    assert study.runs() == 5 * max(*before, *study.rounds())
+    assert "Nothing to be done" in snakemake(study=study.tree).text
+
+
+@pytest.mark.full
+def test_what_failed_first_and_runs_again_leads_to_further_rounds(snakemake, tmp_path):
+    study = Study(tmp_path, width=0.35, budget=20000)
+    text = (tmp_path / "m.py").read_text()
+    licence = str(tmp_path / "licence")
+    fails = f"    if not os.path.exists({licence!r}):\n        raise OSError\n    return"
+    (tmp_path / "m.py").write_text(text.replace("    return", fails))
+    assert snakemake(*TABLE, study=study.tree).code == 0
+    assert list(study.rounds()) == [32]
+    (tmp_path / "licence").touch()
+    command = [sys.executable, "-m", "ensnare", "redo", "results/ishigami", "--failed"]
+    subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), check=True)
+    done = snakemake(study=study.tree)
+    assert done.code == 0, done.text
+    *before, last = study.rounds().values()
+    assert min(before) >= 0.35 > last
+    assert study.runs() == 160 + 5 * max(study.rounds())
+
+
 @pytest.mark.full
 def test_samples_that_are_run_again_are_measured_again(snakemake, tmp_path):
     study = Study(tmp_path, width=0.35, budget=160)

@@ -194,7 +194,7 @@ def targets():
         return [paths.solved(solved_digest(study)), paths.table("parareal"), *whole]
     # Snakemake does not miss a batch file, or a round, while the archive made of it is there
     tables_of_study = [paths.table("samples"), paths.table("jobs"), *analysis_tables]
-    return [*batch_files, *measured, *tables_of_study, *whole]
+    return [*batch_files, *measured, *end_of_rounds(), *tables_of_study, *whole]
 
 
 def cut(study):

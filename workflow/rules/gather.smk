@@ -3,6 +3,7 @@ rule gather:
         study=paths.study,
         design=paths.design,
         rounds=files_of_rounds,
+        end=end_of_rounds(),
         batches=files_to_gather,
         amendments=amendments(),
     output:
@@ -23,6 +24,7 @@ rule write_jobs:
     input:
         study=paths.study,
         rounds=files_of_rounds,
+        end=end_of_rounds(),
         batches=files_to_gather,
     output:
         # accounting forgets: what it said before is read from here
@@ -42,6 +44,7 @@ rule write_samples:
         study=paths.study,
         design=paths.design,
         rounds=files_of_rounds,
+        end=end_of_rounds(),
         batches=files_to_gather,
         amendments=amendments(),
     output:

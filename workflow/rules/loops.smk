@@ -27,6 +27,11 @@ def files_of_rounds(wildcards):
     return [paths.round(item.key) for item, _ in rounds_so_far()]
 
 
+def end_of_rounds():
+    """Return the file that says that a design has stopped growing."""
+    return [paths.rounds_end(doubling.end_key)] if doubling else []
+
+
 def files_to_gather(wildcards):
     """Return the batch files of a study: of the last round of a design that grows by itself."""
     if not doubling:

@@ -16,3 +16,18 @@ if doubling:
             "../envs/ensnare.yaml"
         script:
             "../../scripts/measure_round.py"
+
+    # Named by the criterion and by all sizes, so it is missing when rounds may be: Snakemake does not
+    # look for the next round on behalf of an archive that is there.
+    rule end_rounds:
+        input:
+            files_of_rounds,
+        output:
+            paths.rounds_end(doubling.end_key),
+        log:
+            paths.log("end_rounds"),
+        localrule: True
+        conda:
+            "../envs/ensnare.yaml"
+        shell:
+            "printf '%s\\n' {input:q} > {output:q} 2> {log:q}"

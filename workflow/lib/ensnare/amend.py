@@ -178,3 +178,6 @@ def _replace(
         journal.close()
     paths.counts(key).unlink(missing_ok=True)
     paths.batch(key).unlink(missing_ok=True)
+    # what comes back may ask for another round, which is not looked for once the design has ended
+    for end in paths.rounds_end("").parent.glob("*.end"):
+        end.unlink(missing_ok=True)

@@ -79,6 +79,10 @@ class StudyPaths:
         """Return what was measured in a round of a design that grows by itself."""
         return self.root / "rounds" / f"{key}.json"
 
+    def rounds_end(self, key: str) -> Path:
+        """Return the file that says that a design has stopped growing."""
+        return self.root / "rounds" / f"{key}.end"
+
     @property
     def stop(self) -> Path:
         """The file that says that too many samples failed."""

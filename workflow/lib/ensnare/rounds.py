@@ -70,6 +70,13 @@ class Growth:
         """The smallest design."""
         return self.rounds[0]
 
+    @property
+    def end_key(self) -> str:
+        """Hash of the sizes that there may be, and of the criterion that ends them."""
+        assert isinstance(self.study.design, Saltelli)
+        assert self.study.design.until is not None
+        return digest([[item.key for item in self.rounds], self.study.design.until.model_dump()])
+
     def read(self, path: Path) -> Measured:
         """Read what was measured in a round.
 

@@ -27,6 +27,8 @@ class Widest:
         In which case of the sweep.
     undefined : str
         Why some interval is not defined, and in which case; empty if all are.
+    too_few : bool
+        Whether it is only for want of base rows without a failure: a larger design may have them.
     """
 
     output: str
@@ -34,6 +36,7 @@ class Widest:
     input: str
     case: Case
     undefined: str
+    too_few: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Verdict:
     ----------
     end : str
         Why the loop ends: `reached`, `budget` (the next design would not fit), `undefined` (all
-        intervals that there are are narrow enough, but others are not defined); empty: it goes on.
+        intervals that there are are narrow enough, but others are not defined, and more base rows
+        would not help); empty: it goes on.
     widest : Widest
         What is farthest from the criterion: an interval that is not defined, or else the widest.
     """
@@ -97,11 +101,12 @@ def judge(study: Study, measured: Measured) -> Verdict:
     found = [measured.outputs[name] for name in names]
     wide = [item for item in found if item.width is not None and item.width >= until.width]
     undefined = [item for item in found if item.undefined]
+    goes_on = "" if measured.size < most_size(study) else "budget"
     if wide:
-        can_grow = measured.size < most_size(study)
-        return Verdict("" if can_grow else "budget", max(wide, key=_width))
+        return Verdict(goes_on, max(wide, key=_width))
     if undefined:
-        return Verdict("undefined", undefined[0])
+        hopeless = [item for item in undefined if not item.too_few]
+        return Verdict("undefined", hopeless[0]) if hopeless else Verdict(goes_on, undefined[0])
     return Verdict("reached", max(found, key=_width))
 
 
@@ -132,6 +137,8 @@ def ending(study: Study, done: Sequence[Measured]) -> str:
     widest = verdict.widest
     case = f", {case_label(widest.case)}" if widest.case else ""
     shown = f"widest interval {_width(widest):.3g} (output {widest.output}, {widest.input}{case})"
+    if verdict.end != "reached" and (widest.width is None or widest.width < until.width):
+        shown = f"output {widest.output}: {widest.undefined}"
     match verdict.end:
         case "reached":
             return f"reached: {shown}, {wanted}"

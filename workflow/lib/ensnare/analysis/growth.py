@@ -54,21 +54,28 @@ def _widest(output: str, study: LoadedStudy, arrays: StudyArrays) -> Widest:
             table, estimator=sobol.estimator, confidence=sobol.confidence, second_order=False
         )
         width = indices.total_high - indices.total_low
-        undefined = found.undefined
-        if not (defined := np.isfinite(width)).all():
-            undefined = undefined or _why_undefined(table, case)
+        defined = np.isfinite(width)
+        if not defined.all() and (not found.undefined or found.too_few):
+            found = _with_undefined(found, table, case)
         if defined.any() and (found.width is None or np.nanmax(width) > found.width):
             i = int(np.nanargmax(width))
-            found = Widest(output, float(width[i]), arrays.input_names[i], case, undefined)
-        else:
-            found = replace(found, undefined=undefined)
+            found = replace(found, width=float(width[i]), input=arrays.input_names[i], case=case)
     return found
 
 
-def _why_undefined(table: Array, case: Case) -> str:
-    """Return why the indices of pick-freeze groups, shape (N, m), are not defined in a case."""
+def _with_undefined(found: Widest, table: Array, case: Case) -> Widest:
+    """Return it with why pick-freeze groups, shape (N, m), define no indices in a case.
+
+    What no larger design can mend goes before what one may.
+    """
     where = f"{case_label(case)}: " if case else ""
-    n_complete = int(np.isfinite(table).all(axis=1).sum())
-    if n_complete < 4:  # as the intervals need
-        return f"{where}{n_complete} of {len(table)} base rows have all their samples; 4 are needed"
-    return f"{where}an index is not defined from {n_complete} base rows: the output hardly varies"
+    finite = np.isfinite(table)
+    n_complete = int(finite.all(axis=1).sum())
+    if n_complete >= 4:  # as the intervals need
+        why = f"an index is not defined from {n_complete} base rows: the output hardly varies"
+        return replace(found, undefined=where + why, too_few=False)
+    too_few = bool(finite.any())  # where every sample fails, more will fail too
+    if found.undefined and too_few:
+        return found
+    why = f"{n_complete} of {len(table)} base rows have all their samples; 4 are needed"
+    return replace(found, undefined=where + why, too_few=too_few)
