@@ -1,5 +1,6 @@
 """Samples that need several jobs go on in their directories; their time and starts add up."""
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -89,6 +90,30 @@ def test_a_sample_goes_on_in_the_next_job_until_it_ends(tmp_path, log, number):
     assert not (paths / "under_way").exists()
     assert not (paths / "samples").exists()
     assert len(plan_batches(study)) == 1
+
+
+@pytest.mark.parametrize("point", ["ensnare.legs.Legs.end", "ensnare.kept.Keeper.settle"])
+def test_a_sample_that_has_ended_is_on_record_before_it_is_tidied_up(
+    tmp_path, log, monkeypatch, point
+):
+    where, name = point.rsplit(".", 1)
+    module, owner = where.rsplit(".", 1)
+    owner = getattr(importlib.import_module(module), owner)
+    right, killed = getattr(owner, name), tmp_path / "killed"
+
+    def deadly(*arguments, **rest):
+        if lines_of(log) and not killed.exists():  # the first call of a sample that ran
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return right(*arguments, **rest)
+
+    monkeypatch.setattr(owner, name, deadly)
+    command = f"echo start ${{sample}} >> {log}; echo y = ${{x}}"
+    _, arrays = evaluate(study_tree(shell(command, resume=[["false"]]), size=1), tmp_path)
+    assert killed.exists()
+    assert labels(arrays) == ["ok"]
+    assert len(lines_of(log)) == 1
+    assert not (tmp_path / "results/small/under_way").exists()
 
 
 def test_the_time_of_the_legs_adds_up(tmp_path, log, monkeypatch):

@@ -49,7 +49,7 @@ class SampleRuns:
         self._running = running
 
     def run(self, model: CommandModel, i: int, attempts: int) -> tuple[Outcome, str]:
-        """Run a sample; return how it ended, and the identity of what it ran.
+        """Run a sample; return how it ended, and the identity of what it ran; then `settle` it.
 
         Parameters
         ----------
@@ -91,10 +91,24 @@ class SampleRuns:
         # whatever the status: a code may not notice that its output was cut short
         if is_full(self._keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
-        if model.resume:
-            self._running[i] = 0
-            self._legs.end(self._samples.ids[i].decode())
+        self._running[i] = 0
         return end, run_key
+
+    def settle(self, model: CommandModel, i: int, end: Outcome) -> None:
+        """Deal with the directory of a sample that has been run.
+
+        Parameters
+        ----------
+        model : CommandModel
+            The code.
+        i : int
+            The sample.
+        end : Outcome
+            How it ended.
+        """
+        if model.resume:  # before its directory is
+            self._legs.end(self._samples.ids[i].decode())
+        self._keeper.settle(self._samples.ids[i], ok=end.status is Status.OK)
 
     def _go_on(self, model: CommandModel, values: Values, i: int, leg: Leg) -> Outcome:
         """Run a sample, or the rest of one that was under way when its job or worker ended."""

@@ -281,11 +281,16 @@ class BatchWork:
         again = True
         while again:
             end, run_key = self._runs.run(model, i, self._attempts(i))
-            self.keeper.settle(self.samples.ids[i], ok=end.status is Status.OK)
             if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
                 said = f"killed by SIGKILL, mostly for want of memory: {end.message}"
                 end = replace(end, status=Status.KILLED, message=said)
-            if self._hand_over(i, end.status):
+            over = self._hand_over(i, end.status)
+            again = not over and self._tries_again(i, end.status)
+            # a run of many jobs is on record before what it could go on from is gone
+            if model.resume and not (again or over):
+                self._record(i, end, run_key)
+            self._runs.settle(model, i, end)
+            if over:
                 return
-            again = self._tries_again(i, end.status)
-        self._record(i, end, run_key)
+        if not model.resume:
+            self._record(i, end, run_key)
