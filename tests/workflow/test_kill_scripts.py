@@ -96,6 +96,7 @@ def assert_whole(study, twice=0):
     starts = Counter(sample for kind, sample, _ in study.lines() if kind == "start")
     assert len(starts) == N
     assert sum(starts.values()) - N <= twice
+    assert max(starts.values()) <= 2
 
 
 def assert_next_run_completes(study, twice=0):
