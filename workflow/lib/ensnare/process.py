@@ -104,8 +104,8 @@ def run_step(
     handles: list[int] = []
     try:
         # here and not in the child, to see how long they are: a code may remove or replace them
-        names = streams if streams[0] != streams[1] else streams[:1]
-        handles.extend(os.open(name, flags, 0o666) for name in names)
+        for name in streams if streams[0] != streams[1] else streams[:1]:
+            handles.append(os.open(name, flags, 0o666))
         code, timed_out = _run(argv, environment, handles, limit_s, most)
         return Ended(code, timed_out, flooded=_cut(handles, most))
     finally:
@@ -181,10 +181,12 @@ def _watch(child: int, limit_s: float | None, streams: Sequence[int], most: floa
 
 def _cut(streams: Sequence[int], most: float) -> bool:
     """Cut files that are too long; return whether there were some."""
-    long = [stream for stream in streams if os.fstat(stream).st_size > most]
-    for stream in long:
-        os.ftruncate(stream, int(most))
-    return bool(long)
+    long = False
+    for stream in streams:
+        if os.fstat(stream).st_size > most:
+            os.ftruncate(stream, int(most))
+            long = True
+    return long
 
 
 def _reap(child: int) -> int:

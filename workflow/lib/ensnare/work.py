@@ -284,8 +284,9 @@ class BatchWork:
             if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
                 said = f"killed by SIGKILL, mostly for want of memory: {end.message}"
                 end = replace(end, status=Status.KILLED, message=said)
-            over = self._hand_over(i, end.status)
-            again = not over and self._tries_again(i, end.status)
+            good = end.status is Status.OK
+            over = not good and self._hand_over(i, end.status)
+            again = not (good or over) and self._tries_again(i, end.status)
             # a run of many jobs is on record before what it could go on from is gone
             if model.resume and not (again or over):
                 self._record(i, end, run_key)
