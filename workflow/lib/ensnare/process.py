@@ -104,8 +104,8 @@ def run_step(
     handles: list[int] = []
     try:
         # here and not in the child, to see how long they are: a code may remove or replace them
-        for name in streams if streams[0] != streams[1] else streams[:1]:
-            handles.append(os.open(name, flags, 0o666))
+        names = streams if streams[0] != streams[1] else streams[:1]
+        handles.extend(os.open(name, flags, 0o666) for name in names)
         code, timed_out = _run(argv, environment, handles, limit_s, most)
         return Ended(code, timed_out, flooded=_cut(handles, most))
     finally:
