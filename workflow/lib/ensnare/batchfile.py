@@ -98,7 +98,10 @@ def write_batch(path: Path, study: LoadedStudy, samples: Samples, finished: Fini
     place = find_ids(samples.ids, finished.rows["sample_id"])
     if (place < 0).any():
         raise BatchError(f"{path}: the journal lacks samples of the batch; run snakemake again")
-    write_rows(path, Finished(finished.rows[place], finished.messages), parsers_of(study))
+    rows = finished.rows
+    if not np.array_equal(place, np.arange(len(rows))):
+        rows = rows[place]
+    write_rows(path, Finished(rows, finished.messages), parsers_of(study))
 
 
 def write_rows(
@@ -127,8 +130,9 @@ def write_rows(
 
 
 def _write(part: Path, finished: Finished, attributes: Mapping[str, Any]) -> None:
-    ids, texts = finished.rows["sample_id"].tolist(), finished.messages
-    noted = [k for k, i in enumerate(ids) if i.decode() in texts] if texts else []
+    texts = finished.messages
+    ids = finished.rows["sample_id"].tolist() if texts else []
+    noted = [k for k, i in enumerate(ids) if i.decode() in texts]
     with new_hdf5(part) as file:
         file.create_dataset("rows", data=finished.rows)
         file.create_dataset("message_row", data=np.array(noted, np.int64))

@@ -135,7 +135,8 @@ class Journal:
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             ids = [i.decode() for i in block["sample_id"].tolist()] if messages else []
-            self._write(len(block), block.tobytes(), {i: messages[i] for i in ids if i in messages})
+            noted = {i: messages[i] for i in ids if i in messages}
+            self._write(len(block), block.tobytes(), noted)
 
     def _write(self, count: int, rows: bytes, messages: dict[str, str]) -> None:
         payload = _COUNT.pack(count) + rows
@@ -181,22 +182,24 @@ def read_journal(path: Path, outputs: int) -> Finished:
         return Finished(np.empty(0, dtype))
     blocks: list[memoryview] = []
     messages: dict[str, str] = {}
-    good = 0
+    good, about = 0, ""
     for payload in _payloads(data):
         count = _COUNT.unpack_from(payload)[0]
         end = _COUNT.size + count * dtype.itemsize
         if end > len(payload):  # rows with another number of outputs
             continue
         good += _HEAD.size + len(payload)
+        said = json.loads(bytes(payload[end:])) if end < len(payload) else {}
+        if not count:  # a note
+            about = said.get("", about)
+            continue
         blocks.append(payload[_COUNT.size : end])
         if messages:  # the last record of a sample wins, and so does its silence
             for sample_id in np.frombuffer(blocks[-1], dtype)["sample_id"].tolist():
                 messages.pop(sample_id.decode(), None)
-        if end < len(payload):
-            messages |= json.loads(bytes(payload[end:]))
+        messages |= said
     # joined as bytes: to concatenate structured arrays costs far more
     rows = latest(np.frombuffer(b"".join(blocks), dtype))
-    about = messages.pop("", "")
     gone = rows["status"] == Status.NOT_RUN
     if not gone.any():
         return Finished(rows, messages, len(data) - good, about)
@@ -239,10 +242,11 @@ def latest(rows: Rows) -> Rows:
     """Return the last row of each sample, in order."""
     ids = rows["sample_id"]
     keys = id_keys(ids)
+    ordered = np.sort(keys)  # which takes a tenth of what it takes to sort places
+    if not (ordered[1:] == ordered[:-1]).any():
+        return rows
     order = np.argsort(keys, kind="stable")
     same = keys[order[1:]] == keys[order[:-1]]
-    if not same.any():
-        return rows
     if (ids[order[1:]] != ids[order[:-1]])[same].any():  # two ids with one key
         order = np.argsort(ids, kind="stable")
         same = ids[order[1:]] == ids[order[:-1]]
