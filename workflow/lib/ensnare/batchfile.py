@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from ensnare.batches import LAYOUT
 from ensnare.config import LoadedStudy
@@ -139,7 +140,7 @@ def _write(part: Path, finished: Finished, attributes: Mapping[str, Any]) -> Non
         said = [texts[ids[k].decode()] for k in noted]
         file.create_dataset("message", data=said, dtype=h5py.string_dtype())
         file.attrs["layout"] = LAYOUT
-        file.attrs["counts"] = np.bincount(finished.rows["status"], minlength=len(Status))
+        file.attrs["counts"] = np.array(count_statuses(finished.rows["status"]))
         file.attrs.update({name: json.dumps(value) for name, value in attributes.items()})
 
 
@@ -192,8 +193,14 @@ def read_counts(path: Path) -> tuple[int, ...]:
     with h5py.File(path, "r", locking=False) as file:
         found = file.attrs.get("counts")
         if found is None:  # written before batch files had counts
-            found = np.bincount(file["rows"]["status"], minlength=len(Status))
+            found = count_statuses(file["rows"]["status"])
     return tuple(int(n) for n in found)
+
+
+def count_statuses(statuses: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Return how many samples have each status; other values count for none."""
+    found = np.ascontiguousarray(statuses)  # a look for each status takes less than one bincount
+    return tuple(int(np.count_nonzero(found == status)) for status in Status)
 
 
 def with_outputs(rows: Any, have: Mapping[str, int], want: Sequence[str]) -> Any:  # noqa: ANN401

@@ -135,14 +135,13 @@ class Journal:
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             ids = [i.decode() for i in block["sample_id"].tolist()] if messages else []
-            noted = {i: messages[i] for i in ids if i in messages}
-            self._write(len(block), block.tobytes(), noted)
+            self._write(len(block), block.tobytes(), {i: messages[i] for i in ids if i in messages})
 
     def _write(self, count: int, rows: bytes, messages: dict[str, str]) -> None:
-        payload = _COUNT.pack(count) + rows
-        if messages:
-            payload += json.dumps({i: clean_text(text) for i, text in messages.items()}).encode()
-        record = _HEAD.pack(_MARKER, len(payload), _checksum(payload)) + payload
+        said = json.dumps({i: clean_text(text) for i, text in messages.items()}) if messages else ""
+        payload = _COUNT.pack(count), rows, said.encode()
+        head = _HEAD.pack(_MARKER, sum(map(len, payload)), _checksum(*payload))
+        record = b"".join((head, *payload))
         try:
             written = os.write(self._file, record)
         except OSError as error:
@@ -268,9 +267,12 @@ def clean_text(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _checksum(payload: bytes | memoryview) -> bytes:
+def _checksum(*parts: bytes | memoryview) -> bytes:
     """Return 64 bits: of all records of a lifetime that are damaged, none passes by chance."""
-    return hashlib.blake2b(payload, digest_size=8).digest()
+    found = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        found.update(part)
+    return found.digest()
 
 
 def _sync_directory(directory: Path) -> None:

@@ -186,8 +186,8 @@ def _samples(
         for s, (_, words, occurrence) in zip(segments, parts, strict=True)
     ]
     return Samples(
-        ids=np.concatenate(ids),
-        x=np.concatenate([x for x, _, _ in parts]),
+        ids=_joined(ids),
+        x=_joined([x for x, _, _ in parts]),
         names=names,
         case=np.concatenate([np.full(len(s), s.case) for s in segments]),
         cases=cases,
@@ -196,3 +196,8 @@ def _samples(
         expressions=study.config.expressions,
         seed=study.config.seed,
     )
+
+
+def _joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401
+    """Return arrays as one; most batches are of one part, which need not be copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
