@@ -200,7 +200,7 @@ def read_counts(path: Path) -> tuple[int, ...]:
 def count_statuses(statuses: NDArray[np.uint8]) -> tuple[int, ...]:
     """Return how many samples have each status; other values count for none."""
     found = np.ascontiguousarray(statuses)  # a look for each status takes less than one bincount
-    return tuple(int(np.count_nonzero(found == status)) for status in Status)
+    return tuple(int(np.count_nonzero(found == int(status))) for status in Status)
 
 
 def with_outputs(rows: Any, have: Mapping[str, int], want: Sequence[str]) -> Any:  # noqa: ANN401

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from ensnare.abreast import side_by_side, timed_alone
 from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, batch_resources
-from ensnare.batchfile import count_statuses, journal_note, record_width, write_batch
+from ensnare.batchfile import (
+    count_statuses,
+    journal_note,
+    parsers_of,
+    record_width,
+    write_batch,
+    write_rows,
+)
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError, HandedBackError, HopelessError
@@ -163,8 +170,10 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
         journal.close()
     work.keeper.finish()
     work.legs.clear()
-    rows = None if work.recorded is None else work.recorded.all()
-    finished = read_journal(paths.journal(batch.key), outputs) if rows is None else Finished(rows)
+    if work.recorded is not None and (rows := work.recorded.all()) is not None:
+        write_rows(paths.batch(batch.key), Finished(rows), parsers_of(study))
+        return
+    finished = read_journal(paths.journal(batch.key), outputs)
     write_batch(paths.batch(batch.key), study, samples, finished)
 
 

@@ -6,6 +6,7 @@ does not depend on the order of inputs, factors, levels or rows.
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import json
 from collections.abc import Sequence
@@ -99,7 +100,7 @@ def sample_ids(rows: Words, occurrence: NDArray[np.uint64], case: dict[str, Leve
         if times.any():  # 0 adds nothing
             words += _mix(times * np.uint64(0x9E3779B97F4A7C15))[:, None]
         raw[start : start + _CHUNK] = _mix(words).view(np.uint8)[:, :ID_BYTES]
-    return np.frombuffer(raw.data.hex().encode(), f"S{ID_LENGTH}")
+    return np.frombuffer(binascii.hexlify(raw.data), f"S{ID_LENGTH}")
 
 
 def find_ids(ids: NDArray[np.bytes_], known: NDArray[np.bytes_]) -> NDArray[np.int64]:

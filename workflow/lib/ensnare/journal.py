@@ -135,9 +135,10 @@ class Journal:
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             ids = [i.decode() for i in block["sample_id"].tolist()] if messages else []
-            self._write(len(block), block.tobytes(), {i: messages[i] for i in ids if i in messages})
+            data = np.ascontiguousarray(block).view(np.uint8).data
+            self._write(len(block), data, {i: messages[i] for i in ids if i in messages})
 
-    def _write(self, count: int, rows: bytes, messages: dict[str, str]) -> None:
+    def _write(self, count: int, rows: bytes | memoryview, messages: dict[str, str]) -> None:
         said = json.dumps({i: clean_text(text) for i, text in messages.items()}) if messages else ""
         payload = _COUNT.pack(count), rows, said.encode()
         head = _HEAD.pack(_MARKER, sum(map(len, payload)), _checksum(*payload))
@@ -312,7 +313,13 @@ def rows_of(ids: Rows, run_key: str, origin: str, outputs: Any) -> Rows:  # noqa
     outputs : ndarray of float, shape (k, q)
         Outputs.
     """
-    rows = np.zeros(len(ids), row_type(outputs.shape[1]))
-    rows["sample_id"], rows["run_key"], rows["origin"] = ids, run_key, origin
-    rows["outputs"], rows["attempts"], rows["exit_code"] = outputs, 1, -1
+    rows = np.empty(len(ids), row_type(outputs.shape[1]))
+    fill_rows(rows, ids, run_key, origin, outputs)
     return rows
+
+
+def fill_rows(rows: Rows, ids: Rows, run_key: str, origin: str, outputs: Any) -> None:  # noqa: ANN401
+    """Fill rows as `rows_of` returns them."""
+    rows["sample_id"], rows["run_key"], rows["origin"] = ids, run_key, origin
+    rows["status"], rows["exit_code"], rows["attempts"] = Status.OK, NO_EXIT_CODE, 1
+    rows["elapsed_s"], rows["outputs"] = 0.0, outputs

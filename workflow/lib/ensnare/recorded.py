@@ -27,21 +27,35 @@ class Recorded:
         self._rows = np.frombuffer(memory, dtype, samples)
         self._there = np.frombuffer(memory, np.uint8, samples, samples * dtype.itemsize)
 
-    def put(self, chosen: NDArray[np.int64], rows: Rows) -> None:
-        """Keep rows that were written to the journal and have no message.
+    def room(self, chosen: NDArray[np.int64]) -> Rows:
+        """Return rows to be filled for some samples, which may hold anything.
 
         Parameters
         ----------
         chosen : ndarray of int, shape (k,)
             Their places in the batch, in order.
-        rows : structured ndarray, shape (k,)
-            See `journal.row_type`.
+
+        Returns
+        -------
+        structured ndarray, shape (k,)
+            Of consecutive samples, those that `all` returns once they are noted; see
+            `journal.row_type`.
         """
-        whole = len(chosen) > 0 and chosen[-1] - chosen[0] == len(chosen) - 1
-        at = slice(chosen[0], chosen[-1] + 1) if whole else chosen
-        self._rows[at] = rows
-        self._there[at] = 1  # after the rows: the worker may die in between
+        at = _consecutive(chosen)
+        return np.empty(len(chosen), self._rows.dtype) if at is None else self._rows[at]
+
+    def note(self, chosen: NDArray[np.int64]) -> None:
+        """Note that the rows of samples are in the journal as they are here, without a message."""
+        if (at := _consecutive(chosen)) is not None:
+            self._there[at] = 1
 
     def all(self) -> Rows | None:
         """Return the rows of all samples in order; None if only the journal has them all."""
         return self._rows if self._there.all() else None
+
+
+def _consecutive(chosen: NDArray[np.int64]) -> slice | None:
+    """Return samples that follow each other as a slice; None if they do not."""
+    if not len(chosen) or chosen[-1] - chosen[0] != len(chosen) - 1:
+        return None
+    return slice(int(chosen[0]), int(chosen[-1]) + 1)

@@ -15,7 +15,7 @@ from ensnare.affinity import keep_to
 from ensnare.batchfile import column_order
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
-from ensnare.journal import Journal, read_journal, rows_of
+from ensnare.journal import Journal, fill_rows, read_journal
 from ensnare.kept import Keeper
 from ensnare.legs import Legs
 from ensnare.model import CommandModel
@@ -260,7 +260,9 @@ class BatchWork:
         """Record the samples of one call; those without finite outputs are unparsable."""
         ids = self.samples.ids[chosen]
         ordered = outputs if self._is_ordered else outputs[:, self._columns]
-        rows = rows_of(ids, model.run_key, self.key, ordered)
+        assert self.recorded is not None
+        rows = self.recorded.room(chosen)
+        fill_rows(rows, ids, model.run_key, self.key, ordered)
         rows["elapsed_s"] = elapsed_s
         rows["attempts"] = 1 + self.before[chosen]
         rows["status"] = Status.OK
@@ -270,8 +272,8 @@ class BatchWork:
             messages[ids[k].decode()] = model.not_finite(outputs[k])
             rows["status"][k], rows["outputs"][k] = Status.UNPARSABLE, np.nan
         self.journal.append_rows(rows, messages)
-        if self.recorded is not None and not messages:
-            self.recorded.put(chosen, rows)
+        if not messages:
+            self.recorded.note(chosen)
         self.walltime.note(chosen, elapsed_s)
         self.ended[chosen] = rows["status"]
 
