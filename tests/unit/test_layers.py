@@ -15,8 +15,8 @@ sweep identity picklefile tables cutting batches jobs capacity loops verdicts ro
 ids copulas inputs constrained conditioned points design functions
 templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
-journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast
-lost evaluate
+journal recorded owner worker pool batchfile tally progress stop amendments reread older reuse work
+abreast lost evaluate
 resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
 amend standing announce unused programs check single locate elsewhere clusterjobs
 parareal

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.batchfile import count_statuses
 from ensnare.status import Status
 from ensnare.tally import Tally
 
@@ -38,10 +40,9 @@ class Progress:
 
     def tally(self) -> Tally:
         """Return where things stand."""
-        ended = np.bincount(self._ended, minlength=256)[: len(Status)]
-        rate = int(ended.sum()) / max(time.monotonic() - self._start, 1e-9)
-        counts = tuple((ended + np.array(self._known.counts)).tolist())
-        return Tally(self._known.samples, counts, rate)
+        ended = Tally(0, count_statuses(self._ended))
+        rate = ended.done / max(time.monotonic() - self._start, 1e-9)
+        return replace(self._known + ended, rate=rate)
 
     def show(self, *, final: bool = False) -> None:
         """Say where things stand, if it is time."""
