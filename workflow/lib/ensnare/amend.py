@@ -21,7 +21,7 @@ from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError
 from ensnare.journal import Journal, Rows, members, read_journal, without_result
 from ensnare.older import read_any
-from ensnare.owner import Owner
+from ensnare.owner import Owner, beating
 from ensnare.paths import StudyPaths
 from ensnare.runlock import has_turn
 from ensnare.status import Status
@@ -118,6 +118,7 @@ def _claims(paths: StudyPaths, keys: list[str]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for key in keys:
             stack.enter_context(Owner(paths.owner(key), patient=False))
+        stack.enter_context(beating([paths.owner(key) for key in keys]))
         yield
 
 
