@@ -19,6 +19,7 @@ def test_the_study_stops_when_it_converged_and_a_smaller_tolerance_adds_to_it(sn
     done = snakemake("--config", TWO, study=STUDY)
     assert done.code == 0, done.text
     assert "cases: 2 to solve, 0 solved" in done.text
+    assert "fine solves: 38 to begin with, at most 380 in all (an upper bound" in done.text
     table = pd.read_csv(results / "parareal.csv")
     assert table["iterations"].tolist() == [14, 11]
     assert table["fine_solves"].tolist() == [175, 154]
