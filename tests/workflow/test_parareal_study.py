@@ -1,5 +1,7 @@
 """The shipped parareal study through Snakemake: it stops by itself, and adds what is missing."""
 
+import json
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -28,6 +30,8 @@ def test_the_study_stops_when_it_converged_and_a_smaller_tolerance_adds_to_it(sn
     with h5py.File(results / "archive.h5") as file:
         assert file["cases/0000/trajectory"].shape == (1502, 2)
     assert (results / "report.html").stat().st_size > 10_000
+    figures = {f"figures/{path.name}" for path in (results / "figures").iterdir()}
+    assert set(json.loads((results / "derived.json").read_text())) == {"parareal.csv", *figures}
 
     again = snakemake("--config", TWO, study=STUDY)
     assert "Nothing to be done" in again.text
