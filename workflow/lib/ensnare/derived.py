@@ -19,13 +19,13 @@ import h5py
 
 from ensnare.config import LoadedStudy, Study, parse_study
 from ensnare.config.analyses import wanted_tables
-from ensnare.errors import ArchiveError, BatchError, EnsnareError
+from ensnare.errors import ArchiveError, EnsnareError
 from ensnare.figurenames import figure_names
 from ensnare.parareal.cases import solved_digest
 from ensnare.parareal.schedule import end_digest
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.rounds import Growth, grows
-from ensnare.runlock import has_turn
+from ensnare.runlock import without_runs
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,7 @@ def remove_leftovers(study: LoadedStudy, paths: StudyPaths) -> Leftovers:
     BatchError
         If a run of the study is under way.
     """
-    with has_turn(paths.lock) as alone:
-        if not alone:
-            raise BatchError(
-                f"{paths.root}: a run of this study is under way; wait for its end, or end it"
-            )
+    with without_runs(paths.lock):
         found = find_leftovers(study, paths)
         for path in found.unused:
             path.unlink(missing_ok=True)

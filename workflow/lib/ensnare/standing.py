@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 
 from ensnare.batches import Batch, plan_batches
 from ensnare.config import LoadedStudy
-from ensnare.config.designs import Saltelli
 from ensnare.loops import Followed
 from ensnare.owner import Claim, read_claim
 from ensnare.paths import StudyPaths
 from ensnare.progress import progress_line
 from ensnare.rounds import Growth, Round, grows
 from ensnare.tally import Tallies, Tally
-from ensnare.verdicts import Measured, ending, round_line
+from ensnare.verdicts import Measured, ending, round_line, until_of
 
 _EVERY_S = 2.0
 
@@ -114,9 +113,7 @@ def round_lines(growth: Growth, found: Followed[Round, Measured], present: Tally
             f"round {found.missing.number + 1} of at most {most}: {size} base rows, {whole}"
             f"{spent} of {present.samples} samples"
         )
-    assert isinstance(study.design, Saltelli)
-    assert study.design.until is not None
-    budget = study.design.until.budget
+    budget = until_of(study).budget
     lines.append(f"budget: {spent} of {budget} samples spent, {max(0, budget - spent)} left")
     lines.append(f"rounds: {ending(study, [measured for _, measured in found.done])}")
     return lines

@@ -99,7 +99,7 @@ def judge(study: Study, measured: Measured) -> Verdict:
     measured : Measured
         What was measured with the design.
     """
-    until, found = _until(study), _judged(study, measured)
+    until, found = until_of(study), _judged(study, measured)
     wide = [item for item in found if item.width is not None and item.width >= until.width]
     undefined = [item for item in found if item.undefined]
     hopeless = [item for item in undefined if not item.too_few]
@@ -115,7 +115,7 @@ def judge(study: Study, measured: Measured) -> Verdict:
 
 def _judged(study: Study, measured: Measured) -> list[Widest]:
     """Return the outputs that count."""
-    names = _until(study).outputs or list(measured.outputs)
+    names = until_of(study).outputs or list(measured.outputs)
     return [measured.outputs[name] for name in names]
 
 
@@ -123,7 +123,8 @@ def _width(item: Widest) -> float:
     return item.width or 0.0
 
 
-def _until(study: Study) -> Until:
+def until_of(study: Study) -> Until:
+    """Return what a design that grows by itself is to reach."""
     assert isinstance(study.design, Saltelli)
     assert study.design.until is not None
     return study.design.until
@@ -132,13 +133,13 @@ def _until(study: Study) -> Until:
 def most_size(study: Study) -> int:
     """Return the largest base size that the budget of a study allows."""
     assert isinstance(study.design, Saltelli)
-    rows = _until(study).most_rows(len(expand_cases(study.sweep, study.exclude)))
+    rows = until_of(study).most_rows(len(expand_cases(study.sweep, study.exclude)))
     return rows // study.design.n_blocks(len(study.random_inputs))
 
 
 def ending(study: Study, done: Sequence[Measured]) -> str:
     """Return in a line why the rounds of a study ended, or what they go on for."""
-    width = _until(study).width
+    width = until_of(study).width
     if not done:
         return f"until total indices have intervals narrower than {width:g}"
     verdict = judge(study, done[-1])
@@ -155,7 +156,7 @@ def ending(study: Study, done: Sequence[Measured]) -> str:
         case "reached":
             return f"reached: {said}"
         case "budget":
-            return f"budget of {_until(study).budget} samples spent: {said}"
+            return f"budget of {until_of(study).budget} samples spent: {said}"
         case _:
             return f"not reached yet: {said}"
 
@@ -165,7 +166,7 @@ def _hopeless(study: Study, measured: Measured, why: Sequence[str]) -> str:
     widths = [item for item in _judged(study, measured) if item.width is not None]
     if not widths:
         return f"cannot be reached: {'; '.join(why)}"
-    rest = f"all other intervals are narrower than {_until(study).width:g}, the widest is"
+    rest = f"all other intervals are narrower than {until_of(study).width:g}, the widest is"
     return f"cannot be reached: {'; '.join(why)}; {rest} {_shown(max(widths, key=_width))}"
 
 
@@ -185,7 +186,7 @@ def round_line(study: Study, number: int, measured: Measured) -> str:
     widths = ", ".join(map(_short, _judged(study, measured)))
     return (
         f"round {number + 1}: {measured.size} base rows, {measured.samples} samples{failed}; "
-        f"widest interval: {widths}; expected less than {_until(study).width:g}"
+        f"widest interval: {widths}; expected less than {until_of(study).width:g}"
     )
 
 
