@@ -138,7 +138,7 @@ def test_what_cannot_be_reached_ends_after_the_first_round(snakemake, tmp_path, 
     assert done.code == 0, done.text
     assert study.runs() == 160
     report = (tmp_path / "results/ishigami/report.html").read_text()
-    assert "the rounds ended: cannot be reached: output y: " in report
+    assert "rounds: cannot be reached: output y: " in report
     why = "constant (3), so its" if "3.0" in source else "none of 160 samples has a value"
     assert f"rounds: cannot be reached: output y: {why}" in done.text
     assert why in report
