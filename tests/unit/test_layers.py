@@ -21,7 +21,8 @@ resolved sizing designfile planned adoption gather archive samplestable jobstabl
 amend standing announce unused programs check single locate elsewhere clusterjobs
 parareal
 statistics sensitivity correlation morris scaling
-analysis figurenames plots report scalingfigures figures pararealfigures pararealreport deliver
+analysis figurenames derived plots report
+scalingfigures figures pararealfigures pararealreport deliver
 scripting clistudy cliparareal cli
 __main__
 """

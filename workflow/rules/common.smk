@@ -104,6 +104,14 @@ def explain_failure(logs):
         logger.error(f"study {study.config.study}: {note}")
 
 
+def tell_of_leftovers():
+    """Say that figures and tables of earlier versions of the study are still there."""
+    from ensnare.derived import leftovers_note
+
+    if note := leftovers_note(study, paths):
+        logger.info(f"study {study.config.study}: {note}")
+
+
 def evaluate_threads():
     """Return the cores of a batch job: all of them where jobs run here."""
     try:
@@ -273,3 +281,7 @@ onstart:
 
 onerror:
     explain_failure(log)
+
+
+onsuccess:
+    tell_of_leftovers()
