@@ -11,7 +11,7 @@ LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
 constraints walltime jobrecords jobends handback legs accounting affinity
 config
-sweep identity picklefile tables cutting batches jobs capacity loops verdicts rounds
+sweep neighbours identity picklefile tables cutting batches jobs capacity loops verdicts rounds
 ids copulas inputs constrained conditioned points design functions
 templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
