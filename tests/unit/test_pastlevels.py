@@ -6,6 +6,7 @@ from small_studies import evaluate, load, python, study_tree
 from ensnare.errors import ArchiveError, ConfigError
 from ensnare.pastlevels import record_defaults, refuse_other_defaults
 from ensnare.paths import StudyPaths
+from ensnare.resolved import resolved_tree, write_resolved
 
 
 def swept(levels, defaults=None):
@@ -21,6 +22,8 @@ def after(tmp_path):
 
     def check(study, *before):
         for tree in before:
+            # the job that records them writes the resolved study first
+            write_resolved(resolved_tree(load(tree, tmp_path)), paths.study)
             record_defaults(load(tree, tmp_path), paths)
         refuse_other_defaults(load(study, tmp_path), paths)
 

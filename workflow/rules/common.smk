@@ -48,10 +48,10 @@ def check_and_announce():
     from ensnare.check import check_once
     from ensnare.pastlevels import refuse_other_defaults
 
+    in_one_line(refuse_other_defaults, study, paths)
     if study.config.parareal:
         return announce_parareal()
     in_one_line(check_once, study, Path(".snakemake/ensnare"))
-    in_one_line(refuse_other_defaults, study, paths)
     if doubling:
         account = in_one_line(count_rounds, doubling, paths)
         notes = [rounds_note(doubling, paths)]

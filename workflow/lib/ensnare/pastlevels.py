@@ -57,7 +57,7 @@ def record_defaults(study: LoadedStudy, paths: StudyPaths) -> None:
     """
     known = _read(paths)
     whole = {**defaults_in_use(study.config), **known}
-    if whole != known:
+    if whole and not (paths.defaults.exists() and whole == known):
         text = json.dumps(whole, indent=1) + "\n"
         write_whole(paths.defaults, lambda part: part.write_text(text))
 
