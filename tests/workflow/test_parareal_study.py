@@ -51,6 +51,16 @@ def test_the_study_stops_when_it_converged_and_a_smaller_tolerance_adds_to_it(sn
     assert "Nothing to be done" in snakemake("--config", TWO, study=closer).text
 
 
+def test_a_default_that_becomes_another_level_is_refused_here_too(snakemake, tmp_path):
+    record = tmp_path / "results/parareal/defaults.json"
+    record.parent.mkdir(parents=True)
+    record.write_text('{"zeta": 0.5}')
+    assert snakemake("-n", "--config", TWO, "defaults={zeta: 0.5}", study=STUDY).code == 0
+    done = snakemake("-n", "--config", TWO, "defaults={zeta: 0.9}", study=STUDY)
+    assert done.code == 1
+    assert "defaults.zeta: got 0.9; samples in results/parareal have no level" in done.text
+
+
 @pytest.mark.full
 def test_the_study_as_shipped_has_the_iterations_of_the_reference(snakemake, tmp_path):
     done = snakemake(study=STUDY)

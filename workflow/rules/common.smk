@@ -46,7 +46,9 @@ def check_and_announce():
     from ensnare.announce import growth_note, length_note, loss_note, rounds_note
     from ensnare.capacity import lack_notes
     from ensnare.check import check_once
+    from ensnare.pastlevels import refuse_other_defaults
 
+    in_one_line(refuse_other_defaults, study, paths)
     if study.config.parareal:
         return announce_parareal()
     in_one_line(check_once, study, Path(".snakemake/ensnare"))

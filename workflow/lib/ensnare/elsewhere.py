@@ -25,11 +25,13 @@ from ensnare.paths import StudyPaths, write_whole
 from ensnare.samples import Samples, samples_of
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
 
-LIST, SCRIPT, DONE = "samples.csv", "run.sh", "run.done"
+LIST, SCRIPT, BEGUN, DONE = "samples.csv", "run.sh", "run.begun", "run.done"
 
 
 def prepare_all(study: LoadedStudy, directory: Path, paths: StudyPaths) -> tuple[int, int]:
     """Write the directory of every sample that has no result yet, and a list of them.
+
+    Those that were prepared before, and have begun since, stay as they are.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ def prepare_all(study: LoadedStudy, directory: Path, paths: StudyPaths) -> tuple
     """
     model = _model(study)
     directory.mkdir(parents=True, exist_ok=True)
+    before = _read_list(directory) if (directory / LIST).exists() else {}
     rows: list[list[object]] = []
     bad = 0
     skipped = read_amendments(paths).skipped
@@ -62,13 +65,15 @@ def prepare_all(study: LoadedStudy, directory: Path, paths: StudyPaths) -> tuple
                 continue
             try:
                 values = samples.values(i)
-                _prepare_one(study, model, values, directory.absolute() / name.decode())
+                run_key = model.identity(values)
+                place = directory.absolute() / name.decode()
+                if before.get(name) != (place, run_key) or not _has_begun(model, place):
+                    _prepare_one(study, model, values, place)
             except ValueError:
                 bad += 1
                 continue
             case = samples.cases[samples.case[i]]
             levels = [case.get(factor, "") for factor in study.config.factors]
-            run_key = model.identity(values)
             rows.append([name.decode(), name.decode(), run_key, *levels, *samples.x[i].tolist()])
     header = ["directory", "id", "run_key", *study.config.factors, *samples.names]
     write_whole(directory / LIST, lambda part: _write_list(part, header, rows))
@@ -102,6 +107,11 @@ def _write_list(part: Path, header: list[str], rows: list[list[object]]) -> None
         writer.writerows(rows)
 
 
+def _has_begun(model: CommandModel, place: Path) -> bool:
+    """Return whether a prepared sample runs elsewhere, or did."""
+    return (place / BEGUN).exists() or outcome_of(model, place) is not None
+
+
 def _prepare_one(study: LoadedStudy, model: CommandModel, values: Values, place: Path) -> None:
     with contextlib.chdir(Path.cwd()):  # and back
         enter_empty(str(place))
@@ -114,10 +124,11 @@ def _prepare_one(study: LoadedStudy, model: CommandModel, values: Values, place:
 def run_script(study: LoadedStudy, model: CommandModel, values: Values) -> str:
     """Return a script of bash that runs a sample in its own directory.
 
-    It leaves `run.done`: the exit code, and the times when it began and ended.
+    It leaves `run.begun`, and at its end `run.done`: the exit code, and the times when it began
+    and ended.
     """
     lines = ["#!/bin/bash", f"# sample {values['sample']} of the study {study.config.study}"]
-    lines += ['cd "$(dirname "$0")" || exit 1', f"rm -f {DONE}"]
+    lines += ['cd "$(dirname "$0")" || exit 1', f"rm -f {DONE}", f": > {BEGUN}"]
     around = model.surroundings
     if around.modules:
         lines.append(FIND_MODULES.rstrip())
@@ -277,7 +288,8 @@ class _Collector:
 def outcome_of(model: CommandModel, place: Path) -> Outcome | None:
     """Return how a sample ended that was run elsewhere; None if it has not.
 
-    Without `run.done` it has ended when its outputs can be read: it may have been run otherwise.
+    Without `run.done` it has ended when its outputs can be read, unless the script has begun: it
+    may have been run otherwise. What a run has written so far is no result.
     """
     if not place.is_dir():
         return None
@@ -285,7 +297,7 @@ def outcome_of(model: CommandModel, place: Path) -> Outcome | None:
         code, begin, end = (place / DONE).read_text().split()
         exit_code, elapsed_s = int(code), max(0.0, float(end) - float(begin))
     except FileNotFoundError:
-        return _without_mark(model, place)
+        return None if (place / BEGUN).exists() else _without_mark(model, place)
     except ValueError:  # it is being written
         return None
     if exit_code > 128:  # what bash says of a signal

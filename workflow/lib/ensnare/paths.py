@@ -93,6 +93,11 @@ class StudyPaths:
         """What was done to samples by hand: skipped, run again."""
         return self.root / "amendments.json"
 
+    @property
+    def defaults(self) -> Path:
+        """The levels of factors that the names of samples leave out."""
+        return self.root / "defaults.json"
+
     def sample(self, key: str, sample_id: str) -> Path:
         """Return the working directory of a sample of a batch."""
         return self.samples / key / sample_id
