@@ -18,7 +18,7 @@ samples callables runs
 journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast
 lost evaluate
 resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
-amend standing announce unused programs check single locate elsewhere clusterjobs
+amend standing announce outcome unused programs check single locate elsewhere clusterjobs
 parareal
 statistics sensitivity correlation morris scaling
 analysis figurenames plots report scalingfigures figures pararealfigures pararealreport deliver

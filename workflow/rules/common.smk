@@ -102,6 +102,15 @@ def explain_failure(logs):
         logger.error(f"study {study.config.study}: {note}")
 
 
+def tell_outcome():
+    """Say at the end of a run what came out, and where it is."""
+    from ensnare.outcome import outcome_lines
+
+    attempted = [batch.key for batch in batches if batch.key not in lacks]
+    for line in outcome_lines(paths, attempted):
+        logger.info(f"study {study.config.study}: {line}")
+
+
 def evaluate_threads():
     """Return the cores of a batch job: all of them where jobs run here."""
     try:
@@ -267,6 +276,10 @@ onstart:
     refuse_dear_rerun()
     tell_jobs_of_retries()
     wait_for_turn(paths.lock, logger.info)
+
+
+onsuccess:
+    tell_outcome()
 
 
 onerror:
