@@ -909,6 +909,16 @@ WRONG_FILES = {
         {"in.txt": "${x} ${z} ${cores}\n"},
         "input 'y' is in no template, command or environment variable; use it or remove it",
     ),
+    "placeholders of another tool": (
+        {"in.txt": "@x@ @y@ @z@ @cores@\n"},
+        "input 'x' is in no template, command or environment variable; in.txt has '@x@', but its "
+        "delimiters are '${' and '}'; give delimiters: ['@', '@']",
+    ),
+    "placeholders of Jinja2": (
+        {"in.txt": "{{ x }} {{ y }} ${z} ${cores}\n"},
+        "input 'y' is in no template, command or environment variable; in.txt has '{{ y }}', but "
+        "its delimiters are '${' and '}'; give engine: jinja2",
+    ),
     "a derived value that nothing takes": (
         {"in.txt": "${x} ${y} ${c} ${cores}\n"},
         "derived value 'z' is in no template, command or environment variable; use it or remove it",

@@ -43,7 +43,7 @@ def load():
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
     from ensnare.announce import count_rounds, count_samples
-    from ensnare.announce import growth_note, loss_note, rounds_note
+    from ensnare.announce import growth_note, loss_note, namesake_note, rounds_note
     from ensnare.capacity import lack_notes
     from ensnare.check import check_once
 
@@ -57,6 +57,7 @@ def check_and_announce():
         attempted = [batch for batch in batches if batch.key not in lacks]
         account = in_one_line(count_samples, study, attempted, paths)
         notes = [growth_note(study, paths), *lack_notes(study, batches, lacks)]
+    notes.append(namesake_note(study, paths))
     logger.info(f"study {study.config.study}: {account}")
     if workflow.output_settings.dryrun:  # another run stops, or was told to go on
         notes.append(loss_note(study, account))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -195,6 +196,31 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
     return (
         f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
         "are; monte_carlo, sobol, halton, saltelli, morris and constrained grow by their size"
+    )
+
+
+def namesake_note(study: LoadedStudy, paths: StudyPaths) -> str:
+    """Return what to know when another study file of the same name made the results.
+
+    A file that was moved is no other one: the old one has to be there still.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+    try:
+        old = Path(read_resolved(paths.study).source)
+    except EnsnareError:  # nothing was run
+        return ""
+    new = Path(study.source)
+    if not (old.is_file() and new.is_file()) or old.samefile(new):
+        return ""
+    return (
+        f"{paths.root} has the results of {old}, which has the same name; what runs takes their "
+        "place: give one of the two files another name in study:, if they are two studies"
     )
 
 
