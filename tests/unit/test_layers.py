@@ -18,7 +18,7 @@ samples callables runs
 journal recorded owner worker pool batchfile tally progress stop amendments reread older reuse work
 abreast lost evaluate
 resolved pastlevels sizing designfile planned adoption gather archive samplestable jobstable results
-selection amend standing announce unused programs check single locate elsewhere clusterjobs
+selection amend standing announce outcome unused programs check single locate elsewhere clusterjobs
 parareal
 statistics sensitivity correlation morris scaling
 analysis figurenames derived plots report

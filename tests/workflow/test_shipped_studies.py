@@ -29,6 +29,7 @@ def test_the_literal_command_runs_the_default_study_in_a_clone(clone):
     )
     assert done.returncode == 0, done.stderr
     assert "samples: 3072 to run, 0 reused" in done.stderr
+    assert "study beam: 3072 samples: 3072 ok; results/beam/report.html" in done.stderr
     table = indices(clone / "results/beam")
     for name, truths in BEAM.items():
         for kind, truth in zip(("first", "total"), truths, strict=True):

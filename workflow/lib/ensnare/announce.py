@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -228,6 +229,31 @@ def length_note(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths)
         f"nothing says how long a sample takes, so up to {most} go to one job; for a code of more "
         "than some seconds state resources.runtime, the longest time of a sample, and jobs take "
         "about 20 minutes each"
+    )
+
+
+def namesake_note(study: LoadedStudy, paths: StudyPaths) -> str:
+    """Return what to know when another study file of the same name made the results.
+
+    A file that was moved is no other one: the old one has to be there still.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+    try:
+        old = Path(read_resolved(paths.study).source)
+    except EnsnareError:  # nothing was run
+        return ""
+    new = Path(study.source)
+    if not (old.is_file() and new.is_file()) or old.samefile(new):
+        return ""
+    return (
+        f"{paths.root} has the results of {old}, which has the same name; what runs takes their "
+        "place: give one of the two files another name in study:, if they are two studies"
     )
 
 

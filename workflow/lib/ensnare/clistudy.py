@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensnare.errors import ConfigError
-from ensnare.resolved import results_of
+from ensnare.resolved import results_of, study_place
 
 if TYPE_CHECKING:
     from ensnare.config import LoadedStudy
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from ensnare.paths import StudyPaths
     from ensnare.selection import Selection
 
-_STUDY = "study file, or directory of results"
+STUDY_HELP = "study file, directory of results, or name of a study with results here"
 _WHERE = "a condition on status, values and outputs: \"status == 'timeout' and F > 320\""
 
 
 def add_commands(commands: Any) -> None:  # noqa: ANN401
     """Add the commands to the command line."""
     gather = commands.add_parser("gather", help="make archive, tables, figures and report")
-    gather.add_argument("study", type=Path, help=_STUDY)
+    gather.add_argument("study", type=study_place, help=STUDY_HELP)
     gather.add_argument(
         "--partial", action="store_true", help="of what there is, though samples are missing"
     )
     gather.set_defaults(run=_gather)
 
     redo = commands.add_parser("redo", help="have samples run again by the next run")
-    redo.add_argument("study", type=Path, help=_STUDY)
+    redo.add_argument("study", type=study_place, help=STUDY_HELP)
     redo.add_argument("ids", nargs="*", metavar="SAMPLE_ID", help="samples, as in samples.csv")
     redo.add_argument("--failed", action="store_true", help="those without a result")
     redo.add_argument("--where", default="", metavar="EXPR", help=_WHERE)
@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:  # noqa: ANN401
     redo.set_defaults(run=_redo)
 
     skip = commands.add_parser("skip", help="never run samples again; redo takes it back")
-    skip.add_argument("study", type=Path, help=_STUDY)
+    skip.add_argument("study", type=study_place, help=STUDY_HELP)
     skip.add_argument("ids", nargs="*", metavar="SAMPLE_ID", help="samples, as in samples.csv")
     skip.add_argument("--where", default="", metavar="EXPR", help=_WHERE)
     skip.add_argument("--reason", metavar="TEXT", help="why; becomes their message")
@@ -46,7 +46,7 @@ def add_commands(commands: Any) -> None:  # noqa: ANN401
     skip.set_defaults(run=_skip, failed=False)
 
     status = commands.add_parser("status", help="how far a study is, here or elsewhere")
-    status.add_argument("study", type=Path, help=_STUDY)
+    status.add_argument("study", type=study_place, help=STUDY_HELP)
     status.add_argument("--watch", action="store_true", help="again and again, until it ends")
     status.set_defaults(run=_status)
 
@@ -91,7 +91,8 @@ def _redo(options: argparse.Namespace) -> int:
         print("no sample that ended is meant; nothing is to be run again")
     else:
         batches = redo(study, paths, arrays.sample_id[at])
-        print(f"{len(at)} samples in {batches} batches run again; run snakemake")
+        jobs = "1 batch" if batches == 1 else f"{batches} batches"
+        print(f"{len(at)} samples in {jobs} run again; run snakemake")
     return 0
 
 
