@@ -43,7 +43,13 @@ def load():
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
     from ensnare.announce import count_rounds, count_samples
-    from ensnare.announce import growth_note, length_note, loss_note, namesake_note, rounds_note
+    from ensnare.announce import (
+        growth_note,
+        length_note,
+        loss_note,
+        namesake_note,
+        rounds_note,
+    )
     from ensnare.capacity import lack_notes
     from ensnare.check import check_once
     from ensnare.pastlevels import refuse_other_defaults

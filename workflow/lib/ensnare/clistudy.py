@@ -51,7 +51,7 @@ def add_commands(commands: Any) -> None:  # noqa: ANN401
     status.set_defaults(run=_status)
 
     clean = commands.add_parser("clean", help="remove figures and tables of earlier versions")
-    clean.add_argument("study", type=Path, help=_STUDY)
+    clean.add_argument("study", type=study_place, help=STUDY_HELP)
     clean.add_argument("--list", action="store_true", help="list them, change nothing")
     clean.set_defaults(run=_clean)
 
