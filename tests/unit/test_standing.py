@@ -18,10 +18,12 @@ from ensnare.errors import ArchiveError
 from ensnare.evaluate import evaluate_batch
 from ensnare.gather import gather
 from ensnare.owner import read_claim
+from ensnare.progress import Progress
 from ensnare.results import open_study
 from ensnare.rounds import Growth, write_round
 from ensnare.standing import show_status, standings, status_lines
-from ensnare.tally import Tallies, Tally, publish
+from ensnare.status import Status
+from ensnare.tally import Tallies, Tally, count_statuses, publish
 
 fork = multiprocessing.get_context("fork")
 STOPS = "case ${{x}} in 0.[89]*) exit 3;; esac; [ $(wc -l < {log}) -lt 30 ] || sleep 300;"
@@ -225,3 +227,26 @@ def test_nothing_of_a_study_is_gathered_as_not_run(tmp_path):
     counts = deliver(config, paths, partial=True)
     assert counts == {"ok": 0, "not_run": 12}
     assert labels(open_study(paths.root)) == ["not_run"] * 12
+
+
+def test_a_run_shows_on_the_terminal_when_its_bar_has_become_longer(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("ensnare.progress.time.monotonic", lambda: now[0])
+    ended = np.full(1000, 255, np.uint8)
+    said = []
+    progress = Progress("batch 3f", Tally(1000, count_statuses(ended)), ended, said.append)
+    for step in range(1, 101):
+        now[0] += 6.0
+        ended[: 10 * step] = Status.OK
+        progress.show()
+    progress.show(final=True)
+    told = capsys.readouterr().err.splitlines()
+    assert len(said) == 101
+    assert len(told) == 20
+    assert told[0].startswith("batch 3f: [#...................] 50/1000 done")
+    ended[:] = 255
+    short = Progress("batch 3f", Tally(1000, count_statuses(ended)), ended, said.append)
+    now[0] += 9.0
+    ended[:500] = Status.OK
+    short.show()
+    assert not capsys.readouterr().err
