@@ -7,7 +7,6 @@ Ratios compare things measured in this run, one after the other.
 import argparse
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ import psutil
 
 from ensnare.analysis import ANALYSES
 from ensnare.archive import pickle_tree, write_archive
-from ensnare.batches import plan_batches
+from ensnare.batches import Batch, plan_batches
 from ensnare.config.analyses import wanted_tables
 from ensnare.gather import StudyArrays, gather
 from ensnare.paths import StudyPaths
@@ -173,21 +172,29 @@ def gathering(root: Path) -> None:
         f"{total_s / bare_s:.2f}"
     )
     results = open_study(paths.archive)
-    for name, options in wanted_tables(study.config.analyses, study.config.design).items():
+    for name, options in wanted_tables(study.config).items():
         print(f"{name}: {timed(ANALYSES[name], results, **options)[0]:.2f} s of CPU")
 
 
-def evaluate_all(study: Path) -> tuple[float, int, int]:
-    """Evaluate the batches of a study one by one; return CPU time [s], batches and samples."""
-    os.chdir(study.parent)  # where the names in study.json start
-    resolved = Path("results/scale/study.json")
-    shutil.rmtree("results/scale/batches", ignore_errors=True)
-    batches = plan_batches(read_resolved(resolved))
+def evaluate(study: Path, key: str) -> float:
+    """Evaluate a batch of a study anew; return the CPU time [s]."""
+    for path in (study.parent / "results/scale/batches").glob(f"{key}.*"):
+        path.unlink()
     start = children_s()
-    for batch in batches:
-        words = ["evaluate-batch", str(resolved), batch.key, "--threads", "1", "--log", "/dev/null"]
-        subprocess.run([sys.executable, "-m", "ensnare", *words], check=True)
-    return children_s() - start, len(batches), sum(map(len, batches))
+    words = ["evaluate-batch", "results/scale/study.json", key, "--threads", "1"]
+    subprocess.run(
+        [sys.executable, "-m", "ensnare", *words, "--log", "/dev/null"],
+        cwd=study.parent,  # where the names in study.json start
+        check=True,
+    )
+    return children_s() - start
+
+
+def planned(study: Path) -> list[Batch]:
+    """Make the design of a study; return its batches."""
+    run(study, "--until", "make_design")
+    os.chdir(study.parent)
+    return plan_batches(read_resolved(Path("results/scale/study.json")))
 
 
 def call_alone(study: Path, size: int) -> float:
@@ -205,13 +212,13 @@ def vectorised(root: Path, n: int, steps: int, rounds: int) -> None:
     """Print what evaluating costs against calling the function alone, per sample."""
     small = write_study(root / f"start{steps}", 12, steps)
     large = write_study(root / f"steps{steps}", n, steps)
-    for study in (small, large):
-        run(study, "--until", "make_design")
+    (one,), batches = planned(small), planned(large)
+    size = sum(map(len, batches))
     ours_s, bare_s = [], []
-    for _ in range(rounds):  # the start of a job takes longer than its samples: see each in turn
-        start_s = min(evaluate_all(small)[0] for _ in range(3))
-        total_s, jobs, size = evaluate_all(large)
-        ours_s.append(total_s - jobs * start_s)
+    for _ in range(rounds):
+        # the start of a job takes longer than its samples: a job of few follows each one of many
+        pairs = [(evaluate(large, batch.key), evaluate(small, one.key)) for batch in batches]
+        ours_s.append(sum(of_many - of_few for of_many, of_few in pairs))
         bare_s.append(call_alone(large, size))
     ours_us, bare_us = (1e6 * float(np.median(found)) / size for found in (ours_s, bare_s))
     print(

@@ -65,17 +65,6 @@ class DesignTable:
     def __len__(self) -> int:
         return len(self.x)
 
-    def first(self, n: int) -> DesignTable:
-        """Return the first n rows."""
-        return DesignTable(
-            self.names,
-            self.x[:n],
-            None if self.block is None else self.block[:n],
-            None if self.group is None else self.group[:n],
-            self.words[:n],
-            self.occurrence[:n],
-        )
-
 
 def make_design(study: LoadedStudy) -> DesignTable:
     """Make the design of a study.

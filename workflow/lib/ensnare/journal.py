@@ -139,10 +139,10 @@ class Journal:
             self._write(len(block), data, {i: messages[i] for i in ids if i in messages})
 
     def _write(self, count: int, rows: bytes | memoryview, messages: dict[str, str]) -> None:
-        said = json.dumps({i: clean_text(text) for i, text in messages.items()}) if messages else ""
-        payload = _COUNT.pack(count), rows, said.encode()
-        head = _HEAD.pack(_MARKER, sum(map(len, payload)), _checksum(*payload))
-        record = b"".join((head, *payload))
+        payload = _COUNT.pack(count) + rows
+        if messages:
+            payload += json.dumps({i: clean_text(text) for i, text in messages.items()}).encode()
+        record = _HEAD.pack(_MARKER, len(payload), _checksum(payload)) + payload
         try:
             written = os.write(self._file, record)
         except OSError as error:
@@ -181,7 +181,7 @@ def read_journal(path: Path, outputs: int) -> Finished:
     except FileNotFoundError:
         return Finished(np.empty(0, dtype))
     blocks: list[memoryview] = []
-    messages: dict[str, str] = {}
+    texts: list[dict[str, str]] = []
     good, about = 0, ""
     for payload in _payloads(data):
         count = _COUNT.unpack_from(payload)[0]
@@ -194,12 +194,17 @@ def read_journal(path: Path, outputs: int) -> Finished:
             about = said.get("", about)
             continue
         blocks.append(payload[_COUNT.size : end])
-        if messages:  # the last record of a sample wins, and so does its silence
-            for sample_id in np.frombuffer(blocks[-1], dtype)["sample_id"].tolist():
-                messages.pop(sample_id.decode(), None)
-        messages |= said
+        texts.append(said)
     # joined as bytes: to concatenate structured arrays costs far more
-    rows = latest(np.frombuffer(b"".join(blocks), dtype))
+    records = np.frombuffer(b"".join(blocks), dtype)
+    rows = latest(records)
+    messages: dict[str, str] = {}
+    for block, said in zip(blocks, texts, strict=True):
+        if messages and len(rows) < len(records):
+            # the last record of a sample wins, and so does its silence
+            for sample_id in np.frombuffer(block, dtype)["sample_id"].tolist():
+                messages.pop(sample_id.decode(), None)
+        messages.update(said)
     gone = rows["status"] == Status.NOT_RUN
     if not gone.any():
         return Finished(rows, messages, len(data) - good, about)
@@ -268,12 +273,9 @@ def clean_text(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _checksum(*parts: bytes | memoryview) -> bytes:
+def _checksum(payload: bytes | memoryview) -> bytes:
     """Return 64 bits: of all records of a lifetime that are damaged, none passes by chance."""
-    found = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        found.update(part)
-    return found.digest()
+    return hashlib.blake2b(payload, digest_size=8).digest()
 
 
 def _sync_directory(directory: Path) -> None:
