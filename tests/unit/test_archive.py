@@ -376,3 +376,14 @@ def test_xarray_opens_arrays(tmp_path):
     with xarray.open_dataset(paths.archive, engine="h5netcdf") as root:
         assert root["axis_u"].values.tolist() == [0.5, 1.5, 2.5]
         assert root["axis_u"].attrs["units"] == "m"
+
+
+def test_levels_of_any_size_fit_into_the_archive(tmp_path):
+    levels = [1, 2**53 + 1, 2**64]
+    tree = study_tree(shell("echo y = ${x}${n}"), size=2, sweep={"n": levels})
+    _, arrays = evaluate(tree, tmp_path)
+    assert len(set(arrays.sample_id.tolist())) == 6
+    np.testing.assert_array_equal(arrays.levels("n"), np.repeat(np.array(levels, float), 2))
+    study, paths, _ = prepare(tree, tmp_path)
+    write_archive(paths.archive, study, arrays)
+    assert ensnare.open_study(paths.root).cases["n"][-1] == 2.0**64
