@@ -14,6 +14,8 @@ from ensnare.errors import ArchiveError, DesignError
 from ensnare.gather import gather
 from ensnare.paths import StudyPaths
 from ensnare.picklefile import read_pickle, write_pickle
+from ensnare.ranwith import ran_with
+from ensnare.report.collect import provenance
 from ensnare.samplestable import write_samples
 from ensnare.status import Status, one_line
 
@@ -133,6 +135,25 @@ def test_the_root_says_what_was_run_with_what(file):
     assert "numpy" in json.loads(file.attrs["versions"])
     assert "host" in json.loads(file.attrs["host"])
     assert isinstance(file.attrs["git"], str)
+
+
+def test_the_archive_says_with_what_samples_ran_and_not_only_where_it_was_made(tmp_path):
+    tree = study_tree(shell("echo y = ${x}"), size=4, batch={"size": 2})
+    evaluate(tree, tmp_path)
+    study, paths, batches = prepare(tree | {"design": {"method": "sobol", "size": 7}}, tmp_path)
+    with h5py.File(paths.batch(batches[0].key), "r+") as file:  # by another version, elsewhere
+        older = json.loads(file.attrs["versions"]) | {"ensnare": "0.0.1"}
+        file.attrs["versions"] = json.dumps(older)
+    arrays = gather(study, batches, paths)
+    assert labels(arrays).count("not_run") == 3
+    write_archive(paths.archive, study, arrays)
+    attributes = ensnare.open_study(paths.root).attributes
+    assert [job["samples"] for job in attributes["ran_with"]] == [2, 2]
+    versions = {job["versions"]["ensnare"] for job in attributes["ran_with"]}
+    assert versions == {"0.0.1", attributes["versions"]["ensnare"]}
+    assert provenance(attributes)["run with other versions"] == "2 samples: ensnare 0.0.1"
+    paths.batch(batches[0].key).unlink()  # its samples may have been taken over
+    assert {"versions": {}, "host": {}, "samples": 2} in ran_with(arrays.origin, paths)
 
 
 def test_a_study_of_any_length_fits_into_its_attribute(tmp_path):
@@ -355,3 +376,14 @@ def test_xarray_opens_arrays(tmp_path):
     with xarray.open_dataset(paths.archive, engine="h5netcdf") as root:
         assert root["axis_u"].values.tolist() == [0.5, 1.5, 2.5]
         assert root["axis_u"].attrs["units"] == "m"
+
+
+def test_levels_of_any_size_fit_into_the_archive(tmp_path):
+    levels = [1, 2**53 + 1, 2**64]
+    tree = study_tree(shell("echo y = ${x}${n}"), size=2, sweep={"n": levels})
+    _, arrays = evaluate(tree, tmp_path)
+    assert len(set(arrays.sample_id.tolist())) == 6
+    np.testing.assert_array_equal(arrays.levels("n"), np.repeat(np.array(levels, float), 2))
+    study, paths, _ = prepare(tree, tmp_path)
+    write_archive(paths.archive, study, arrays)
+    assert ensnare.open_study(paths.root).cases["n"][-1] == 2.0**64

@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from small_studies import load, python, study_tree
+from small_studies import evaluate, labels, load, python, study_tree
 
 from ensnare.callables import load_callable
 from ensnare.errors import ConfigError
@@ -151,3 +151,34 @@ def test_the_identity_changes_with_the_code_and_not_with_comments(tmp_path):
     assert loaded(tmp_path, text.replace("return x", "return z")).run_key != first
     assert loaded(tmp_path, text, seed=1).run_key != first
     assert loaded(tmp_path, text, timeout=3, keep="all").run_key == first
+
+
+@pytest.mark.parametrize("size", [3, 7, 64])
+def test_outputs_sample_by_sample_are_not_taken_for_outputs_one_by_one(tmp_path, size):
+    (tmp_path / "model.py").write_text("def f(x): return [(a, 100 * a) for a in x]\n")
+    model = python("model.py:f", "y", "z", vectorized=True)
+    _, arrays = evaluate(study_tree(model, size=size), tmp_path)
+    assert set(labels(arrays)) == {"error"}
+    assert "returned a list; expected a mapping with the keys y, z" in arrays.messages[0]
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_arrays_that_are_turned_are_not_taken_for_arrays(tmp_path, turned):
+    (tmp_path / "model.py").write_text(
+        "import numpy as np\n"
+        f"def f(x):\n    u = x[:, None] + np.arange(8)\n    return u{'.T' * turned}\n"
+    )
+    model = python("model.py:f", "u", vectorized=True)
+    model["outputs"][0]["shape"] = [8]
+    _, arrays = evaluate(study_tree(model, size=64), tmp_path)  # halved, to 8 samples too
+    assert set(labels(arrays)) == {"unparsable" if turned else "ok"}
+
+
+def test_outputs_one_by_one_may_come_as_a_list(tmp_path):
+    (tmp_path / "model.py").write_text(
+        "def f(x):\n    assert 0.3 < x.min() or len(x) == 1\n    return [x, list(100 * x)]\n"
+    )
+    model = python("model.py:f", "y", "z", vectorized=True)
+    _, arrays = evaluate(study_tree(model, size=64), tmp_path)  # also of two samples
+    assert set(labels(arrays)) == {"ok"}
+    np.testing.assert_allclose(arrays.y, arrays.x * [1, 100])

@@ -12,6 +12,7 @@ from test_points import MODEL
 from ensnare.batches import design_identity, design_rows
 from ensnare.check import check_study
 from ensnare.config import LoadedStudy, parse_study
+from ensnare.design import joint_distribution
 from ensnare.errors import ConfigError
 from ensnare.tables import read_table
 
@@ -64,6 +65,46 @@ def test_a_value_far_off_does_not_ask_for_a_million_bars(tmp_path):
     with pytest.raises(ConfigError, match=r"inputs\[0\]\.data: .* bars, since .* lies far from"):
         x_of(tmp_path, fit="histogram")
     assert np.isfinite(x_of(tmp_path, fit="histogram", bins=20)).all()
+
+
+def test_a_histogram_of_values_that_are_mostly_equal_is_refused(tmp_path):
+    write_data(tmp_path, np.append(np.ones(400), [2.0, 3.0]))
+    with pytest.raises(ConfigError, match=r"more than half of the values are 1, .* give bins"):
+        x_of(tmp_path, fit="histogram")
+    assert np.mean(x_of(tmp_path, fit="histogram", bins=20)) == pytest.approx(1.05, abs=0.02)
+
+
+@pytest.mark.parametrize("unit", [1e12, 1e3, 1e-6, 1e-9])
+def test_a_fit_does_not_depend_on_the_unit_of_the_data(tmp_path, unit):
+    write_data(tmp_path, VALUES / 1e9 * unit)
+    x = x_of(tmp_path, fit="kernel") / unit
+    assert x.std() == pytest.approx(VALUES.std() / 1e9, rel=0.15)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-18])
+def test_a_distribution_of_which_openturns_has_wrong_quantiles_is_refused(tmp_path, unit):
+    write_data(tmp_path, VALUES / 1e9 * unit)
+    line = r"inputs\[0\]: OpenTURNS is wrong about quantiles .* another unit"
+    with pytest.raises(ConfigError, match=line):
+        x_of(tmp_path, fit="kernel")
+    inputs = [{"name": "E", "distribution": {"InverseNormal": {"mu": unit, "lambda": 10 * unit}}}]
+    study = study_of(tmp_path, inputs=inputs)
+    with pytest.raises(ConfigError, match=line):
+        joint_distribution(study, ["E"])
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        {"Normal": {"mu": 1e17, "sigma": 10}},  # between two doubles lies a share of 0.3
+        {"Gamma": {"k": 1e-3, "lambda": 1, "gamma": 0}},  # half of it below the smallest double
+        {"Uniform": {"a": 0, "b": 1e-300}},
+        {"Beta": {"alpha": 0.01, "beta": 0.01, "a": -1, "b": 1}},
+    ],
+)
+def test_a_distribution_is_not_wrong_since_doubles_are_few(tmp_path, distribution):
+    study = study_of(tmp_path, inputs=[{"name": "E", "distribution": distribution}])
+    assert len(joint_distribution(study, ["E"])[0]) == 1
 
 
 def test_a_histogram_has_the_bars_that_are_asked_for(tmp_path):

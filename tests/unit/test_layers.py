@@ -17,8 +17,9 @@ templates jinjatemplates outputs environment gpus process launcher inputfiles ke
 samples callables runs
 journal recorded owner worker pool batchfile tally progress stop amendments reread older reuse work
 abreast lost evaluate
-resolved pastlevels sizing designfile planned adoption gather archive samplestable jobstable results
-selection amend standing announce outcome unused programs check single locate elsewhere clusterjobs
+resolved pastlevels sizing designfile planned adoption gather ranwith archive samplestable jobstable
+results selection amend standing announce outcome unused programs check single locate elsewhere
+clusterjobs
 parareal
 statistics sensitivity correlation morris scaling
 analysis figurenames derived plots report

@@ -3,9 +3,9 @@ import stat
 from pathlib import Path
 
 import pytest
-from small_studies import load, shell, study_tree
+from small_studies import evaluate, load, shell, study_tree
 
-from ensnare.errors import ConfigError
+from ensnare.errors import BatchError, ConfigError
 from ensnare.model import compile_model
 from ensnare.samples import known_values
 from ensnare.status import Status
@@ -297,3 +297,27 @@ def test_a_value_that_cannot_be_an_argument_is_an_error_of_the_sample(tmp_path, 
     model, values = compiled(tmp_path, shell("echo ${sample}"))
     with pytest.raises(ValueError, match="null byte"):
         model.run(values | {"sample": "a\0b"}, str(here))
+
+
+CHANGES = "cat data.txt; [ -e ${study_dir}/once ] || { touch ${study_dir}/once; %s; }; : ${x}"
+
+
+@pytest.mark.parametrize("kind", ["copy", "tree"])
+def test_a_copied_file_that_changes_under_way_stops_its_batch(tmp_path, kind):
+    (tmp_path / "case").mkdir()
+    data = tmp_path / "case/data.txt"
+    data.write_text("y = 1\n")
+    entry = {"copy": "case/data.txt"} if kind == "copy" else {"tree": "case"}
+    script = CHANGES % "echo y = 2 > ${study_dir}/case/data.txt"
+    tree = study_tree(shell(script, files=[entry]), size=3)
+    with pytest.raises(BatchError, match=r"Stale file handle: \S+/case/data\.txt"):
+        evaluate(tree, tmp_path, workers=1)
+    _, arrays = evaluate(tree, tmp_path)
+    assert arrays.y.tolist() == [[2.0]] * 3
+
+
+def test_a_copied_file_that_is_written_again_as_it_was_stops_nothing(tmp_path):
+    (tmp_path / "data.txt").write_text("y = 1\n")
+    script = CHANGES % "touch -d 2001-01-01 ${study_dir}/data.txt"
+    tree = study_tree(shell(script, files=[{"copy": "data.txt"}]), size=3)
+    assert evaluate(tree, tmp_path, workers=1)[1].y.tolist() == [[1.0]] * 3

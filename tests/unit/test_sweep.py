@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -203,3 +204,10 @@ def test_a_derived_value_needs_a_factor_of_every_case():
     with pytest.raises(ConfigError, match=r"derived\.z: factor 'tol' does not exist in the case"):
         study_of({"solver": SOLVERS}, derived={"z": "2 * tol"})
     study_of({"solver": SOLVERS}, derived={"z": "2 * tol"}, exclude=[{"solver": "lu"}])
+
+
+def test_whole_numbers_that_no_double_holds_are_levels_of_their_own():
+    levels = [2**53, 2**53 + 1, 2**63 - 1, 2**63]
+    found = [case_identity({"n": level}, {}) for level in levels]
+    assert found[0] == {"n": 2.0**53}
+    assert all(one != other for one, other in itertools.combinations(found, 2))

@@ -22,6 +22,7 @@ from ensnare.gather import StudyArrays
 from ensnare.hdf5file import new_hdf5
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.provenance import git_state, host, package_versions
+from ensnare.ranwith import ran_with
 from ensnare.status import Status
 
 LAYOUT_VERSION = 1
@@ -42,10 +43,13 @@ def write_archive(path: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
     arrays : StudyArrays
         Its samples.
     """
-    write_whole(path, lambda part: _write_hdf5(part, study, arrays))
+    jobs = ran_with(arrays.origin, StudyPaths(path.parent))
+    write_whole(path, lambda part: _write_hdf5(part, study, arrays, jobs))
 
 
-def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
+def _write_hdf5(
+    part: Path, study: LoadedStudy, arrays: StudyArrays, jobs: list[dict[str, Any]]
+) -> None:
     with new_hdf5(part) as file:
         scale = file.create_dataset(_SAMPLE, data=np.arange(len(arrays)), **_packed((len(arrays),)))
         scale.make_scale(_SAMPLE)
@@ -68,6 +72,7 @@ def _write_hdf5(part: Path, study: LoadedStudy, arrays: StudyArrays) -> None:
         texts = [arrays.messages[i] for i in noted]
         file.create_dataset("messages/text", data=texts, dtype=h5py.string_dtype())
         file.attrs.update(root_attributes(study), adopted=json.dumps(arrays.adopted))
+        file.attrs["ran_with"] = json.dumps(jobs)
         if arrays.rounds:  # of many outputs more than fits into an attribute
             file["rounds"] = json.dumps(arrays.rounds)
 

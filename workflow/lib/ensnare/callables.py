@@ -7,7 +7,7 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,9 @@ class PythonModel:
     vectorized: bool
     run_key: str
     varying: frozenset[str]
+    # sizes of calls, in this process, that returned samples where outputs are expected, or the
+    # other way round
+    _turned: list[int] = field(default_factory=list, compare=False)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -86,7 +89,7 @@ class PythonModel:
         if size > 1:
             _seed_generators(None)
         returned = self.function(**{k: values[k] for k in self.takes if k in values})
-        columns = self._columns(returned)
+        columns = self._columns(returned, size)
         result = np.empty((size, self.width))
         at = 0
         for name, column, m in zip(self.outputs, columns, self.sizes, strict=True):
@@ -106,7 +109,9 @@ class PythonModel:
     ) -> NDArray[np.float64]:
         """Return an array output, shape (size, m)."""
         expected = shape if self.vectorized else shape[1:]
-        if array.shape not in (expected, shape):
+        if array.shape == shape[::-1] != shape:  # in a call of m samples it would look right
+            self._turned.append(shape[0])
+        if array.shape not in (expected, shape) or (self._turned and shape[0] == shape[1] > 1):
             text = f"output '{name}' has shape {array.shape}; expected {expected}"
             raise OutputError(text)
         return array.reshape(shape)
@@ -116,8 +121,12 @@ class PythonModel:
         """How many numbers a sample has."""
         return sum(m or 1 for m in self.sizes)
 
-    def _columns(self, returned: Any) -> Sequence[Any]:  # noqa: ANN401
-        """Return the outputs in order from a mapping, a sequence, or the one output itself."""
+    def _columns(self, returned: Any, size: int) -> Sequence[Any]:  # noqa: ANN401
+        """Return the outputs in order from a mapping, a sequence, or the one output itself.
+
+        A sequence has an item for each output. A function that returned one for each sample would
+        be taken at its word in a call of as many samples as there are outputs.
+        """
         if isinstance(returned, Mapping):
             for name in self.outputs:
                 if name not in returned:
@@ -125,10 +134,13 @@ class PythonModel:
                         f"the function returned no '{name}'{did_you_mean(name, map(str, returned))}"
                     )
             return [returned[name] for name in self.outputs]
-        if len(self.outputs) == 1 and not isinstance(returned, tuple | list):
+        is_sequence = isinstance(returned, tuple | list)
+        if len(self.outputs) == 1 and not is_sequence:
             return [returned]
-        if isinstance(returned, tuple | list) and len(returned) == len(self.outputs):
-            return returned
+        if is_sequence and len(returned) == size > 1 and size != len(self.outputs):
+            self._turned.append(size)
+        if is_sequence and len(returned) == len(self.outputs) and not self._turned:
+            return list(returned)
         raise ValueError(
             f"the function returned a {type(returned).__name__}; expected a mapping with the keys "
             + ", ".join(self.outputs)

@@ -95,9 +95,9 @@ class StudyArrays:
         text = any(isinstance(level, str) for level in found)
         absent: Any = "" if text else float("nan")
         per_case = [absent if level is None else level for level in found]
-        if not text and all(isinstance(level, int) for level in per_case):
+        if not text and all(isinstance(v, int) and abs(v) < 2**63 for v in per_case):
             return np.array(per_case, np.int64)[self.case]
-        return np.array(per_case)[self.case]
+        return np.array(per_case if text else [float(v) for v in per_case])[self.case]
 
 
 def gather(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ensnare.config import LoadedStudy
 from ensnare.config.model import CopyFile, File, LinkFile, TemplateFile, TreeFile
@@ -30,6 +32,8 @@ class InputFile:
         Permissions of a rendered file, those of its template.
     content : str
         Hash of what is copied; empty for a link, which does not count.
+    written : tuple of int
+        When the source was written [ns], and its size, as the hash was taken.
     """
 
     target: str
@@ -38,6 +42,7 @@ class InputFile:
     source: str = ""
     link: bool = False
     content: str = ""
+    written: tuple[int, int] = (0, 0)
 
 
 def make_files(files: Sequence[InputFile], values: Mapping[str, Value]) -> None:
@@ -45,8 +50,11 @@ def make_files(files: Sequence[InputFile], values: Mapping[str, Value]) -> None:
 
     Raises
     ------
-    OSError, ValueError
-        If a file cannot be written, or a value does not fit its field.
+    OSError
+        If a file cannot be written, or one to copy is not what it was when the batch began: what
+        it holds now would be on record as what it held then.
+    ValueError
+        If a value does not fit its field.
     """
     for file in files:
         if file.template is not None:
@@ -57,6 +65,25 @@ def make_files(files: Sequence[InputFile], values: Mapping[str, Value]) -> None:
         else:
             _make_room(file.target)
             shutil.copy2(file.source, file.target)
+            # written again as it was is not changed
+            if _written(file.source) != file.written and not _is_as_hashed(file):
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), file.source)
+
+
+def _written(path: str) -> tuple[int, int]:
+    """Return when a file was written [ns], and its size."""
+    found = os.stat(path)
+    return found.st_mtime_ns, found.st_size
+
+
+def _is_as_hashed(file: InputFile) -> bool:
+    return file_digest(Path(file.target)) == file.content
+
+
+def _copied(target: str, source: Path) -> InputFile:
+    """Return a file to copy as it is now."""
+    written = _written(os.fspath(source))  # before its content: a later one is found then
+    return InputFile(target, source=os.fspath(source), content=file_digest(source), written=written)
 
 
 def _write(name: str, content: bytes, mode: int) -> None:
@@ -103,18 +130,14 @@ def _compile_file(item: File, study: LoadedStudy, where: str) -> list[InputFile]
             return [_compile_template(item, target, study, where)]
         case CopyFile():
             path = study.path(item.copy_).absolute()
-            return [InputFile(target, source=str(path), content=file_digest(path))]
+            return [_copied(target, path)]
         case LinkFile():
             path = study.path(item.link).absolute()
             return [InputFile(target, source=str(path), link=True)]
         case TreeFile():
             root = study.path(item.tree).absolute()
             return [
-                InputFile(
-                    os.path.normpath(os.path.join(target, name)),
-                    source=str(root / name),
-                    content=file_digest(root / name),
-                )
+                _copied(os.path.normpath(os.path.join(target, name)), root / name)
                 for name in tree_files(root, item.except_)
             ]
 

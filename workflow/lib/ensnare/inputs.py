@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
 
 
 _MOST_BARS = 10_000
+_PROBED, _PROBED_TO = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99), 1e-4  # probabilities
 _CHUNK = 65536  # rows of which OpenTURNS makes copies
 _KINDS = (ot.DistributionImplementation, ot.DistributionParametersImplementation)
 
@@ -103,7 +105,7 @@ def build_distribution(item: Input, where: str) -> Any:  # noqa: ANN401
         distribution = _construct(name, known, values)
     except (TypeError, ValueError, RuntimeError, OverflowError, NotImplementedError) as error:
         raise ConfigError(f"{where}.{name}: {openturns_reason(error)}") from None
-    return distribution if item.truncate is None else _truncate(distribution, item.truncate, place)
+    return _checked(distribution, item.truncate, place)
 
 
 def _parameters(name: str, where: str) -> tuple[str, ...]:
@@ -140,6 +142,36 @@ def _whole(key: str, value: float) -> int:
     if value != int(value) or not 0 <= value < 2**53:
         raise ValueError(f"{key}: got {value:g}; expected a whole number from 0")
     return int(value)
+
+
+def _checked(
+    distribution: Any,  # noqa: ANN401
+    bounds: tuple[float | None, float | None] | None,
+    where: str,
+) -> Any:  # noqa: ANN401
+    """Return a distribution, truncated; refuse it where OpenTURNS has its quantiles wrong.
+
+    Without a formula it searches them to an absolute accuracy: of values near 1e-12 it finds any.
+    """
+    if bounds is not None:
+        distribution = _truncate(distribution, bounds, where)
+    if not distribution.isContinuous():
+        return distribution
+    quantiles = [distribution.computeQuantile(p)[0] for p in _PROBED]
+    near = 1e-6 * (quantiles[-1] - quantiles[0])
+    for p, x in zip(_PROBED, quantiles, strict=True):
+        if not math.isfinite(near):  # said where a design has such values
+            break
+        # so far off is near enough, or the next double
+        below = distribution.computeCDF(min(x - near, math.nextafter(x, -math.inf)))
+        above = distribution.computeCDF(max(x + near, math.nextafter(x, math.inf)))
+        if not below - _PROBED_TO < p < above + _PROBED_TO:
+            raise ConfigError(
+                f"{where}: OpenTURNS is wrong about quantiles of this distribution of values of "
+                f"about {x:.2g} (a share of {below:.3g} lies below the {p:g} quantile); give the "
+                "input in another unit, and what the model takes under derived"
+            )
+    return distribution
 
 
 def _truncate(
@@ -206,14 +238,19 @@ def fit_distribution(
             known, at = np.unique(values, return_inverse=True)
             share = np.bincount(at, weights) / (len(values) if weights is None else weights.sum())
             fitted = ot.FiniteDiscreteDistribution(ot.Sample(known[:, None]), ot.Point(share))
-    return fitted if item.truncate is None else _truncate(fitted, item.truncate, where)
+    return _checked(fitted, item.truncate, where)
 
 
 def _bars(values: NDArray[np.float64], where: str) -> str:
     """Return numpy's name of the rule of Freedman and Diaconis, if it gives bars one can count."""
     quarter, three = np.quantile(values, [0.25, 0.75])
     width = 2 * (three - quarter) / len(values) ** (1 / 3)
-    bars = float(np.ptp(values)) / width if width > 0 else 1.0
+    if width == 0:
+        raise ConfigError(
+            f"{where}.data: more than half of the values are {three:g}, of which the rule of "
+            "Freedman and Diaconis makes one bar; give bins, or the fit discrete"
+        )
+    bars = float(np.ptp(values)) / width
     if bars > _MOST_BARS:
         far = values[np.argmax(np.abs(values - np.median(values)))]
         raise ConfigError(

@@ -46,8 +46,9 @@ class StudyResults:
         sample_id, design_row, exit_code, elapsed_s, attempts; redone where samples were to be run
         again; block and group for pick-freeze.
     attributes : dict
-        Versions, git state, host, who adopted samples of an older version of the study, and what
-        was measured in each round of a design that grows by itself.
+        Versions, git state, host, with what versions and where samples were run, who adopted
+        samples of an older version of the study, and what was measured in each round of a design
+        that grows by itself.
     """
 
     paths: StudyPaths
@@ -156,6 +157,7 @@ def _read(file: h5py.File, paths: StudyPaths) -> StudyResults:
         attributes={
             **provenance_of(file),
             "adopted": json.loads(file.attrs.get("adopted", "[]")),
+            "ran_with": json.loads(file.attrs.get("ran_with", "[]")),
             "rounds": json.loads(file["rounds"].asstr()[()]) if "rounds" in file else [],
         },
     )

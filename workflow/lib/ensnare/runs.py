@@ -80,6 +80,8 @@ class SampleRuns:
         except OSError as error:
             if error.errno in MACHINE_TROUBLE:
                 raise OSError(error.errno, error.strerror, directory) from None
+            if error.errno == errno.ESTALE:  # a file of the model is not what it was
+                raise
             text = f"{error.strerror}: {error.filename}"
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, text)
         except (ValueError, EnsnareError) as error:  # such as no module for its level of a factor

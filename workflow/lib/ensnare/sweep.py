@@ -17,14 +17,15 @@ def case_identity(case: Case, defaults: Mapping[str, Level]) -> dict[str, Level]
     their identity. Numbers are floats, since `1` and `1.0` are one level.
     """
     return {
-        factor: level if isinstance(level, str) else float(level)
+        factor: _canonical(level)
         for factor, level in sorted(case.items())
         if factor not in defaults or _canonical(level) != _canonical(defaults[factor])
     }
 
 
 def _canonical(level: Level) -> Level:
-    return level if isinstance(level, str) else float(level)
+    # a whole number that no double holds is another level than its neighbour, which is the same one
+    return level if isinstance(level, str) or float(level) != level else float(level)
 
 
 def case_label(case: Case) -> str:

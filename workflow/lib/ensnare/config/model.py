@@ -100,7 +100,10 @@ class LinkFile(Strict):
 class TreeFile(Strict):
     """A directory copied into every working directory; later entries overlay it."""
 
-    tree: FileName = Field(description="The directory.")
+    tree: FileName = Field(
+        description="The directory. Links in it are followed: leave what is large out by `except`, "
+        "and `link` it in an entry of its own."
+    )
     to: FileName = Field(".", description="Where its content goes.")
     except_: list[str] = Field(
         [], alias="except", description="Patterns of names to leave out, such as `processor*`."

@@ -271,6 +271,8 @@ def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
     }
     if attributes["git"]:
         shown["git"] = attributes["git"]
+    if others := _other_versions(attributes):
+        shown["run with other versions"] = others
     if attributes.get("adopted"):
         shown["adopted"] = "; ".join(
             f"{note['samples']} samples that ran an older version of the study, declared valid by "
@@ -278,3 +280,14 @@ def provenance(attributes: Mapping[str, Any]) -> dict[str, object]:
             for note in attributes["adopted"]
         )
     return shown
+
+
+def _other_versions(attributes: Mapping[str, Any]) -> str:
+    """Return which samples ran with other versions than the archive was made with."""
+    now, said = attributes["versions"], []
+    for job in attributes.get("ran_with", ()):
+        then = job["versions"]
+        others = [f"{n} {then[n]}" for n in now if n in then and then[n] != now[n]]
+        if others:
+            said.append(f"{job['samples']} samples: {', '.join(others)}")
+    return "; ".join(said)
