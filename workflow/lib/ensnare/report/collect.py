@@ -56,7 +56,7 @@ _CAPTIONS = {
     "interval.",
     "distribution": "Distribution of {output}.",
     "curves": "{output} along its axis: median, and bands that hold shares of the samples.",
-    "scatter": "{output} against each input; the samples that failed are marked at the edge.",
+    "scatter": "{output} against each input; samples that failed, if any, are marked at the edge.",
     "design": "The points of the design, which satisfy its constraints: each pair of inputs, and "
     "each input alone.",
     "sweep": "{output} over the levels of the sweep.",
