@@ -196,6 +196,10 @@ def test_failures_that_depend_on_an_input_are_said_everywhere(tmp_path):
     assert "depend on a (p = " in tables["statistics"]["note"].iloc[0]
     page = report_of(results, tables)
     assert "Warning: failures are not random, they depend on a (p = " in page
+    causes = page[page.index("Failures by cause") :]
+    cells = re.findall(r"<td.*?>(.*?)</td>", causes[: causes.index("</table>")], re.DOTALL)
+    assert cells[:2] == ["error", "\N{EN DASH}"]  # a function has no exit code
+    assert re.search("sample [0-9a-f]{20}", cells[-1])
 
 
 def test_cases_whose_failures_depend_on_the_same_input_share_one_warning(tmp_path):
