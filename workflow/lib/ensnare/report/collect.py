@@ -98,7 +98,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
             ReportInput(i.name, distribution_text(i), i.unit, i.description) for i in study.inputs
         ],
         design=_design(study, results),
-        factors=study.factors,
+        factors={study.shown_factor(name): levels for name, levels in study.factors.items()},
         command=_command(study),
         outputs=[
             ReportOutput(
