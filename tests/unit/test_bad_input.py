@@ -899,6 +899,11 @@ def test_a_study_whose_parts_do_not_agree_is_refused(tmp_path, case):
 
 
 WRONG_FILES = {
+    "a variable of the code": (
+        {"in.txt": "${x} ${y} ${z} ${cores} ${n_atoms}\n"},
+        "model.files: in.txt: unknown placeholder 'n_atoms'; expected one of ... "
+        "; if it is a variable of the code, choose other delimiters",
+    ),
     "an unknown placeholder": (
         {"in.txt": "${x} ${y} ${z} ${cors}\n"},
         "model.files: in.txt: unknown placeholder 'cors'; did you mean 'cores'?",
