@@ -111,9 +111,7 @@ def _what(mistake: ErrorDetails) -> str:
         case "value_error":
             return str(context["error"])
         case "literal_error":
-            patterns = (
-                ", or a list of patterns such as ['*.log']" if {"ok", "failed"} & {*where} else ""
-            )
+            patterns = _OR_PATTERNS if {"ok", "failed"} & {*mistake["loc"]} else ""
             return f"{got}; expected {context['expected']}{patterns}"
         case "union_tag_invalid" | "union_tag_not_found":
             return _wrong_method(context.get("tag"))
