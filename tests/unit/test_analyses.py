@@ -3,6 +3,7 @@
 import math
 import re
 
+import h5py
 import numpy as np
 import openturns as ot
 import pytest
@@ -196,6 +197,10 @@ def test_failures_that_depend_on_an_input_are_said_everywhere(tmp_path):
     assert "depend on a (p = " in tables["statistics"]["note"].iloc[0]
     page = report_of(results, tables)
     assert "Warning: failures are not random, they depend on a (p = " in page
+    causes = page[page.index("Failures by cause") :]
+    cells = re.findall(r"<td.*?>(.*?)</td>", causes[: causes.index("</table>")], re.DOTALL)
+    assert cells[:2] == ["error", "\N{EN DASH}"]  # a function has no exit code
+    assert re.search("sample [0-9a-f]{20}", cells[-1])
 
 
 def test_cases_whose_failures_depend_on_the_same_input_share_one_warning(tmp_path):
@@ -214,6 +219,51 @@ def test_cases_whose_failures_depend_on_the_same_input_share_one_warning(tmp_pat
     assert largest <= bound <= 10 * largest
     (dropped,) = {line for line in re.findall(r">(.*) dropped</p>", page) if "k = 3" in line}
     assert re.fullmatch(r"y, u, k = 3: \d+ of 64 base rows", dropped)
+
+
+def test_factors_have_units_in_figures_and_report_and_stating_them_runs_nothing(
+    tmp_path, monkeypatch
+):
+    labels = {}
+    for name, key in (
+        ("plot_exceedance_by_case", "factor_columns"),
+        ("plot_estimates_by_case", "factor_columns"),
+    ):
+        draw = getattr(plots, name)
+        monkeypatch.setattr(
+            plots,
+            name,
+            lambda *a, draw=draw, name=name, key=key, **k: (
+                labels.update({name: k[key]}) or draw(*a, **k)
+            ),
+        )
+    analyses = ["sobol", {"exceedance": {"output": "y", "above": 2.5}}]
+    sweep = {"k": [1, 2, 3]}
+    tree = linear({"method": "saltelli", "size": 8}, analyses, tmp_path, sweep=sweep)
+    evaluate(tree, tmp_path)
+    tree["units"] = {"k": "Ohm"}
+    study, paths, batches = prepare(tree, tmp_path)
+    assert count_samples(study, batches, paths).run == 0
+    results = results_of(tree, tmp_path)
+    page = report_of(results, tables_of(results), processes=1)
+    assert list(labels.values()) == [["k [Ohm]"]] * 2
+    assert '<th scope="row">k [Ohm]</th>' in page
+    with h5py.File(results.paths.archive) as file:
+        assert file["cases/k"].attrs["units"] == "Ohm"
+
+
+def test_a_map_over_two_factors_has_their_units(tmp_path, monkeypatch):
+    drawn = []
+    draw = plots.plot_regimes
+    monkeypatch.setattr(
+        plots, "plot_regimes", lambda x, *a, **k: drawn.append(x) or draw(x, *a, **k)
+    )
+    (tmp_path / "model.py").write_text("def model(k, m):\n    return k * m\n")
+    tree = {"study": "small", "model": python("model.py:model"), "units": {"k": "mm", "m": "kg"}}
+    tree["sweep"] = {"k": [1, 2], "m": [1, 2, 3]}
+    results = results_of(tree, tmp_path)
+    report_of(results, tables_of(results), processes=1)
+    assert [list(axes) for axes in drawn] == [["k [mm]", "m [kg]"]]
 
 
 def test_samples_that_were_not_run_are_no_failures(tmp_path, monkeypatch):

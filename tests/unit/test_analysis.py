@@ -150,6 +150,7 @@ def test_every_figure_is_drawn_and_the_report_shows_it(paths, sweep):
 
 def write_samples(paths, results):
     frame = pd.DataFrame({"status": np.where(results.status, "failed", "ok")})
+    frame["id"] = [f"{i:020x}" for i in range(len(frame))]
     frame["exit_code"] = results.columns["exit_code"]
     frame["message"] = [f"no root below {i}.5" if s else "" for i, s in enumerate(results.status)]
     frame["directory"] = ""
@@ -163,6 +164,7 @@ def test_failures_that_differ_only_in_numbers_are_one_cause(paths):
     table = failures_by_cause(results, write_samples(paths, results))
     assert table[["status", "exit_code", "count"]].to_numpy().tolist() == [["failed", 3, 3]]
     assert table["message"].tolist() == ["no root below 3.5"]
+    assert table["directory"].tolist() == ["sample 00000000000000000003"]  # nothing was kept
 
 
 def test_a_study_without_failures_has_no_table_of_causes(paths):

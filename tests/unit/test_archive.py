@@ -299,6 +299,30 @@ def test_a_damaged_design_is_said_in_one_line(tmp_path):
         gather(study, batches, paths)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ERROR: Lost atoms: 500 now 498\nLast command: run 200", "ERROR: Lost atoms: 500 now 498"),
+        (" *ERROR in e_c3d: no jacobian\n 12 elements", "*ERROR in e_c3d: no jacobian"),
+        (
+            "At line 62 of file io.f\nFortran runtime error: End of file\n\n"
+            "Error termination. Backtrace:\n#0  0x7f3f in ???\n#1  0x7f40 in ???",
+            "Fortran runtime error: End of file",
+        ),
+        (
+            "Program received signal SIGFPE: Floating-point exception\n\n"
+            "Backtrace for this error:\n#0  0x7f00 in ???",
+            "Program received signal SIGFPE: Floating-point exception",
+        ),
+        ("rel error: 0.01\nerrors allowed\nno convergence", "no convergence"),
+    ],
+)
+def test_of_the_last_words_the_line_that_says_error_counts(said, told):
+    assert one_line(f"step 1 ended with exit code 1\n{said}\n") == (
+        f"step 1 ended with exit code 1: {told}"
+    )
+
+
 def test_a_message_on_one_line_says_what_happened_and_the_last_words():
     assert one_line("") == ""
     assert one_line("output 'y' is nan") == "output 'y' is nan"

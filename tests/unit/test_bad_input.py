@@ -266,6 +266,17 @@ WRONG_TYPES = [
         "inputs[2]: found the key 5; expected a text (quote it: '5'); a decimal comma? "
         "write a point",
     ),
+    ("timeout", "units: {core: 1}\ntimeout", "units.core: got 1; expected a text (quote it: '1')"),
+    (
+        "timeout",
+        "units: {core: '-'}\ntimeout",
+        "units: 'core' is not a factor; did you mean 'cores'?",
+    ),
+    (
+        "timeout",
+        "units: {x: m}\ntimeout",
+        "units: 'x' is not a factor; the unit of an input stands beside its name",
+    ),
     ("[1, 2]", "4", "sweep.cores: got 4; expected a list such as [4]"),
     ("30 s", "0", "timeout: got 0; expected a duration above zero; leave it out for no limit"),
     (
@@ -888,6 +899,11 @@ def test_a_study_whose_parts_do_not_agree_is_refused(tmp_path, case):
 
 
 WRONG_FILES = {
+    "a variable of the code": (
+        {"in.txt": "${x} ${y} ${z} ${cores} ${n_atoms}\n"},
+        "model.files: in.txt: unknown placeholder 'n_atoms'; expected one of ... "
+        "; if it is a variable of the code, choose other delimiters",
+    ),
     "an unknown placeholder": (
         {"in.txt": "${x} ${y} ${z} ${cors}\n"},
         "model.files: in.txt: unknown placeholder 'cors'; did you mean 'cores'?",

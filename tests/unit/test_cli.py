@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -226,6 +227,21 @@ def test_results_of_another_file_of_the_same_name_are_noticed(tmp_path, monkeypa
     assert note.startswith(f"results/good has the results of {tmp_path}/study.yaml, which has the")
     (tmp_path / "study.yaml").unlink()  # the file was moved, not copied
     assert namesake_note(load_study(second), paths) == ""
+
+
+def test_a_reader_that_wants_no_more_lines_is_no_error(tmp_path):
+    """Both ends of the pipe are closed before the first line, as `| head -0` would."""
+    path = write_study(tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "ensnare", "check", str(path)]
+    for unbuffered in ("", "1"):
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(
+            command, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (1, "")
+    os.close(writing)
 
 
 BAD = {

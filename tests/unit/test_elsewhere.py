@@ -57,7 +57,7 @@ def test_a_kept_directory_is_found_by_row_and_case(tmp_path, run, pack):
         (["mesh=fine", "1"], "2 cases are meant, such as "),
         (["mesh=rough", "1"], "there is no case with mesh=rough"),
         (["mash=fine", "1"], "'mash' is not a factor; did you mean 'mesh'?"),
-        (["mesh=fine", "level=1", "9"], "has 4 rows; expected 10"),
+        (["mesh=fine", "level=1", "9"], "got '9'; the design has the rows 0 to 3"),
         (["mesh=fine", "level=1", "x"], "got 'x'; expected a row"),
         (["mesh=fine", "level=1"], "expected one row"),
         (["mesh=fine", "level=1", "0"], "nothing was kept of the sample"),

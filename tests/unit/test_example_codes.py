@@ -427,3 +427,58 @@ def test_files_that_a_shipped_study_names_exist(path):
     named += [f[k] for f in model.get("files", []) for k in kinds if k in f]
     for name in named:
         assert (path.parent / name).exists(), name
+
+
+# --- ngspice
+
+COLPITTS = {"L": 10e-6, "C1": 1e-9, "C2": 4.7e-9, "RL": 2000.0, "BF": 150, "VCC": 9, "RE": 3000}
+needs_ngspice = pytest.mark.skipif(
+    shutil.which("ngspice") is None, reason="no ngspice on PATH; apt install ngspice"
+)
+
+
+def oscillate(cwd, **changes):
+    """Simulate the oscillator; return what the study finds in its output, and the spectrum."""
+    text = (TEMPLATES / "ngspice/colpitts.cir").read_text()
+    for name, value in (COLPITTS | changes).items():
+        text = text.replace(f"@{name}@", format(value, ".14g"))
+    (cwd / "colpitts.cir").write_text(text)
+    study = read_yaml(CONFIG / "studies/ngspice.yaml")["model"]
+    done = subprocess.run(study["command"], cwd=cwd, capture_output=True, text=True, check=True)
+    assert re.search(study["success"][0]["regex"], done.stdout, re.MULTILINE)
+    patterns = {o["name"]: o["regex"] for o in study["outputs"] if "regex" in o}
+    found = {n: float(re.findall(p, done.stdout, re.MULTILINE)[-1]) for n, p in patterns.items()}
+    return found, np.loadtxt(cwd / "spectrum.txt")
+
+
+def test_netlist_takes_the_inputs_of_its_study_and_no_others():
+    text = (TEMPLATES / "ngspice/colpitts.cir").read_text()
+    study = read_yaml(CONFIG / "studies/ngspice.yaml")
+    names = {item["name"] for item in study["inputs"]} | set(study["sweep"])
+    assert set(re.findall("@(.*?)@", text)) == names == set(COLPITTS)
+
+
+@needs_ngspice
+@pytest.mark.parametrize("change", [{}, {"L": 9.5e-6, "C2": 4.5e-9}, {"C1": 1.05e-9, "RE": 6000}])
+def test_the_oscillator_has_the_frequency_of_its_tank(tmp_path, change):
+    found, spectrum = oscillate(tmp_path, **change)
+    at = COLPITTS | change
+    tank = 1 / (2 * math.pi * math.sqrt(at["L"] / (1 / at["C1"] + 1 / at["C2"])))
+    assert found["frequency"] == pytest.approx(tank, rel=0.01)
+    part = spectrum[1:206]
+    assert part[-1, 0] == pytest.approx(5e6, rel=0.01)
+    assert part[part[:, 1].argmax(), 0] == pytest.approx(tank, rel=0.02)
+
+
+@needs_ngspice
+@pytest.mark.parametrize("RE", [6000, 12000])
+def test_it_oscillates_where_the_transistor_makes_up_for_the_losses(tmp_path, RE):
+    """At the limit RL gm n (1 - n) = 1, with n = C1 / (C1 + C2) and gm = Ic / 25.85 mV."""
+    share = 1e-9 / 5.7e-9
+    current = (9 * 10 / 32 - 0.66) / RE
+    limit = 25.85e-3 / (current * share * (1 - share))
+    weak, _ = oscillate(tmp_path, RE=RE, RL=0.8 * limit)
+    assert weak["swing"] < 1e-3
+    assert weak["frequency"] == 0
+    strong, _ = oscillate(tmp_path, RE=RE, RL=1.5 * limit)
+    assert strong["swing"] > 0.1

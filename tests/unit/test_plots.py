@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from ensnare import plots
 from ensnare.plots.distributions import bin_edges
+from ensnare.plots.levels import levels_of
 from ensnare.plots.samples import MAX_POINTS, thin
 from ensnare.plots.style import PALETTE, STYLE, axis_label, number, plain, plain_names
 
@@ -335,7 +336,7 @@ def test_scatter_has_one_panel_an_input():
 def test_sweep_is_logarithmic_beyond_two_decades_and_categorical_for_names():
     y = np.array([1.0, 2.0, 3.0])
     labels = {"level_label": "cores", "output_label": "time [s]"}
-    assert plots.plot_sweep([1, 10, 100], y, **labels).axes[0].get_xscale() == "linear"
+    assert plots.plot_sweep([1, 50, 100], y, **labels).axes[0].get_xscale() == "linear"
     assert plots.plot_sweep([1, 10, 101], y, **labels).axes[0].get_xscale() == "log"
     names = plots.plot_sweep(["a", True, 1], y, **labels).axes[0]
     assert [t.get_text() for t in names.get_xticklabels()] == ["a", "True", "1"]
@@ -400,3 +401,20 @@ def test_nothing_to_draw_is_said_and_no_error():
     assert all(re.search("^no ", texts(figure), re.M) for figure in figures)
     assert plots.plot_scatter({}, np.empty(0), output_label="y").axes
     assert plots.plot_sweep(["a"], np.array([np.nan]), **labels).axes
+
+
+@pytest.mark.parametrize(
+    ("levels", "log"),
+    [
+        ([3000, 6000, 12000, 24000], True),
+        ([1, 3, 10, 32], True),
+        ([1, 1000], True),
+        ([1, 2], False),
+        ([1, 2, 3, 4], False),
+        ([100, 110, 121], False),
+        ([0, 1, 2, 4], False),
+        ([1, 2, 4, 20], False),
+    ],
+)
+def test_levels_in_a_geometric_progression_lie_on_a_logarithmic_axis(levels, log):
+    assert levels_of(levels, "RE").log is log

@@ -130,6 +130,26 @@ def test_the_study_that_doubles_ends_when_both_outputs_are_known(snakemake, tmp_
         assert set(total[total > 0.05].index.get_level_values("input")) == inputs
 
 
+@pytest.mark.skipif(shutil.which("ngspice") is None, reason="no ngspice; apt install ngspice")
+def test_the_oscillator_starts_less_often_with_less_current(snakemake, tmp_path):
+    small = ["--config", "design={size: 8}"]
+    done = snakemake(*small, study=ROOT / "config/studies/ngspice.yaml")
+    assert done.code == 0, done.text
+    results = tmp_path / "results/ngspice"
+    with h5py.File(results / "archive.h5") as file:
+        assert file["outputs/spectrum"].shape == (4 * 8 * 7, 205)
+        assert (file["status"][:] == 0).all()
+        frequency, swing, bias = (
+            file[n][:] for n in ("outputs/frequency", "outputs/swing", "cases/RE")
+        )
+    np.testing.assert_array_equal(frequency > 0, swing > 0.1)
+    assert abs(np.median(frequency[bias == 3000]) / 1.7525e6 - 1) < 0.02
+    chance = pd.read_csv(results / "exceedance.csv").set_index("RE")["value"]
+    assert chance[3000] == 1 > chance[12000] > chance[24000]
+    figure = (results / "figures/exceedance_swing.png").stat()
+    assert figure.st_size > 1000
+
+
 def test_the_alloy_satisfies_its_constraints_and_grows(snakemake, tmp_path):
     study = ROOT / "config/studies/constrained.yaml"
     done = snakemake("--config", "design={size: 300}", study=study)

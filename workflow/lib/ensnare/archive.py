@@ -65,7 +65,8 @@ def _write_hdf5(
         for j, name in enumerate(arrays.input_names):
             put(f"inputs/{name}", arrays.x[:, j], units=units[name])
         for factor in arrays.factors:
-            put(f"cases/{factor}", arrays.levels(factor))
+            levels, unit = arrays.levels(factor), study.config.units.get(factor, "")
+            put(f"cases/{factor}", levels, units=unit)
         _write_outputs(put, study, arrays)
         noted = sorted(arrays.messages)
         file["messages/row"] = np.array(noted, np.int64)

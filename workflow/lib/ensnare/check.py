@@ -157,10 +157,10 @@ def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
     for where, templates in places:
         for place in (p for t in templates for p in t.parts if isinstance(p, Placeholder)):
             if place.name not in known:
-                raise ConfigError(
-                    f"{where}: unknown placeholder '{place.name}'"
-                    + did_you_mean(place.name, known - BUILT_IN)
-                )
+                hint = did_you_mean(place.name, known - BUILT_IN)
+                if where.startswith("model.files") and "did you mean" not in hint:
+                    hint += "; if it is a variable of the code, choose other delimiters"
+                raise ConfigError(f"{where}: unknown placeholder '{place.name}'{hint}")
             if place.is_own and place.name in texts:
                 raise ConfigError(
                     f"{where}: '{place.name}' is a text; the format '{place.format}' is for numbers"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -52,9 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     raise_on_signals()
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # here, and not when Python ends, so that what fails is said below
+        return code
     except EnsnareError as error:
         print(f"ensnare: {error}", file=sys.stderr)
+        return _BAD_REQUEST
+    except BrokenPipeError:  # whoever read our lines wants no more of them, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BAD_REQUEST
     except OSError as error:
         print(f"ensnare: {trouble_line(error)}", file=sys.stderr)

@@ -70,6 +70,11 @@ class _Drawn:
     def factors(self) -> list[str]:
         return list(self.results.study.factors)
 
+    def with_units(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """Return a table with its factors named as axes name them, and these names."""
+        shown = {name: self.results.study.shown_factor(name) for name in self.factors}
+        return frame.rename(columns=shown), list(shown.values())
+
     def output(self, name: FigureName) -> Output:
         return next(o for o in self.results.study.model.outputs if o.name == name.output)
 
@@ -115,10 +120,11 @@ def _estimates(study: _Drawn, name: FigureName) -> Figure:
         frame = plots.melted(frame, kind.kinds)
     frame = frame.rename(columns={"coefficient": "index"})
     if study.output(name).shape is None:
+        frame, columns = study.with_units(frame)
         return plots.plot_estimates_by_case(
             frame,
             output=name.output,
-            factor_columns=study.factors,
+            factor_columns=columns,
             warning=study.warning,
             estimates=kind,
         )
@@ -159,8 +165,9 @@ def _exceedance(study: _Drawn, name: FigureName) -> Figure:
     frame = study.rows("exceedance", name)
     frame = frame[(frame["event"] == event) & np.isclose(frame["threshold"], item.threshold)]
     if study.factors:
+        frame, columns = study.with_units(frame)
         return plots.plot_exceedance_by_case(
-            frame, label=name.output, unit=unit, factor_columns=study.factors, warning=study.warning
+            frame, label=name.output, unit=unit, factor_columns=columns, warning=study.warning
         )
     value, low, high = frame[["value", "ci_low", "ci_high"]].iloc[0]
     return plots.plot_exceedance(
@@ -242,23 +249,27 @@ def _sweep(study: _Drawn, name: FigureName) -> Figure:
     if (scaling := study.results.study.scaling) is not None:
         first, others = scaling.factor, curve_factors(study.results.study)
     cases, y = study.results.cases, study.results.outputs[name.output]
+    shown = study.results.study.shown_factor
     series = plots.joined([cases[factor].tolist() for factor in others]) if others else None
     return plots.plot_sweep(
         cases[first].tolist(),
         y,
-        level_label=first,
+        level_label=shown(first),
         output_label=study.label(name),
         series=series,
-        series_label=", ".join(others),
+        series_label=", ".join(map(shown, others)),
     )
 
 
 def _regimes(study: _Drawn, name: FigureName) -> Figure:
     cases, y = study.results.cases, study.results.outputs[name.output]
     first, second, *others = study.factors
-    axes: dict[str, Sequence[object]] = {f: cases[f].tolist() for f in (first, second)}
+    shown = study.results.study.shown_factor
+    axes: dict[str, Sequence[object]] = {shown(f): cases[f].tolist() for f in (first, second)}
     if others:
-        axes[", ".join(others)] = plots.joined([cases[factor].tolist() for factor in others])
+        axes[", ".join(map(shown, others))] = plots.joined(
+            [cases[factor].tolist() for factor in others]
+        )
     labels = study.output(name).labels or {}
     values: list[object] = y.tolist()
     if labels:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ensnare.batches import Segment, case_table
+from ensnare.batches import Segment, case_table, design_rows
 from ensnare.config import LoadedStudy
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.ids import ID_LENGTH
@@ -65,6 +65,8 @@ def _sample_id(study: LoadedStudy, paths: StudyPaths, words: Sequence[str]) -> s
         return word
     if not word.isdecimal():
         raise ConfigError(f"got '{word}'; expected a row of the design, or the id of a sample")
+    if int(word) >= (rows := design_rows(study)):
+        raise ConfigError(f"got '{word}'; the design has the rows 0 to {rows - 1}")
     case = _case(study, pairs)
     segment = Segment(case, int(word), int(word) + 1)
     return str(read_samples(study, [segment], paths.design).ids[0].decode())

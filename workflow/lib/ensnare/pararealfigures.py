@@ -37,16 +37,18 @@ def _groups(results: PararealResults) -> tuple[list[object], str]:
     if not results.factors:
         return [""] * len(results.cases), ""
     first = results.factors[0]
-    return [case.case.get(first, "") for case in results.cases], first
+    levels: list[object] = [case.case.get(first, "") for case in results.cases]
+    return levels, results.study.shown_factor(first)
 
 
 def _iterations(results: PararealResults, _name: FigureName) -> Figure:
     """Draw the iterations over the first two factors, or over the only one."""
     counts = [case.iterations for case in results.cases]
     levels: dict[str, Sequence[object]] = {
-        factor: [case.case.get(factor, "") for case in results.cases] for factor in results.factors
+        results.study.shown_factor(factor): [case.case.get(factor, "") for case in results.cases]
+        for factor in results.factors
     }
-    first, *others = results.factors
+    first, *others = levels
     if not others:
         return plots.plot_sweep(
             levels[first],

@@ -61,7 +61,7 @@ def parareal_report(results: PararealResults, table: Path) -> ReportData:
         description=study.description,
         date=f"{made:%Y-%m-%d %H:%M} UTC",
         design=_what_was_run(results),
-        factors=study.factors,
+        factors={study.shown_factor(name): levels for name, levels in study.factors.items()},
         tables=_tables(results, table),
         figures=_figures(results),
         provenance=provenance(results.attributes),

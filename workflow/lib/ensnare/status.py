@@ -13,6 +13,10 @@ _BANNER = re.compile(
     r"(?=.*(?:mpirun|mpiexec|prterun|Primary job|MPI_ABORT)).*\n(?:(?!-{40,}).*\n)*-{40,}$",
     re.MULTILINE,
 )
+# a line in which a code says why it ends; what follows is a trace, or an echo of its input
+_TELLING = re.compile(
+    r"^\W*(?:fatal\s+)?error\b(?!.*backtrace:$)|\berror: \D|\breceived signal\b", re.IGNORECASE
+)
 
 
 class Status(IntEnum):
@@ -75,6 +79,8 @@ class Outcome:
 def one_line(message: str) -> str:
     """Return a message on one line: what happened, and the last words of the code.
 
+    The last line that says `error` tells more than the last one.
+
     Parameters
     ----------
     message : str
@@ -86,7 +92,10 @@ def one_line(message: str) -> str:
     lines = own if len(own) > 1 else lines
     if len(lines) < 2:
         return "".join(lines)
-    return lines[-1] if lines[0].startswith("Traceback") else f"{lines[0]}: {lines[-1]}"
+    if lines[0].startswith("Traceback"):
+        return lines[-1]
+    telling = [line for line in lines[1:] if _TELLING.search(line)]
+    return f"{lines[0]}: {(telling or lines)[-1]}"
 
 
 def _lines(text: str) -> list[str]:

@@ -169,7 +169,9 @@ class Model(Strict):
 
     files: list[File] = Field([], description="Files of the working directory, in order.")
     command: list[Part] = Field(
-        [], description="One step `[program, argument, ...]` or a list of steps; no shell."
+        [],
+        description="One step `[program, argument, ...]` or a list of steps; no shell. A program "
+        "that reads its standard input: `[sh, -c, 'xfoil < session.txt']`.",
     )
     resume: list[list[Word]] = Field(
         [],

@@ -53,6 +53,7 @@ from ensnare.config.sweep import (
     Sweep,
     all_factors,
     check_sweep,
+    check_units,
     count_cases,
     expand_cases,
 )
@@ -116,6 +117,9 @@ class Study(Strict):
         description="Factors and their levels; every combination is a case. Levels are a list, a "
         "rule (`geom(1, 100, 5)`, `igeom(1, 16, 5)`, `linspace(0, 1, 5)`), or a mapping to the "
         "factors that exist for one level only: `{cg: {precond: [none, ilu]}, lu: {}}`.",
+    )
+    units: dict[Name, str] = Field(
+        {}, description="Units of factors, shown in tables and plots: `{width: mm}`."
     )
     exclude: list[dict[Name, Level]] = Field(
         [], description="Cases to leave out, by some of their factors: `[{mesh: fine, cores: 1}]`."
@@ -220,6 +224,7 @@ class Study(Strict):
         check_constraints(self)
         check_defaults(self)
         check_exclude(self)
+        check_units(self.units, self.factors, self.value_names)
         check_overrides(self)
         check_ranks(self)
         check_scaling(self)
@@ -274,6 +279,10 @@ class Study(Strict):
     def factors(self) -> dict[str, list[str | int | float]]:
         """Every factor with all of its levels; also those that only some level opens."""
         return all_factors(self.whole_sweep)
+
+    def shown_factor(self, name: str) -> str:
+        """Return a factor as axes and tables name it: `width [mm]`."""
+        return f"{name} [{unit}]" if (unit := self.units.get(name)) else name
 
     @property
     def whole_sweep(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import (
@@ -233,3 +233,18 @@ def _check_levels(name: str, factor: Any) -> None:  # noqa: ANN401
         if level in seen:
             raise ValueError(f"'{name}' has the level {level} twice; keep one")
         seen.add(level)
+
+
+def check_units(units: Mapping[str, str], factors: Collection[str], names: Collection[str]) -> None:
+    """Check that every unit is that of a factor.
+
+    Raises
+    ------
+    ValueError
+        If one is not; an input, one of `names`, has its unit beside its own name.
+    """
+    for name in units:
+        if name not in factors:
+            own = "; the unit of an input stands beside its name"
+            hint = own if name in names else did_you_mean(name, factors)
+            raise ValueError(f"units: '{name}' is not a factor{hint}")

@@ -75,7 +75,18 @@ def levels_of(values: Sequence[object], label: str) -> Levels:
     numeric = all(_is_number(v) for v in found)
     names = [number(v) if _is_number(v) else str(v) for v in found]
     positions = np.array(found if numeric else range(len(found)), dtype=float)
-    return Levels(label, names, positions, index, numeric, numeric and spans_decades(positions, 2))
+    return Levels(label, names, positions, index, numeric, numeric and _on_log_axis(positions))
+
+
+def _on_log_axis(positions: FloatArray) -> bool:
+    """Return whether levels span decades, or are a geometric progression and no arithmetic one."""
+    if spans_decades(positions, 2):
+        return True
+    if len(positions) < 3 or positions.min() <= 0:
+        return False
+    steps = np.diff(np.sort(positions))
+    factors = np.diff(np.log(np.sort(positions)))
+    return bool(factors.min() > 0.9 * factors.max() and steps.min() < 0.7 * steps.max())
 
 
 def place_levels(table: pd.DataFrame, factor_columns: Sequence[str]) -> Levels:

@@ -56,7 +56,7 @@ _CAPTIONS = {
     "interval.",
     "distribution": "Distribution of {output}.",
     "curves": "{output} along its axis: median, and bands that hold shares of the samples.",
-    "scatter": "{output} against each input; the samples that failed are marked at the edge.",
+    "scatter": "{output} against each input; samples that failed, if any, are marked at the edge.",
     "design": "The points of the design, which satisfy its constraints: each pair of inputs, and "
     "each input alone.",
     "sweep": "{output} over the levels of the sweep.",
@@ -98,7 +98,7 @@ def collect_report(results: StudyResults, tables: Mapping[str, Path], samples: P
             ReportInput(i.name, distribution_text(i), i.unit, i.description) for i in study.inputs
         ],
         design=_design(study, results),
-        factors=study.factors,
+        factors={study.shown_factor(name): levels for name, levels in study.factors.items()},
         command=_command(study),
         outputs=[
             ReportOutput(
@@ -199,14 +199,19 @@ def failures_by_cause(results: StudyResults, samples: Path) -> pd.DataFrame | No
     Returns
     -------
     DataFrame or None
-        status, exit_code, count, message and directory of the first, most frequent first.
+        status, exit_code, count, message and directory of the first, or its id if it had none,
+        most frequent first.
     """
     if not results.status.any():
         return None
-    columns = ["status", "exit_code", "message", "directory"]
-    frame = pd.read_csv(samples, usecols=columns, dtype={"message": str, "directory": str})
+    columns = ["id", "status", "exit_code", "message", "directory"]
+    texts = dict.fromkeys(("id", "message", "directory"), str)
+    frame = pd.read_csv(samples, usecols=columns, dtype=texts)
     idle = [Status.OK.label] + ([Status.NOT_RUN.label] if results.study.scaling else [])
     bad = frame[~frame["status"].isin(idle)].fillna({"message": "", "directory": ""})
+    bad["directory"] = bad["directory"].where(bad["directory"] != "", "sample " + bad["id"])
+    if results.study.model.python:  # a function has none
+        bad["exit_code"] = "\N{EN DASH}"
     # numbers in messages differ from sample to sample; the cause does not
     cause = bad["message"].str.replace(r"[-+]?\d[\d.eE+-]*", "#", regex=True)
     grouped = bad.groupby(["status", "exit_code", cause], sort=False)
