@@ -40,7 +40,6 @@ _SUCH_AS = {
     "sweep": "{mesh: [coarse, fine]}",
     "environment": "{set: {OMP_NUM_THREADS: 1}}",
 }
-_OR_PATTERNS = ", or a list of patterns such as ['*.log']"  # of `keep`
 _FLAT = {"command", "shape", "modules", "except"}  # lists of words or numbers
 _PAIRS = {"spearman", "kendall", "pearson", "correlations"}  # lists of two names and a number
 _BOUNDS = {
@@ -96,7 +95,7 @@ def _follows_union(before: list[int | str]) -> bool:
 
 
 def _what(mistake: ErrorDetails) -> str:
-    kind, context, where = mistake["type"], mistake.get("ctx", {}), mistake["loc"]
+    kind, context = mistake["type"], mistake.get("ctx", {})
     value = mistake["input"]
     got = f"found the key {show(value)}" if _is_key(mistake) else f"got {show(value)}"
     match kind:
@@ -107,20 +106,13 @@ def _what(mistake: ErrorDetails) -> str:
         case "missing":
             return f"missing key '{mistake['loc'][-1]}'; add it"
         case "invalid_key":
-            comma = "; a decimal comma? write a point" if len(where) > 2 else ""
-            return f"found the key {show(value)}; expected a text{quote_hint(value)}{comma}"
+            return _wrong_key(mistake)
         case "value_error":
             return str(context["error"])
         case "literal_error":
-            patterns = (
-                ", or a list of patterns such as ['*.log']" if {"ok", "failed"} & {*where} else ""
-            )
-            return f"{got}; expected {context['expected']}{patterns}"
-        case "union_tag_invalid":
-            tag = str(context["tag"])
-            return f"unknown method '{tag}'{did_you_mean(tag, METHODS)}"
-        case "union_tag_not_found":
-            return f"missing key 'method'; expected one of {', '.join(METHODS)}"
+            return f"{got}; expected {context['expected']}{_or_patterns(mistake)}"
+        case "union_tag_invalid" | "union_tag_not_found":
+            return _wrong_method(context.get("tag"))
         case "string_pattern_mismatch":
             return f"{got}; expected {_PATTERNS[str(context['pattern'])]}"
         case "too_short":
@@ -142,6 +134,26 @@ def _what(mistake: ErrorDetails) -> str:
             return f"{got}; expected {words} {context[key]:g}"
         case _:
             return f"{got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
+
+
+def _or_patterns(mistake: ErrorDetails) -> str:
+    """Return what else may stand in `keep`, beside words."""
+    in_keep = {"ok", "failed"} & {*mistake["loc"]}
+    return ", or a list of patterns such as ['*.log']" if in_keep else ""
+
+
+def _wrong_key(mistake: ErrorDetails) -> str:
+    """Return what to say of a key that is no text, such as the 5 of `{value: 2,5}`."""
+    key = mistake["input"]
+    comma = "; a decimal comma? write a point" if len(mistake["loc"]) > 2 else ""
+    return f"found the key {show(key)}; expected a text{quote_hint(key)}{comma}"
+
+
+def _wrong_method(method: object) -> str:
+    """Return what to say of a design whose method is unknown, or not said."""
+    if method is None:
+        return f"missing key 'method'; expected one of {', '.join(METHODS)}"
+    return f"unknown method '{method}'{did_you_mean(str(method), METHODS)}"
 
 
 def _such_as(mistake: ErrorDetails) -> str:
