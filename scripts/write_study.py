@@ -1,7 +1,11 @@
 from pathlib import Path
 
-from ensnare.resolved import write_resolved
+from ensnare.pastlevels import record_defaults
+from ensnare.paths import StudyPaths
+from ensnare.resolved import read_resolved, write_resolved
 from ensnare.scripting import logged
 
 with logged(snakemake.log[0]):
-    write_resolved(snakemake.params.study, Path(snakemake.output[0]))
+    path = Path(snakemake.output[0])
+    write_resolved(snakemake.params.study, path)
+    record_defaults(read_resolved(path), StudyPaths(path.parent))

@@ -6,8 +6,10 @@ import subprocess
 import numpy as np
 import pytest
 from small_studies import evaluate, labels, prepare, python, shell, study_tree
+from waiting import wait_until
 
-from ensnare import cli
+from ensnare import cli, elsewhere
+from ensnare import owner as owner_module
 from ensnare.announce import count_samples
 from ensnare.picklefile import read_pickle
 
@@ -139,6 +141,40 @@ def test_a_run_without_the_script_counts_when_its_outputs_are_there(tmp_path, ru
     assert "4 of another version" in run(tree, "collect", jobs)[1]
 
 
+def test_what_a_run_elsewhere_has_written_so_far_is_no_result(tmp_path, run):
+    script = "echo y = 1; while [ ! -e ../go ]; do sleep 0.05; done; echo y = 2"
+    tree = study_tree(shell(f"{script}; : ${{x}}"), size=1)
+    run(tree, "prepare", "--directory", "jobs")
+    (place,) = tmp_path.glob("jobs/*/")
+    started = subprocess.Popen([place / "run.sh"])
+    try:
+        wait_until(lambda: (place / "stdout.txt").exists() and (place / "stdout.txt").read_text())
+        assert "0 samples taken over, 0 known before, 1 not run" in run(tree, "collect", "jobs")[1]
+    finally:
+        (tmp_path / "jobs/go").touch()
+        started.wait()
+    assert "1 samples taken over" in run(tree, "collect", "jobs")[1]
+    assert evaluate(tree, tmp_path)[1].y.tolist() == [[2.0]]
+
+
+def test_preparing_again_leaves_what_has_begun_elsewhere(tmp_path, run):
+    tree = study_tree(model(), size=4, sweep={"mesh": ["a"], "level": [1]})
+    run(tree, "prepare", "--directory", "jobs")
+    with (tmp_path / "jobs/samples.csv").open(newline="") as file:
+        places = [tmp_path / "jobs" / row["directory"] for row in csv.DictReader(file)]
+    subprocess.run([places[0] / "run.sh"], check=False)
+    (places[1] / "out").write_text("y = 7\n")  # run otherwise
+    (places[2] / "run.begun").touch()
+    tree["design"]["size"] = 6
+    assert "6 samples, each" in run(tree, "prepare", "--directory", "jobs")[1]
+    assert (places[0] / "run.done").exists()
+    assert (places[2] / "run.begun").exists()
+    assert "2 samples taken over, 0 known before, 4 not run" in run(tree, "collect", "jobs")[1]
+    tree["model"]["command"][2] += "; true"  # what ran is nothing to this one
+    run(tree, "prepare", "--directory", "jobs")
+    assert not (places[0] / "run.done").exists()
+
+
 def test_what_cannot_be_prepared_or_collected_is_said(tmp_path, run):
     (tmp_path / "model.py").write_text("f = lambda x: x\n")
     code, _, err = run(study_tree(python("model.py:f")), "prepare")
@@ -147,3 +183,36 @@ def test_what_cannot_be_prepared_or_collected_is_said(tmp_path, run):
     code, _, err = run(study_tree(shell("echo y = ${x}")), "collect", "nowhere")
     assert (code, err.count("\n")) == (1, 1)
     assert "run ensnare prepare first" in err
+
+
+def collect_with(tmp_path, run, monkeypatch, meanwhile, beat_s=0.01):
+    """Collect four samples; before each one is read, `meanwhile` gets the claim of the batch."""
+    tree = study_tree(model(), size=4, sweep={"mesh": ["a"], "level": [1]})
+    run(tree, "prepare")
+    jobs = tmp_path / "results/small/prepared"
+    for script in jobs.glob("*/run.sh"):
+        subprocess.run([script], check=False)
+    read = elsewhere.outcome_of
+
+    def slowly(*found):
+        (claim,) = (tmp_path / "results/small/batches").glob("*.owner")
+        meanwhile(claim)
+        return read(*found)
+
+    monkeypatch.setattr(elsewhere, "outcome_of", slowly)
+    monkeypatch.setattr(owner_module, "_BEAT_S", beat_s)
+    return run(tree, "collect", jobs)
+
+
+def test_the_heart_beats_while_an_output_is_read_for_long(tmp_path, run, monkeypatch):
+    def wait_for_a_beat(claim):
+        os.utime(claim, (1, 1))
+        wait_until(lambda: claim.stat().st_mtime > 1, "a beat")
+
+    assert "4 samples taken over" in collect_with(tmp_path, run, monkeypatch, wait_for_a_beat)[1]
+
+
+def test_to_collect_stops_when_another_job_took_the_batch_over(tmp_path, run, monkeypatch):
+    code, out, err = collect_with(tmp_path, run, monkeypatch, lambda c: c.unlink(), beat_s=0.0)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "another job took it over; collect again when it ended" in err

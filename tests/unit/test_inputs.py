@@ -59,6 +59,13 @@ def test_discrete_values_come_with_their_shares(tmp_path):
     assert np.mean(x == 5) == pytest.approx(0.75, abs=0.01)
 
 
+def test_a_value_far_off_does_not_ask_for_a_million_bars(tmp_path):
+    write_data(tmp_path, np.append(VALUES, 1e6 * VALUES.max()))
+    with pytest.raises(ConfigError, match=r"inputs\[0\]\.data: .* bars, since .* lies far from"):
+        x_of(tmp_path, fit="histogram")
+    assert np.isfinite(x_of(tmp_path, fit="histogram", bins=20)).all()
+
+
 def test_a_histogram_has_the_bars_that_are_asked_for(tmp_path):
     write_data(tmp_path, np.array([0.0, 0.5, 0.9, 4.0]))
     x = x_of(tmp_path, fit="histogram", bins=2)

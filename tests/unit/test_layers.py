@@ -11,17 +11,18 @@ LAYERS = """
 errors status machine paths hdf5file runlock signals directories provenance expressions conditions
 constraints walltime jobrecords jobends handback legs accounting affinity
 config
-sweep identity picklefile tables cutting batches jobs capacity loops verdicts rounds
+sweep neighbours identity picklefile tables cutting batches jobs capacity loops verdicts rounds
 ids copulas inputs constrained conditioned points design functions
 templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
-journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast
-lost evaluate
-resolved sizing designfile planned adoption gather archive samplestable jobstable results selection
-amend standing announce outcome unused programs check single locate elsewhere clusterjobs
+journal recorded owner worker pool batchfile tally progress stop amendments reread older reuse work
+abreast lost evaluate
+resolved pastlevels sizing designfile planned adoption gather archive samplestable jobstable results
+selection amend standing announce outcome unused programs check single locate elsewhere clusterjobs
 parareal
 statistics sensitivity correlation morris scaling
-analysis figurenames plots report scalingfigures figures pararealfigures pararealreport deliver
+analysis figurenames derived plots report
+scalingfigures figures pararealfigures pararealreport deliver
 scripting clistudy cliparareal cli
 __main__
 """

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from ensnare.scaling import (
     LAWS,
@@ -202,3 +203,19 @@ def test_the_same_seed_gives_the_same_intervals():
     first, second = (fit_law(LAWS["universal"], COUNTS, time_s, seed=0) for _ in range(2))
     assert first.parameters == second.parameters
     assert first.parameters != fit_law(LAWS["universal"], COUNTS, time_s, seed=1).parameters
+
+
+def test_intervals_of_few_runs_are_as_wide_as_those_of_student():
+    law, counts = LAWS["amdahl"], np.array([1, 2, 4, 8])
+    chance = np.random.default_rng(3)
+    ratios = []
+    for _ in range(12):
+        time_s = law.time_s(np.array([0.05, 0.95]), counts) * (1 + 0.03 * chance.normal(size=4))
+        found = fit_law(law, counts, time_s).parameters["time_1_s"]
+        rows = law.columns(counts.astype(float)) / time_s[:, None]
+        inverse = np.linalg.inv(rows.T @ rows)
+        deviations = 1 - rows @ (inverse @ rows.sum(axis=0))
+        # the parameter is the sum of the coefficients
+        error = np.sqrt(deviations @ deviations / 2 * inverse.sum())
+        ratios.append((found.high - found.low) / (2 * scipy.stats.t.ppf(0.975, 2) * error))
+    assert 0.8 < np.mean(ratios) < 1.2

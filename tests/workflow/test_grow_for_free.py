@@ -93,6 +93,21 @@ def test_levels_and_factors_that_are_added_run_only_their_cases(ran, log):
     assert ran(study) == (0, 0, 120)
 
 
+def test_a_default_that_becomes_another_level_is_refused(ran, snakemake, log):
+    study = awk_study(5, sweep={"m": ["c", "f"]}, defaults={"m": "c"})
+    study["model"]["command"] = awk(log, "3 * ${a} + ${b}", "${m}")
+    assert ran(study) == (10, 0, 0)
+    study["defaults"] = {"m": "f"}
+    for arguments in (["-n"], []):
+        done = snakemake(*arguments, study=study)
+        assert done.code == 1
+        assert "defaults.m: got 'f'; samples in results/small have no level" in done.text
+    del study["defaults"]
+    assert ran(study) == (5, 0, 5)
+    study["defaults"] = {"m": "f"}
+    assert snakemake("-n", study=study).code == 1
+
+
 def test_what_decides_no_result_runs_nothing(ran, tmp_path, log):
     study = awk_study(30)
     study["model"]["command"] = awk(log)

@@ -132,6 +132,24 @@ def test_the_oscillator_starts_less_often_with_less_current(snakemake, tmp_path)
     assert figure.st_size > 1000
 
 
+def test_the_study_that_doubles_ends_when_both_outputs_are_known(snakemake, tmp_path):
+    done = snakemake(
+        "--config", "design={until: {width: 0.35}}", study=ROOT / "config/studies/doubling.yaml"
+    )
+    assert done.code == 0, done.text
+    results = tmp_path / "results/doubling"
+    table = pd.read_csv(results / "rounds.csv").pivot(
+        index="samples", columns="output", values="width"
+    )
+    assert table.index.tolist() == [512, 1024]
+    assert (table < 0.35).to_numpy().tolist() == [[False, True], [True, True]]  # H, S
+    assert (results / "figures/rounds.svg").stat().st_size > 1000
+    assert "reached: widest interval" in (results / "report.html").read_text()
+    for output, inputs in (("S", {"Q", "Hd", "Zv", "Ks"}), ("H", {"Q", "Ks"})):
+        total = indices(results, output=output, index="total")["value"]
+        assert set(total[total > 0.05].index.get_level_values("input")) == inputs
+
+
 def test_the_alloy_satisfies_its_constraints_and_grows(snakemake, tmp_path):
     study = ROOT / "config/studies/constrained.yaml"
     done = snakemake("--config", "design={size: 300}", study=study)

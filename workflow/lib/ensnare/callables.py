@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +83,8 @@ class PythonModel:
         OutputError
             If an array of one sample has another size than declared.
         """
+        if size > 1:
+            _seed_generators(None)
         returned = self.function(**{k: values[k] for k in self.takes if k in values})
         columns = self._columns(returned)
         result = np.empty((size, self.width))
@@ -133,6 +136,7 @@ class PythonModel:
 
     def run(self, values: Mapping[str, Any]) -> Outcome:
         """Evaluate one sample; an exception becomes the status `error` with its traceback."""
+        _seed_generators(values["seed"])
         start = time.perf_counter()
         if self.vectorized:
             values = {k: np.array([v]) if k in self.varying else v for k, v in values.items()}
@@ -162,6 +166,15 @@ class PythonModel:
     def _bad(self, status: Status, start: float, message: str) -> Outcome:
         nothing = [float("nan")] * self.width
         return Outcome(status, NO_EXIT_CODE, time.perf_counter() - start, nothing, message)
+
+
+def _seed_generators(seed: int | None) -> None:
+    """Seed the generators that modules share; None: with entropy of the system.
+
+    Workers are forked: without this, all of them draw the same numbers from numpy's.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def _as_floats(column: Any) -> NDArray[np.float64]:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -261,10 +262,13 @@ def _study(path: Path) -> LoadedStudy:
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
+    gc.disable()
     from ensnare.evaluate import evaluate_batch, find_batch
     from ensnare.owner import beat_for
     from ensnare.process import stand_guard
 
+    gc.freeze()  # see __main__; and workers need not copy what nobody looks at
+    gc.enable()
     study, batch = find_batch(read_resolved(options.study), options.key)
     paths = StudyPaths(options.study.parent)
     # to load a model or to pack directories may take longer than a heart may stand still

@@ -50,6 +50,11 @@ def add_commands(commands: Any) -> None:  # noqa: ANN401
     status.add_argument("--watch", action="store_true", help="again and again, until it ends")
     status.set_defaults(run=_status)
 
+    clean = commands.add_parser("clean", help="remove figures and tables of earlier versions")
+    clean.add_argument("study", type=study_place, help=STUDY_HELP)
+    clean.add_argument("--list", action="store_true", help="list them, change nothing")
+    clean.set_defaults(run=_clean)
+
 
 def _samples_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:
     """Return a study of samples as it was run last, and its files."""
@@ -142,6 +147,24 @@ def _status(options: argparse.Namespace) -> int:
         from ensnare.parareal.progress import parareal_status
 
         show_lines(lambda: parareal_status(study, paths), watch=options.watch)
-        return 0
-    show_status(study, paths, watch=options.watch)
+    else:
+        show_status(study, paths, watch=options.watch)
+    from ensnare.derived import leftovers_note
+
+    if note := leftovers_note(study, paths):
+        print(note)
+    return 0
+
+
+def _clean(options: argparse.Namespace) -> int:
+    from ensnare.derived import find_leftovers, remove_leftovers
+
+    study, paths = results_of(options.study)
+    found = (find_leftovers if options.list else remove_leftovers)(study, paths)
+    for path in found.unused:
+        print(path)
+    for path in found.changed:
+        print(f"{path}: changed after it was written; it stays", file=sys.stderr)
+    done = "can be removed" if options.list else "removed"
+    print(f"{len(found.unused)} files of earlier versions {done}", file=sys.stderr)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import fnmatch
 import hashlib
 import importlib.util
@@ -16,6 +17,7 @@ from ensnare.config import LoadedStudy
 from ensnare.config.model import CopyFile, File, LinkFile, TemplateFile, TreeFile
 from ensnare.config.outputs import Output, PythonOutput
 from ensnare.errors import ConfigError
+from ensnare.neighbours import imported_beside
 
 
 def digest(value: Any, *, size: int = 8) -> str:  # noqa: ANN401
@@ -40,7 +42,7 @@ def file_digest(path: Path) -> str:
 
 
 def tree_files(root: Path, leave_out: list[str]) -> Iterator[Path]:
-    """Yield the files below a directory, relative to it, sorted.
+    """Yield the files below a directory, relative to it, sorted; links to directories are followed.
 
     Parameters
     ----------
@@ -48,9 +50,18 @@ def tree_files(root: Path, leave_out: list[str]) -> Iterator[Path]:
         The directory.
     leave_out : list of str
         Patterns for the names of files and directories to leave out.
+
+    Raises
+    ------
+    ConfigError
+        If a link leads back to a directory that it lies in.
     """
-    for directory, names, files in os.walk(root):
+    for directory, names, files in os.walk(root, followlinks=True):
         names[:] = sorted(n for n in names if not _matches(n, leave_out))
+        here = os.path.realpath(directory)
+        for path in (os.path.join(directory, name) for name in names):
+            if os.path.islink(path) and Path(here).is_relative_to(os.path.realpath(path)):
+                raise ConfigError(f"{path} is a link to a directory that it lies in; except: it")
         for name in sorted(files):
             if not _matches(name, leave_out):
                 yield (Path(directory) / name).relative_to(root)
@@ -62,6 +73,8 @@ def _matches(name: str, patterns: list[str]) -> bool:
 
 def source_digest(call: str, directory: Path, where: str = "model.python.call") -> str:
     """Return the hash of the code of a callable's file; comments and layout do not count.
+
+    Of `file.py:function`, also of the code beside it that it imports.
 
     Parameters
     ----------
@@ -81,12 +94,31 @@ def source_digest(call: str, directory: Path, where: str = "model.python.call") 
     if path.suffix != ".py":  # an extension module has no source; its bytes identify it
         return file_digest(path)
     try:
-        tree = ast.parse(path.read_bytes())
+        own = _code_digest(path)
     except (SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         place = f"{path}:{line}" if line else str(path)
         raise ConfigError(f"{where}: {place}: not valid Python: {error.args[0]}") from None
+    # an installed package is a version, and no part of the study
+    is_file = call.rpartition(":")[0].endswith(".py")
+    beside = imported_beside(path) if is_file else {}
+    if not beside:
+        return own
+    return digest([own, {name: _any_digest(file) for name, file in beside.items()}], size=16)
+
+
+def _code_digest(path: Path) -> str:
+    """Return the hash of the code of a Python file."""
+    tree = ast.parse(path.read_bytes())
     return hashlib.blake2b(ast.unparse(tree).encode(), digest_size=16).hexdigest()
+
+
+def _any_digest(path: Path) -> str:
+    """Return the hash of the code of a Python file, or of the bytes of what is none."""
+    if path.suffix == ".py":
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+            return _code_digest(path)
+    return file_digest(path)
 
 
 def callable_file(call: str, directory: Path, where: str = "model.python.call") -> Path:

@@ -30,6 +30,7 @@ _LISTS: dict[str, tuple[str, ...]] = {
 }
 
 
+_MOST_BARS = 10_000
 _CHUNK = 65536  # rows of which OpenTURNS makes copies
 _KINDS = (ot.DistributionImplementation, ot.DistributionParametersImplementation)
 
@@ -198,7 +199,7 @@ def fit_distribution(
         case "kernel":
             fitted = ot.KernelSmoothing().build(ot.Sample(values[:, None]))
         case "histogram":
-            edges = np.histogram_bin_edges(values, item.data.bins or "fd")
+            edges = np.histogram_bin_edges(values, item.data.bins or _bars(values, where))
             height = np.histogram(values, edges, weights=weights, density=True)[0]
             fitted = ot.Histogram(edges[0], np.diff(edges).tolist(), height.tolist())
         case _:
@@ -206,6 +207,20 @@ def fit_distribution(
             share = np.bincount(at, weights) / (len(values) if weights is None else weights.sum())
             fitted = ot.FiniteDiscreteDistribution(ot.Sample(known[:, None]), ot.Point(share))
     return fitted if item.truncate is None else _truncate(fitted, item.truncate, where)
+
+
+def _bars(values: NDArray[np.float64], where: str) -> str:
+    """Return numpy's name of the rule of Freedman and Diaconis, if it gives bars one can count."""
+    quarter, three = np.quantile(values, [0.25, 0.75])
+    width = 2 * (three - quarter) / len(values) ** (1 / 3)
+    bars = float(np.ptp(values)) / width if width > 0 else 1.0
+    if bars > _MOST_BARS:
+        far = values[np.argmax(np.abs(values - np.median(values)))]
+        raise ConfigError(
+            f"{where}.data: the rule of Freedman and Diaconis asks for {bars:.2g} bars, since "
+            f"{far:g} lies far from the other values; remove it, or give bins"
+        )
+    return "fd"
 
 
 def from_uniform(

@@ -93,6 +93,11 @@ class StudyPaths:
         """What was done to samples by hand: skipped, run again."""
         return self.root / "amendments.json"
 
+    @property
+    def defaults(self) -> Path:
+        """The levels of factors that the names of samples leave out."""
+        return self.root / "defaults.json"
+
     def sample(self, key: str, sample_id: str) -> Path:
         """Return the working directory of a sample of a batch."""
         return self.samples / key / sample_id
@@ -119,6 +124,11 @@ class StudyPaths:
     def table(self, name: str) -> Path:
         """Return a table of results: samples, statistics, sobol_indices."""
         return self.root / f"{name}.csv"
+
+    @property
+    def derived(self) -> Path:
+        """The list of the tables and figures that were written, with their checksums."""
+        return self.root / "derived.json"
 
     @property
     def parareal(self) -> Path:

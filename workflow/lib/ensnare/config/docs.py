@@ -157,7 +157,10 @@ A study is one YAML file. `config.yaml` here is the default study; others are in
 - `${name}` in templates, in words of the command and in environment variables takes inputs,
   derived values, factors, and `sample` (the sample's id), `seed` (its own seed, below 2^31),
   `threads`, `ranks`, `study_dir` (the directory of the study file). `${name:.3e}` gives a format of
-  its own. Numbers are written as `.14g` unless told otherwise: 20 characters at most.
+  its own. A Python function takes them as arguments by name; `random` and `numpy.random` begin each
+  sample at its `seed`. A generator of a function's own is made from `seed`, in the function: what
+  is made on import is copied to all workers. Numbers are written as `.14g` unless told otherwise:
+  20 characters at most.
 - A derived value is arithmetic (`b * h**3 / 12`): + - * / **, parentheses, `pi`, and
   sqrt exp log log10 log2 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh floor ceil
   minimum maximum abs.

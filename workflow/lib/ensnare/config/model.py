@@ -141,7 +141,8 @@ class Callable(Strict):
     """A Python function as the model."""
 
     call: str = Field(
-        description="`file.py:function` (relative to the study file) or `package.module:function`."
+        description="`file.py:function` (relative to the study file; with the files beside it that "
+        "it imports, its code decides what runs again) or `package.module:function`."
     )
     vectorized: bool = Field(
         False, description="The function takes and returns arrays, one element per sample."

@@ -174,8 +174,9 @@ def fit_law(
     """Fit a law to runs by least squares of the relative deviations, parameters within bounds.
 
     Intervals are percentiles of a bootstrap of the relative deviations, which are scaled up for
-    the degrees of freedom that the fit took. They say how well the runs determine the
-    parameters, not whether the law is the right one.
+    the degrees of freedom that the fit took, and as Student's interval is for few runs: with 4
+    runs of 3 % spread they cover 95 % where they would cover 83 %. They say how well the runs
+    determine the parameters, not whether the law is the right one.
 
     Parameters
     ----------
@@ -215,7 +216,7 @@ def fit_law(
         alone = {name: Parameter(value, math.nan, math.nan) for name, value in found.items()}
         note = "; ".join(filter(None, ["as many coefficients as runs: no interval", note]))
         return Fit(law, coefficients, alone, len(t), deviation, note)
-    spread = relative * math.sqrt(len(t) / free)
+    spread = relative * math.sqrt(len(t) / free) * _for_few(free, confidence)
     draws = _bootstrap(law, p, fitted, spread, seed)
     tail = 50 * (1 - confidence)
     ends = np.percentile(draws, [tail, 100 - tail], axis=0, method="inverted_cdf")
@@ -224,6 +225,17 @@ def fit_law(
         for (name, value), low, high in zip(found.items(), *ends.tolist(), strict=True)
     }
     return Fit(law, coefficients, parameters, len(t), deviation, note)
+
+
+def _for_few(free: int, confidence: float) -> float:
+    """Return by how much Student's interval is wider than the normal one [-].
+
+    A bootstrap knows the spread of its own deviations only; of few runs that is mostly too small.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    upper = (1 + confidence) / 2
+    return float(stdtrit(free, upper) / ndtri(upper))
 
 
 def _solve(law: Law, terms: Array, time_s: Array) -> Array:
