@@ -112,24 +112,6 @@ def test_the_studies_of_the_recipes_run_to_their_report(snakemake, tmp_path, nam
         assert (results / "figures/regimes_regime.svg").stat().st_size > 1000
 
 
-def test_the_study_that_doubles_ends_when_both_outputs_are_known(snakemake, tmp_path):
-    done = snakemake(
-        "--config", "design={until: {width: 0.35}}", study=ROOT / "config/studies/doubling.yaml"
-    )
-    assert done.code == 0, done.text
-    results = tmp_path / "results/doubling"
-    table = pd.read_csv(results / "rounds.csv").pivot(
-        index="samples", columns="output", values="width"
-    )
-    assert table.index.tolist() == [512, 1024]
-    assert (table < 0.35).to_numpy().tolist() == [[False, True], [True, True]]  # H, S
-    assert (results / "figures/rounds.svg").stat().st_size > 1000
-    assert "reached: widest interval" in (results / "report.html").read_text()
-    for output, inputs in (("S", {"Q", "Hd", "Zv", "Ks"}), ("H", {"Q", "Ks"})):
-        total = indices(results, output=output, index="total")["value"]
-        assert set(total[total > 0.05].index.get_level_values("input")) == inputs
-
-
 @pytest.mark.skipif(shutil.which("ngspice") is None, reason="no ngspice; apt install ngspice")
 def test_the_oscillator_starts_less_often_with_less_current(snakemake, tmp_path):
     small = ["--config", "design={size: 8}"]
@@ -148,6 +130,24 @@ def test_the_oscillator_starts_less_often_with_less_current(snakemake, tmp_path)
     assert chance[3000] == 1 > chance[12000] > chance[24000]
     figure = (results / "figures/exceedance_swing.png").stat()
     assert figure.st_size > 1000
+
+
+def test_the_study_that_doubles_ends_when_both_outputs_are_known(snakemake, tmp_path):
+    done = snakemake(
+        "--config", "design={until: {width: 0.35}}", study=ROOT / "config/studies/doubling.yaml"
+    )
+    assert done.code == 0, done.text
+    results = tmp_path / "results/doubling"
+    table = pd.read_csv(results / "rounds.csv").pivot(
+        index="samples", columns="output", values="width"
+    )
+    assert table.index.tolist() == [512, 1024]
+    assert (table < 0.35).to_numpy().tolist() == [[False, True], [True, True]]  # H, S
+    assert (results / "figures/rounds.svg").stat().st_size > 1000
+    assert "reached: widest interval" in (results / "report.html").read_text()
+    for output, inputs in (("S", {"Q", "Hd", "Zv", "Ks"}), ("H", {"Q", "Ks"})):
+        total = indices(results, output=output, index="total")["value"]
+        assert set(total[total > 0.05].index.get_level_values("input")) == inputs
 
 
 def test_the_alloy_satisfies_its_constraints_and_grows(snakemake, tmp_path):

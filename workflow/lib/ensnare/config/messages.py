@@ -40,7 +40,6 @@ _SUCH_AS = {
     "sweep": "{mesh: [coarse, fine]}",
     "environment": "{set: {OMP_NUM_THREADS: 1}}",
 }
-_OR_PATTERNS = ", or a list of patterns such as ['*.log']"  # of `keep`
 _FLAT = {"command", "shape", "modules", "except"}  # lists of words or numbers
 _PAIRS = {"spearman", "kendall", "pearson", "correlations"}  # lists of two names and a number
 _BOUNDS = {
@@ -111,8 +110,7 @@ def _what(mistake: ErrorDetails) -> str:
         case "value_error":
             return str(context["error"])
         case "literal_error":
-            patterns = _OR_PATTERNS if {"ok", "failed"} & {*mistake["loc"]} else ""
-            return f"{got}; expected {context['expected']}{patterns}"
+            return f"{got}; expected {context['expected']}{_or_patterns(mistake)}"
         case "union_tag_invalid" | "union_tag_not_found":
             return _wrong_method(context.get("tag"))
         case "string_pattern_mismatch":
@@ -136,6 +134,12 @@ def _what(mistake: ErrorDetails) -> str:
             return f"{got}; expected {words} {context[key]:g}"
         case _:
             return f"{got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
+
+
+def _or_patterns(mistake: ErrorDetails) -> str:
+    """Return what else may stand in `keep`, beside words."""
+    in_keep = {"ok", "failed"} & {*mistake["loc"]}
+    return ", or a list of patterns such as ['*.log']" if in_keep else ""
 
 
 def _wrong_key(mistake: ErrorDetails) -> str:
