@@ -67,7 +67,7 @@ class CommandModel:
         for file in self.files:
             texts += (file.target, file.template.render(values) if file.template else file.content)
         for step in self.steps:
-            texts += (str(len(step)), *(word.render(values) for word in step))
+            texts += (str(len(step)), *[word.render(values) for word in step])
         # lengths keep the texts apart; JSON would cost five times as much for every sample
         whole = "".join([f"{len(text)}:{text}" for text in texts])
         return hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=8).hexdigest()
