@@ -268,6 +268,21 @@ def test_what_does_not_match_is_said(tmp_path, text, reason):
     assert refusal(tmp_path, text, regex="y = (.*)") == reason
 
 
+@pytest.mark.parametrize(
+    ("regex", "said"),
+    [
+        (r"^vpp *= (\S+)", "; a line with 'vpp' is 'vpp   =  4.8e-01 from= 1'"),
+        (r"vpp: (\S+)", ""),
+        (r"runtime?= (\S+)", "; a line with 'runtim' is 'runtim 2'"),
+        (r"(\S+) V", ""),
+        (r"cut = (\S+)", f"; a line with 'cut =' is 'cut ={'x' * 75}'"),
+    ],
+)
+def test_what_does_not_match_is_told_from_what_nearly_does(tmp_path, regex, said):
+    text = f"vpp   =  1\nvpp   =  4.8e-01 from= 1\nruntim 2\ncut ={'x' * 100}\n"
+    assert refusal(tmp_path, text, regex=regex) == f"'out': nothing matches '{regex}'{said}"
+
+
 def test_an_optional_group_without_a_match_is_refused(tmp_path):
     assert (
         refusal(tmp_path, "y =\n", regex="y =( 1)?")

@@ -14,6 +14,8 @@ from ensnare.errors import OutputError
 from ensnare.outputs.files import Parser, RunFiles, to_float
 
 _Found = TypeVar("_Found")
+_LITERAL = re.compile(r"\^?([^\\.^$*+?{}\[\]|()]+)")
+_MOST_SHOWN = 80  # bytes of a line
 _SMALL = 1 << 16  # larger texts are mapped, so that a gigabyte of log costs no memory
 
 
@@ -72,14 +74,38 @@ def regex_parser(output: RegexOutput, stdout: str) -> Parser:
         raise ValueError(f"'{regex}' has {pattern.groups} groups; expected one, the number")
 
     kind, where = f"regex {regex}", f"'{name}': '{regex}'"
+    start = _literal_start(regex)
+
+    def find_near(text: Any) -> str:  # noqa: ANN401
+        return _line_with(text, start)
 
     def parse(files: RunFiles) -> float:
         match = files.get(name, kind, lambda path: find_last(path, pattern))
         if match is None:
-            raise OutputError(f"'{name}': nothing matches '{regex}'")
+            near = files.get(name, f"near {regex}", lambda path: _search(path, find_near))
+            raise OutputError(f"'{name}': nothing matches '{regex}'{near}")
         return to_float((match[1] or b"").decode(errors="replace"), where)
 
     return parse
+
+
+def _literal_start(regex: str) -> bytes:
+    """Return the text with which all that matches a regular expression begins, if it says one."""
+    start = _LITERAL.match(regex)
+    text = start[1] if start else ""
+    if start and regex[start.end() :][:1] in ("*", "?", "{"):  # the last one may be missing
+        text = text[:-1]
+    return text.strip().encode()
+
+
+def _line_with(text: Any, start: bytes) -> str:  # noqa: ANN401
+    """Return what to say of the last line that has a text: how it differs tells what to mend."""
+    at = text.rfind(start) if start else -1
+    if at < 0:
+        return ""
+    low = text.rfind(b"\n", 0, at) + 1
+    line = bytes(text[low : low + _MOST_SHOWN]).splitlines()[0].decode(errors="replace")
+    return f"; a line with '{start.decode()}' is '{line.rstrip()}'"
 
 
 def after_parser(output: AfterOutput, stdout: str) -> Parser:
