@@ -1,8 +1,11 @@
 from pathlib import Path
 
 from ensnare.analysis import write_table
+from ensnare.derived import note_derived
 from ensnare.parareal.archive import open_parareal
 from ensnare.scripting import logged
 
 with logged(snakemake.log[0]):
-    write_table(open_parareal(snakemake.input[0]).table(), Path(snakemake.output[0]))
+    results, table = open_parareal(snakemake.input[0]), Path(snakemake.output[0])
+    write_table(results.table(), table)
+    note_derived(results.paths, [table])

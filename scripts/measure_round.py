@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 from ensnare.analysis import measure_round
@@ -6,9 +7,14 @@ from ensnare.paths import StudyPaths
 from ensnare.resolved import read_resolved
 from ensnare.rounds import round_of, write_round
 from ensnare.scripting import logged
+from ensnare.verdicts import round_report
 
 with logged(snakemake.log[0]):
     paths = StudyPaths(Path(snakemake.input.study).parent)
-    found = round_of(read_resolved(paths.study), snakemake.wildcards.key)
+    study = read_resolved(paths.study)
+    found = round_of(study, snakemake.wildcards.key)
     measured = measure_round(found.study, gather(found.study, found.batches, paths))
     write_round(Path(snakemake.output[0]), measured)
+    said = round_report(study.config, found.number, measured)
+    print(said)
+print(said, file=sys.stderr)

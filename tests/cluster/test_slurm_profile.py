@@ -59,6 +59,7 @@ def test_a_dry_run_needs_no_slurm(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3072 to run" in done.stdout + done.stderr
+    assert "up to 3072 go to one job" in done.stdout + done.stderr
 
 
 def test_a_site_sets_account_partition_and_qos_and_makes_rules_jobs(slurm, on_cluster, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from small_studies import evaluate, prepare, python, study_tree
 
 from ensnare import plots
-from ensnare.analysis import ANALYSES, write_table
+from ensnare.analysis import ANALYSES, failure_warnings, write_table
 from ensnare.announce import count_samples
 from ensnare.archive import write_archive
 from ensnare.config import parse_study
@@ -21,6 +21,7 @@ from ensnare.report import render_report
 from ensnare.report.collect import collect_report
 from ensnare.results import open_study
 from ensnare.samplestable import write_samples
+from ensnare.status import Status
 
 ISHIGAMI = "ensnare.models.ishigami:ishigami"
 PI = {"Uniform": {"a": -math.pi, "b": math.pi}}
@@ -195,6 +196,45 @@ def test_failures_that_depend_on_an_input_are_said_everywhere(tmp_path):
     assert "depend on a (p = " in tables["statistics"]["note"].iloc[0]
     page = report_of(results, tables)
     assert "Warning: failures are not random, they depend on a (p = " in page
+
+
+def test_cases_whose_failures_depend_on_the_same_input_share_one_warning(tmp_path):
+    design = {"method": "saltelli", "size": 64}
+    sweep = {"k": [1, 2, 3, 4, 5]}
+    tree = linear(design, ["sobol"], tmp_path, fails=True, sweep=sweep)
+    results = results_of(tree, tmp_path)
+    page = report_of(results, tables_of(results))
+    (warning,) = set(re.findall("Warning: (.*)</p>", page))
+    assert warning.startswith(
+        "cases k=1, k=2, k=3 and 2 more: failures are not random, they depend"
+    )
+    bound = float(re.search(r"on a \(p \u2264 (\S+)\)", warning)[1])
+    table = tables_of(results)["failures"]
+    largest = table[table["input"] == "a"]["p_value"].max()
+    assert largest <= bound <= 10 * largest
+    (dropped,) = {line for line in re.findall(r">(.*) dropped</p>", page) if "k = 3" in line}
+    assert re.fullmatch(r"y, u, k = 3: \d+ of 64 base rows", dropped)
+
+
+def test_samples_that_were_not_run_are_no_failures(tmp_path, monkeypatch):
+    tree = linear({"method": "monte_carlo", "size": 400}, ["statistics"], tmp_path)
+    results = results_of(tree, tmp_path)
+    idle = results.inputs["a"] > 0.5
+    results.status[idle] = Status.NOT_RUN
+    results.outputs["y"][idle] = np.nan
+    assert failure_warnings(results) == []
+    assert set(tables_of(results)["failures"]["n_used"]) == {np.sum(~idle)}
+    drawn = []
+    monkeypatch.setattr(
+        plots,
+        "plot_scatter",
+        lambda x, y, draw=plots.plot_scatter, **k: drawn.append((x, y, k)) or draw(x, y, **k),
+    )
+    report_of(results, tables_of(results), processes=1)
+    ((x, y, k),) = drawn
+    np.testing.assert_array_equal(x["a"], results.inputs["a"][~idle])
+    np.testing.assert_array_equal(y, results.outputs["y"][~idle])
+    assert k["cases"] == {"": slice(0, len(y))}
 
 
 def test_figures_warn_of_failures_that_depend_on_an_input(tmp_path, monkeypatch):

@@ -99,7 +99,22 @@ NOT_A_STUDY = {
     ),
     "a tab": (
         "study: a\n\tseed: 2\n",
-        "study.yaml:2: not valid YAML: found character '\\t' that cannot start any token",
+        "study.yaml:2: not valid YAML: found a tab; indent with spaces",
+    ),
+    "a key that is indented as none before": (
+        changed(("  success:", " success:")),
+        "study.yaml:16: not valid YAML: the indentation is not that of the lines before; keys of "
+        "one mapping, and the dashes of one list, begin in the same column",
+    ),
+    "a title with a colon": (
+        "study: a\ntitle: beam: the second\n",
+        "study.yaml:2: not valid YAML: found a ': ' that does not belong here; mend the "
+        "indentation, or quote a text that holds one: 'a: b'",
+    ),
+    "a pattern between double quotes": (
+        changed(('"s = (.*)"', '"s = (\\S+)"')),
+        "study.yaml:19: not valid YAML: found unknown escape character 'S'; between double quotes "
+        "write \\\\ for \\, or use single quotes",
     ),
     "a repeated key": (
         GOOD + "seed: 2\n",
@@ -243,9 +258,15 @@ WRONG_TYPES = [
     (
         "{method: monte_carlo, size: 10}",
         "monte_carlo",
-        "design: got 'monte_carlo'; expected a mapping",
+        "design: got 'monte_carlo'; expected a mapping such as {method: saltelli, size: 64}",
     ),
-    ("[1, 2]", "4", "sweep.cores: got 4; expected a list"),
+    (
+        "value: 2",
+        "value: 2,5",
+        "inputs[2]: found the key 5; expected a text (quote it: '5'); a decimal comma? "
+        "write a point",
+    ),
+    ("[1, 2]", "4", "sweep.cores: got 4; expected a list such as [4]"),
     ("30 s", "0", "timeout: got 0; expected a duration above zero; leave it out for no limit"),
     (
         "30 s",
@@ -322,7 +343,7 @@ WRONG_TYPES = [
     (
         COMMAND,
         "command: bin/code.sh in.txt",
-        "model.command: got 'bin/code.sh in.txt'; expected a list",
+        "model.command: got 'bin/code.sh in.txt'; expected a list such as [bin/code.sh, in.txt]",
     ),
     (COMMAND, "command: []", "model: found neither of command and python; expected one"),
     (COMMAND, "command: [a, null]", "model.command[1]: got nothing; expected a text"),
@@ -339,6 +360,28 @@ WRONG_TYPES = [
         "model: command mixes words and steps; expected [word, ...] ... ",
     ),
     (COMMAND, "command: [[a], []]", "model: command: found an empty step; expected [program, ... "),
+    (
+        COMMAND,
+        "command: [bin/code.sh, <, in.txt]",
+        "model.command: '<' would be a word for bin/code.sh, since no shell reads it; "
+        "write [sh, -c, 'bin/code.sh < in.txt']",
+    ),
+    (
+        COMMAND,
+        "command: [[sh, -c, x], [bin/code.sh, '2>&1', '|', grep, z]]",
+        "model.command: '2>&1' would be a word for bin/code.sh ... ",
+    ),
+    (
+        "timeout: 30 s",
+        "keep: {ok: a.txt}",
+        "keep.ok: got 'a.txt'; expected 'all' or 'none', or a list of patterns such as ['*.log']",
+    ),
+    (
+        OUTPUT,
+        f"{OUTPUT}, shape: [5], axis: {{name: t, unit: s}}",
+        "model.outputs[0].axis: found the unit 's' but no values; give values: "
+        '"linspace(first, last, 5)", or a column, dataset or variable of a file',
+    ),
     (SUCCESS, "  success: done\n", "model.success: got 'done'; expected a list"),
     (SUCCESS, "  success: [done]\n", "model.success[0]: got 'done'; expected a mapping"),
     (
@@ -442,7 +485,8 @@ WRONG_DESIGNS = [
     (
         "{Normal: {mu: 0, sigma: 1}}",
         "'Normal(0, 1)'",
-        f"{DISTRIBUTION}: got 'Normal(0, 1)'; expected a mapping",
+        f"{DISTRIBUTION}: got 'Normal(0, 1)'; "
+        "expected a mapping such as {Normal: {mu: 0, sigma: 1}}",
     ),
     ("sigma: 1}}", "sigma: 1}, Dirac: {}}", "inputs[0]: distribution: found Normal, Dirac; ... "),
     (X, "distribution: {}", "inputs[0]: distribution: found none; expected one distribution"),
@@ -864,6 +908,16 @@ WRONG_FILES = {
     "an input that nothing takes": (
         {"in.txt": "${x} ${z} ${cores}\n"},
         "input 'y' is in no template, command or environment variable; use it or remove it",
+    ),
+    "placeholders of another tool": (
+        {"in.txt": "@x@ @y@ @z@ @cores@\n"},
+        "input 'x' is in no template, command or environment variable; in.txt has '@x@', but its "
+        "delimiters are '${' and '}'; give delimiters: ['@', '@']",
+    ),
+    "placeholders of Jinja2": (
+        {"in.txt": "{{ x }} {{ y }} ${z} ${cores}\n"},
+        "input 'y' is in no template, command or environment variable; in.txt has '{{ y }}', but "
+        "its delimiters are '${' and '}'; give engine: jinja2",
     ),
     "a derived value that nothing takes": (
         {"in.txt": "${x} ${y} ${c} ${cores}\n"},

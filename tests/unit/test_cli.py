@@ -9,9 +9,11 @@ from good_study import FOR_SALTELLI, FOR_TABLE, GOOD, changed, with_python, writ
 from small_studies import evaluate
 
 from ensnare import cli
+from ensnare.announce import namesake_note
 from ensnare.batches import plan_batches
 from ensnare.config import load_study
 from ensnare.design import make_design
+from ensnare.paths import StudyPaths
 from ensnare.resolved import resolved_tree, write_resolved
 from ensnare.samples import samples_of
 
@@ -199,6 +201,33 @@ def test_the_study_may_be_a_directory_of_results(run, tmp_path, monkeypatch):
     assert answer(run, tmp_path / "results/good", *POINT)[1]["outputs"] == {"r": 3.0, "s": 2.0}
 
 
+def test_a_study_with_results_here_is_found_by_its_name(run, tmp_path):
+    code, _, err = run("status", "good")
+    assert (code, "good: cannot read the study file" in err) == (1, True)
+    tree = resolved_tree(load_study(tmp_path / "study.yaml"))
+    write_resolved(tree, tmp_path / "results/good/study.json")
+    code, out, _ = run("status", "good")
+    assert (code, "study good: " in out) == (0, True)
+    assert answer(run, "good", *POINT)[1]["outputs"] == {"r": 3.0, "s": 2.0}
+    (tmp_path / "good").write_text("a file of that name")
+    assert "found a text" in refusal(run, "status", "good")
+
+
+def test_results_of_another_file_of_the_same_name_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = StudyPaths.of("good")
+    study = load_study(write_study(tmp_path))
+    assert namesake_note(study, paths) == ""
+    write_resolved(resolved_tree(study), paths.study)
+    assert namesake_note(study, paths) == ""
+    second = tmp_path / "second.yaml"
+    second.write_text(changed(("size: 10", "size: 20")))
+    note = namesake_note(load_study(second), paths)
+    assert note.startswith(f"results/good has the results of {tmp_path}/study.yaml, which has the")
+    (tmp_path / "study.yaml").unlink()  # the file was moved, not copied
+    assert namesake_note(load_study(second), paths) == ""
+
+
 BAD = {
     "no study": (
         ["none.yaml", *POINT],
@@ -264,7 +293,7 @@ def test_a_wrong_command_line_is_said_in_one_line(run, words):
 
 def test_a_study_is_checked(run, tmp_path):
     code, out, _ = run("check", "study.yaml")
-    assert (code, out) == (0, "study.yaml: 40 samples in 1 batches\n")
+    assert (code, out) == (0, "study.yaml: 40 samples in 1 batch\n")
     write_study(tmp_path, changed(("bin/code.sh", "bin/no.sh")))
     assert "model.command: no program" in refusal(run, "check", "study.yaml")
     write_study(tmp_path, changed(("timeout:", "timout:")))
@@ -361,7 +390,7 @@ def test_samples_are_listed_run_again_and_skipped_by_commands(results, tmp_path)
     code, out, _ = results("skip", "study.yaml", first[1], *reason)
     assert (code, out) == (0, "1 samples are skipped; run snakemake\n")
     code, out, _ = results("redo", "study.yaml", *where, "--failed")
-    assert (code, out) == (0, f"{len(lines) - 1} samples in 1 batches run again; run snakemake\n")
+    assert (code, out) == (0, f"{len(lines) - 1} samples in 1 batch run again; run snakemake\n")
     code, out, _ = results("redo", "study.yaml", *where, "--failed")
     assert (code, out) == (0, "no sample that ended is meant; nothing is to be run again\n")
     code, out, _ = results("redo", "study.yaml", "--where", "status == 'skipped'", "--list")

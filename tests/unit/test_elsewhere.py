@@ -8,7 +8,8 @@ import pytest
 from small_studies import evaluate, labels, prepare, python, shell, study_tree
 from waiting import wait_until
 
-from ensnare import cli
+from ensnare import cli, elsewhere
+from ensnare import owner as owner_module
 from ensnare.announce import count_samples
 from ensnare.picklefile import read_pickle
 
@@ -182,3 +183,36 @@ def test_what_cannot_be_prepared_or_collected_is_said(tmp_path, run):
     code, _, err = run(study_tree(shell("echo y = ${x}")), "collect", "nowhere")
     assert (code, err.count("\n")) == (1, 1)
     assert "run ensnare prepare first" in err
+
+
+def collect_with(tmp_path, run, monkeypatch, meanwhile, beat_s=0.01):
+    """Collect four samples; before each one is read, `meanwhile` gets the claim of the batch."""
+    tree = study_tree(model(), size=4, sweep={"mesh": ["a"], "level": [1]})
+    run(tree, "prepare")
+    jobs = tmp_path / "results/small/prepared"
+    for script in jobs.glob("*/run.sh"):
+        subprocess.run([script], check=False)
+    read = elsewhere.outcome_of
+
+    def slowly(*found):
+        (claim,) = (tmp_path / "results/small/batches").glob("*.owner")
+        meanwhile(claim)
+        return read(*found)
+
+    monkeypatch.setattr(elsewhere, "outcome_of", slowly)
+    monkeypatch.setattr(owner_module, "_BEAT_S", beat_s)
+    return run(tree, "collect", jobs)
+
+
+def test_the_heart_beats_while_an_output_is_read_for_long(tmp_path, run, monkeypatch):
+    def wait_for_a_beat(claim):
+        os.utime(claim, (1, 1))
+        wait_until(lambda: claim.stat().st_mtime > 1, "a beat")
+
+    assert "4 samples taken over" in collect_with(tmp_path, run, monkeypatch, wait_for_a_beat)[1]
+
+
+def test_to_collect_stops_when_another_job_took_the_batch_over(tmp_path, run, monkeypatch):
+    code, out, err = collect_with(tmp_path, run, monkeypatch, lambda c: c.unlink(), beat_s=0.0)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "another job took it over; collect again when it ended" in err

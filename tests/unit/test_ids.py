@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensnare.ids import ID_LENGTH, find_ids, occurrences, row_words, sample_ids, sample_seed
+from ensnare.ids import (
+    ID_LENGTH,
+    find_ids,
+    id_keys,
+    occurrences,
+    row_words,
+    sample_ids,
+    sample_seed,
+)
 from ensnare.sweep import case_identity
 
 
@@ -113,6 +121,30 @@ def test_ids_are_found_wherever_they_stand(rng):
     assert (place[700:] == -1).all()
     assert (find_ids(wanted, known[:0]) == -1).all()
     assert len(find_ids(known[:0], known)) == 0
+
+
+@pytest.mark.parametrize("order", ["as they are", "shuffled", "in blocks"])
+@pytest.mark.parametrize("known_of", [slice(0, 900), slice(0, 500), slice(200, 900)])
+def test_ids_are_found_in_every_order(rng, order, known_of):
+    ids = hex_ids(rng, 800)
+    blocks = np.arange(800).reshape(8, 100)
+    here = {
+        "as they are": np.arange(800),
+        "shuffled": rng.permutation(800),
+        "in blocks": blocks[rng.permutation(8)].ravel(),
+    }[order]
+    there = np.concatenate([ids, hex_ids(rng, 100)])[known_of]
+    at = {name: i for i, name in enumerate(there.tolist())}
+    expected = [at.get(name, -1) for name in ids[here].tolist()]
+    assert find_ids(ids[here], there).tolist() == expected
+
+
+def test_ids_have_words_of_their_own(rng):
+    ids = np.concatenate([hex_ids(rng, 20000), [b"%020x" % i for i in range(20000)]])
+    assert len(np.unique(id_keys(ids))) == len(ids)
+    rows = np.zeros(len(ids), [("a", "u1"), ("id", "S20"), ("b", "f8")])  # as in a journal
+    rows["id"] = ids
+    np.testing.assert_array_equal(id_keys(rows["id"]), id_keys(ids))
 
 
 def test_two_ids_with_one_key_are_told_apart(rng, monkeypatch):

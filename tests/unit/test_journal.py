@@ -229,6 +229,19 @@ def test_a_note_says_what_the_rows_mean(tmp_path):
     assert journal_about(tmp_path / "none.journal") == ""
 
 
+def test_messages_and_notes_between_rows_are_kept_apart(tmp_path):
+    path = tmp_path / "a.journal"
+    write(path, [0, 1], about="first")
+    journal = Journal(path, 2)
+    journal.note("second")
+    journal.close()
+    write(path, [3, 4])
+    finished = read_journal(path, 2)
+    assert assert_right(finished) == [0, 1, 3, 4]
+    assert finished.about == "second"
+    assert set(finished.messages) == {sample_id(i).decode() for i in (0, 3)}
+
+
 def test_damage_to_the_note_does_not_cost_what_it_is_about(tmp_path):
     path = tmp_path / "a.journal"
     write(path, [1], about="two outputs")

@@ -15,13 +15,15 @@ sweep neighbours identity picklefile tables cutting batches jobs capacity loops 
 ids copulas inputs constrained conditioned points design functions
 templates jinjatemplates outputs environment gpus process launcher inputfiles kept model
 samples callables runs
-journal owner worker pool batchfile tally progress stop amendments reread older reuse work abreast
-lost evaluate
+journal recorded owner worker pool batchfile tally progress stop amendments reread older reuse work
+abreast lost evaluate
 resolved pastlevels sizing designfile planned adoption gather ranwith archive samplestable jobstable
-results selection amend standing announce unused programs check single locate elsewhere clusterjobs
+results selection amend standing announce outcome unused programs check single locate elsewhere
+clusterjobs
 parareal
 statistics sensitivity correlation morris scaling
-analysis figurenames plots report scalingfigures figures pararealfigures pararealreport deliver
+analysis figurenames derived plots report
+scalingfigures figures pararealfigures pararealreport deliver
 scripting clistudy cliparareal cli
 __main__
 """

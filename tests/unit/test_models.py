@@ -12,7 +12,7 @@ import openturns as ot
 import pytest
 
 from ensnare import models
-from ensnare.models.flood import solve
+from ensnare.models.flood import flood, solve
 from ensnare.models.ishigami import ishigami
 
 MODELS = Path(models.__file__).parent
@@ -137,6 +137,12 @@ def test_beam_reports_files_that_it_cannot_open(tmp_path):
 def test_program_called_without_a_deck_shows_its_usage(tmp_path, program):
     done = run(program, cwd=tmp_path)
     assert (done.returncode, done.stderr.split()[:2]) == (2, ["usage:", program])
+
+
+def test_flood_as_a_function_is_the_program():
+    values = {"Q": 1200, "Ks": 31, "Zv": 50, "Zm": 55, "B": 300, "L": 5000, "Zb": 55.5, "Hd": 8}
+    found = flood(**values)
+    assert (found["H"], found["S"]) == solve(values)
 
 
 def test_flood_writes_the_height_and_the_overflow_of_the_formulas(tmp_path):

@@ -368,6 +368,17 @@ def test_rows_that_a_table_does_not_have_are_said(tmp_path, where, reason):
     assert found.startswith(f"'out': {reason}")
 
 
+def test_the_values_of_an_axis_may_be_a_rule():
+    tree = {"name": "u", "table": "a", "column": 0, "shape": [3]}
+    assert OUTPUT.validate_python({**tree, "axis": {"values": "geom(1, 100, 3)"}}).axis.values == [
+        1,
+        10,
+        100,
+    ]
+    with pytest.raises(ValidationError, match="found 4; expected 3 as in shape"):
+        OUTPUT.validate_python({**tree, "axis": {"values": "linspace(0, 1, 4)"}})
+
+
 def test_a_column_is_an_array_with_its_axis_behind(tmp_path):
     output = {"table": "out", "column": "u", "shape": [20]}
     u = (10 * np.arange(20) + 0.5).tolist()

@@ -7,12 +7,13 @@ import socket
 import threading
 import time
 
+import psutil
 import pytest
-from waiting import lines_of, wait_until
+from waiting import is_running, lines_of, wait_until
 
 from ensnare import owner as owner_module
 from ensnare.machine import temporary_name
-from ensnare.owner import Owner, beat_for
+from ensnare.owner import Owner, beat_for, beating
 
 fork = multiprocessing.get_context("fork")
 
@@ -204,6 +205,39 @@ def test_another_process_beats_for_an_owner_that_is_busy_and_for_no_other(tmp_pa
             os.utime(path, (1, 1))
             beat_for(path, os.getpid())
             assert path.stat().st_mtime == 1
+
+
+def test_a_child_beats_for_what_a_busy_process_owns_and_goes_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(owner_module, "_BEAT_S", 0.01)
+    mine, other = tmp_path / "a.owner", tmp_path / "b.owner"
+    claim_of(other, pid=os.getpid() + 1)
+    os.utime(other, (1, 1))
+    with Owner(mine):
+        os.utime(mine, (1, 1))
+        with beating([mine, other]):
+            wait_until(lambda: mine.stat().st_mtime > 1, "a beat")
+        os.utime(mine, (1, 1))
+    assert other.stat().st_mtime == 1
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def _busy(path):
+    with Owner(path), beating([path]):
+        signal.pause()
+
+
+def test_the_child_that_beats_dies_with_a_process_that_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(owner_module, "_BEAT_S", 0.01)
+    path = tmp_path / "a.owner"
+    process = fork.Process(target=_busy, args=(path,))
+    process.start()
+    wait_until(path.exists, "the claim")
+    children = psutil.Process(process.pid).children
+    (child,) = wait_until(children, "the child")
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    wait_until(lambda: not is_running(child.pid), "its end")
 
 
 def test_a_claim_that_another_host_removes_while_we_read_it_is_gone(tmp_path, monkeypatch):

@@ -282,7 +282,9 @@ def test_initial_values_are_expressions_over_factors(tmp_path):
 def test_status_and_account_say_how_far_cases_are(tmp_path):
     tree = parareal_tree((0.5, 0.9), points=4)
     study, paths = load(tree, tmp_path), results_paths(tmp_path)
-    assert account_line(study, paths) == "cases: 2 to solve, 0 solved"
+    bound = "in all (an upper bound: a case ends when it has converged)"
+    said = account_line(study, paths)  # 3 slices: at most 3 + 2 + 1 fine solves
+    assert said == f"cases: 2 to solve, 0 solved; fine solves: 6 to begin with, at most 12 {bound}"
     lines, over = parareal_status(study, paths)
     assert lines[0] == "omega0=1, zeta=0.5: not begun"
     assert not over
@@ -292,7 +294,8 @@ def test_status_and_account_say_how_far_cases_are(tmp_path):
     for path in (paths.iterate(first.key, k) for k in (2, 3)):
         path.unlink()
     paths.fine_solve(first.key, 2, 2).unlink()
-    assert account_line(study, paths) == "cases: 1 to solve, 1 solved"
+    said = account_line(study, paths)  # 1 of 2 solves of iteration 2, and iteration 3
+    assert said == f"cases: 1 to solve, 1 solved; fine solves: 1 to begin with, at most 2 {bound}"
     lines, over = parareal_status(study, paths)
     assert re.fullmatch(r"omega0=1, zeta=0.5: iteration 1, maxdif \S+; 1 of 2 .*next", lines[0])
     assert lines[1].endswith("; done")
@@ -302,6 +305,26 @@ def test_status_and_account_say_how_far_cases_are(tmp_path):
         lines, over = parareal_status(study, paths)
     assert over
     assert re.search(rf"runs on \S+, process {os.getpid()}$", lines[-1])
+
+
+@pytest.mark.parametrize("tolerance", [1e-9, 1e-2, 10])
+@pytest.mark.parametrize("serial", [True, False])
+def test_the_bound_that_is_announced_is_never_exceeded(tmp_path, tolerance, serial):
+    tree = parareal_tree((0.5, 0.9), points=6, tolerance=tolerance, serial=serial)
+    study, paths = load(tree, tmp_path), results_paths(tmp_path)
+    most = int(re.search(r"at most (\d+) in all", account_line(study, paths))[1])
+    assert most == 2 * (5 + 4 + 3 + 2 + 1)
+    last = solve(tree, tmp_path)
+    solves = len(list(paths.parareal.glob("*/fine/*.h5")))
+    assert solves <= most
+    assert (solves == most) == (last == [5, 5])
+    assert account_line(study, paths) == "cases: 0 to solve, 2 solved"
+    if not serial:
+        tree["parareal"]["serial"] = True
+        left = sum(5 - k for k in last)
+        more = f"; fine solves: {left} in sequence, to compare with" if left else ""
+        said = account_line(load(tree, tmp_path), paths)
+        assert said == f"cases: 0 to solve, 2 solved{more}"
 
 
 def test_results_of_cases_that_are_not_solved_are_refused_in_one_line(tmp_path):

@@ -5,13 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ensnare import plots
 from ensnare.plots.distributions import bin_edges
 from ensnare.plots.samples import MAX_POINTS, thin
-from ensnare.plots.style import STYLE, axis_label, number, plain, plain_names
+from ensnare.plots.style import PALETTE, STYLE, axis_label, number, plain, plain_names
 
 LONG = "thermal_conductivity_of_layer_{}_of_the_reactor_containment"
 
@@ -275,6 +276,37 @@ def test_many_inputs_by_case_are_grey_but_counted():
         sobol_by_mesh([f"x{i}" for i in range(40)]), output="y", factor_columns=["mesh"]
     )
     assert "34 other inputs" in texts(figure)
+
+
+def test_an_input_of_a_decade_and_more_is_drawn_where_it_lies_evenly():
+    share = (np.arange(200) + 0.5) / 200
+    laws = {
+        "uniform": share,
+        "uniform of a decade": 0.05 + share,
+        "log-uniform": 100 ** (0.9 * share),
+        "log-uniform of half a decade": 3**share,
+        "with negative ones": share - 0.1,
+    }
+    figure = plots.plot_scatter(laws, share, output_label="y")
+    scales = [axes.get_xscale() for axes in figure.axes]
+    assert scales == ["linear", "linear", "log", "linear", "linear"]
+
+
+def test_points_of_few_cases_have_their_colours_and_none_lies_on_top():
+    x = np.tile(np.linspace(0, 1, 50), 3)
+    cases = {f"mesh={k}": slice(50 * k, 50 * k + 50) for k in range(3)}
+    y = np.repeat([1.0, 2.0, 3.0], 50)
+    y[0] = np.nan
+    figure = plots.plot_scatter({"x": x}, y, output_label="y", cases=cases)
+    (points,) = figure.axes[0].collections
+    at, colors = points.get_offsets()[:, 1], points.get_facecolor()[:, :3]
+    for level, color in zip((1, 2, 3), PALETTE, strict=False):
+        np.testing.assert_allclose(colors[at == level], [to_rgb(color)] * (49 + (level > 1)))
+    assert np.any(np.diff(at) < 0)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(cases)
+    many = {f"mesh={k}": slice(10 * k, 10 * k + 10) for k in range(15)}
+    assert not plots.plot_scatter({"x": x}, y, output_label="y", cases=many).legends
 
 
 def test_scatter_thins_the_same_way_each_time_and_says_so():

@@ -18,7 +18,7 @@ from ensnare.loops import follow
 from ensnare.paths import StudyPaths
 from ensnare.rounds import Growth, as_it_grew, as_it_stands, at_size, round_of, write_round
 from ensnare.sensitivity import sobol_indices
-from ensnare.verdicts import Measured, Widest, ending, judge
+from ensnare.verdicts import Measured, Widest, ending, judge, round_report
 
 INPUTS = ("x1", "x2", "x3")
 Y = {"python": {"call": "m.py:y"}, "outputs": [{"name": "y"}]}
@@ -131,6 +131,27 @@ def test_a_line_says_why_a_design_ended(tmp_path):
     assert ending(study, [measured(y="none vary")]) == ("cannot be reached: output y: none vary")
 
 
+def test_a_line_says_which_outputs_are_not_judged_and_how_the_others_stand(tmp_path):
+    study = parse_study(growing(tmp_path, model=python("m.py:y", "y", "z")))
+    some, none = measured(y=0.5, z="constant"), measured(y=0.05, z="constant")
+    assert ending(study, [some]) == (
+        "not reached yet: widest interval 0.5 (output y, x1), expected less than 0.1; "
+        "output z: constant"
+    )
+    assert ending(study, [none]) == (
+        "cannot be reached: output z: constant; all other intervals are narrower than 0.1, the "
+        "widest is 0.05 (output y, x1)"
+    )
+    both = measured(y="all failed", z="constant")
+    said = "cannot be reached: output y: all failed; output z: constant"
+    assert ending(study, [both]) == said
+    assert round_report(study, 1, none).splitlines()[0] == (
+        "study small: round 2: 16 base rows, 80 samples; widest interval: y 0.05 (x1), z none; "
+        "expected less than 0.1"
+    )
+    assert round_report(study, 1, both).splitlines()[1] == f"study small: rounds: {said}"
+
+
 @pytest.mark.parametrize(
     ("budget", "sweep", "sizes"),
     [
@@ -223,7 +244,7 @@ def test_an_output_that_is_constant_has_no_interval(tmp_path):
     (tmp_path / "m.py").write_text("def y(x1, x2, x3):\n    return 3.0\n")
     y = measure(tree, tmp_path).outputs["y"]
     assert y.width is None
-    assert y.undefined == "an index is not defined from 16 base rows: the output hardly varies"
+    assert y.undefined == "constant (3), so its indices do not exist"
 
 
 def test_what_is_undefined_is_said_of_its_own_case(tmp_path):
@@ -231,7 +252,7 @@ def test_what_is_undefined_is_said_of_its_own_case(tmp_path):
     (tmp_path / "m.py").write_text("def y(x1, x2, x3, k):\n    return 3.0 + k * x1 * x2\n")
     y = measure(tree, tmp_path).outputs["y"]
     assert (y.case, y.width > 0) == ({"k": 1}, True)
-    assert y.undefined.startswith("k=0: an index is not defined")
+    assert y.undefined == "k=0: constant (3), so its indices do not exist"
 
 
 def test_a_change_of_the_model_says_what_is_lost_of_all_rounds(tmp_path):
@@ -271,7 +292,7 @@ def test_where_every_sample_fails_a_larger_design_would_not_help(tmp_path):
     (tmp_path / "m.py").write_text(source)
     y = measure(tree, tmp_path).outputs["y"]
     assert (y.undefined, y.too_few) == (
-        "k=1: 0 of 16 base rows have all their samples; 4 are needed",
+        "k=1: none of 80 samples has a value, so there are no indices",
         False,
     )
 

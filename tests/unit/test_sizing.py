@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from small_studies import load, prepare, shell, study_tree
+from small_studies import load, prepare, python, shell, study_tree
 
+from ensnare.announce import length_note
 from ensnare.batches import plan_batches
 from ensnare.batchfile import parsers_of, write_rows
 from ensnare.journal import Finished, rows_of
@@ -36,7 +37,7 @@ def sizes(tree, tmp_path, paths):
 
 
 def test_where_nothing_has_run_batches_double(tmp_path):
-    assert sizes(tree_of(2000), tmp_path, StudyPaths(tmp_path)) == [512, 512, 976]
+    assert sizes(tree_of(20_000), tmp_path, StudyPaths(tmp_path)) == [8192, 8192, 3616]
 
 
 def test_a_first_small_run_tells_how_large_the_batches_of_the_next_one_are(tmp_path):
@@ -57,8 +58,8 @@ def test_a_size_holds_while_a_batch_that_was_cut_by_it_is_there(tmp_path):
 
 
 def test_batches_that_are_there_stay_though_they_are_long(tmp_path):
-    paths = ran(tree_of(600), tmp_path, 60.0)
-    assert sizes(tree_of(2000), tmp_path, paths) == [512, 512, 976]
+    paths = ran(tree_of(9000), tmp_path, 60.0)
+    assert sizes(tree_of(20_000), tmp_path, paths) == [8192, 8192, 3616]
 
 
 def test_another_model_is_cut_by_what_the_first_one_took(tmp_path):
@@ -68,8 +69,8 @@ def test_another_model_is_cut_by_what_the_first_one_took(tmp_path):
 
 
 def test_short_samples_leave_it_at_batches_that_double(tmp_path):
-    paths = ran(tree_of(20), tmp_path, 1.0)
-    assert sizes(tree_of(2000), tmp_path, paths) == [512, 512, 976]
+    paths = ran(tree_of(20), tmp_path, 0.5)
+    assert sizes(tree_of(20_000), tmp_path, paths) == [8192, 8192, 3616]
 
 
 @pytest.mark.parametrize("rest", [{"batch": {"size": 100}}, {"resources": {"runtime": "6 min"}}])
@@ -94,3 +95,31 @@ def test_without_results_there_is_nothing_to_settle(tmp_path):
     assert with_settled_size(study, paths) == study
     assert with_measured_size(study, paths) == study
     assert np.isnan(mean_elapsed_s(paths))
+
+
+def test_a_run_on_a_cluster_says_that_a_job_may_be_long(tmp_path):
+    study = load(tree_of(2000), tmp_path)
+    note = length_note(study, plan_batches(study), StudyPaths(tmp_path))
+    assert "up to 2000 go to one job" in note
+    assert "resources.runtime" in note
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"batch": {"size": 100}},
+        {"resources": {"runtime": "6 min"}},
+        {"design": {"method": "sobol", "size": 64}},
+        {"model": python("ensnare.models.ishigami:ishigami", vectorized=True)},
+    ],
+    ids=["a stated size", "a stated time", "few samples", "a vectorised function"],
+)
+def test_a_run_of_which_enough_is_known_says_nothing_of_its_jobs(tmp_path, rest):
+    study = load(tree_of(2000) | rest, tmp_path)
+    assert length_note(study, plan_batches(study), StudyPaths(tmp_path)) == ""
+
+
+def test_samples_that_ran_say_how_long_jobs_are(tmp_path):
+    paths = ran(tree_of(20), tmp_path, 1.0)
+    study = load(tree_of(2000), tmp_path)
+    assert length_note(study, plan_batches(study), paths) == ""

@@ -8,16 +8,22 @@ import socket
 import h5py
 import numpy as np
 import pytest
-from small_studies import evaluate, labels, logged, prepare, study_tree
+from small_studies import evaluate, labels, logged, prepare, python, study_tree
 from waiting import is_running, lines_of, marked_processes, wait_until
 
+from ensnare import standing
+from ensnare.analysis import measure_round
 from ensnare.deliver import deliver
 from ensnare.errors import ArchiveError
 from ensnare.evaluate import evaluate_batch
+from ensnare.gather import gather
 from ensnare.owner import read_claim
+from ensnare.progress import Progress
 from ensnare.results import open_study
+from ensnare.rounds import Growth, write_round
 from ensnare.standing import show_status, standings, status_lines
-from ensnare.tally import Tallies, Tally, publish
+from ensnare.status import Status
+from ensnare.tally import Tallies, Tally, count_statuses, publish
 
 fork = multiprocessing.get_context("fork")
 STOPS = "case ${{x}} in 0.[89]*) exit 3;; esac; [ $(wc -l < {log}) -lt 30 ] || sleep 300;"
@@ -106,6 +112,69 @@ def test_watching_ends_with_the_study(tmp_path, capsys):
     assert capsys.readouterr().out == f"batch {batch.key}: {done}; done\nstudy small: {done}\n"
 
 
+def doubling(tmp_path, size, width):
+    """Return a study that doubles from 16 base rows, as it stands with a base size evaluated."""
+    (tmp_path / "m.py").write_text("def y(x1, x2):\n    return {'y': x1 + x2 * x2, 'z': 3.0}\n")
+    tree = study_tree(python("m.py:y", "y", "z"), inputs=("x1", "x2"), analyses=["sobol"])
+    plain = {"method": "saltelli", "size": size}
+    until = {"width": width, "budget": 1000}
+    found = prepare(tree | {"design": plain | {"size": 16, "until": until}}, tmp_path)
+    evaluate(tree | {"design": plain}, tmp_path)
+    return found[:2]
+
+
+def measure(study, paths, number):
+    item = Growth(study).rounds[number]
+    measured = measure_round(item.study, gather(item.study, item.batches, paths))
+    write_round(paths.round(item.key), measured)
+    return f"{measured.outputs['y'].width:.3g} ({measured.outputs['y'].input})"
+
+
+def test_the_status_of_a_design_that_doubles_has_its_rounds_and_what_is_left(tmp_path, capsys):
+    study, paths = doubling(tmp_path, 16, width=0.01)
+    show_status(study, paths, watch=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4:] == [
+        "study small: [####################] 64/64 done",
+        "round 1 of at most 5: 16 base rows, evaluated, not measured yet; 64 of 64 samples",
+        "budget: 64 of 1000 samples spent, 936 left",
+        "rounds: until total indices have intervals narrower than 0.01",
+    ]
+    first = measure(study, paths, 0)
+    show_status(study, paths, watch=False)
+    lines = capsys.readouterr().out.splitlines()
+    goal = "expected less than 0.01"
+    why = f"{goal}; output z: constant (3), so its indices do not exist"
+    widest = first.replace("(", "(output y, ")
+    assert lines[-4:] == [
+        f"round 1: 16 base rows, 64 samples; widest interval: y {first}, z none; {goal}",
+        "round 2 of at most 5: 32 base rows, 64 of 128 samples",
+        "budget: 64 of 1000 samples spent, 936 left",
+        f"rounds: not reached yet: widest interval {widest}, {why}",
+    ]
+
+
+def test_watching_goes_on_until_no_round_is_left(tmp_path, capsys, monkeypatch):
+    study, paths = doubling(tmp_path, 16, width=0.01)
+    measure(study, paths, 0)
+    doubling(tmp_path, 32, width=0.01)
+
+    def pause(_):  # what a run would do meanwhile
+        for number, size in enumerate((32, 64, 128, 250), start=1):
+            doubling(tmp_path, size, width=0.01)
+            measure(study, paths, number)
+
+    monkeypatch.setattr(standing.time, "sleep", pause)
+    show_status(study, paths, watch=True)
+    lines = capsys.readouterr().out.splitlines()
+    second = "round 2 of at most 5: 32 base rows, evaluated, not measured yet; 128 of 128 samples"
+    assert second in lines
+    assert lines[-2] == "budget: 1000 of 1000 samples spent, 0 left"
+    assert lines[-1].startswith("rounds: budget of 1000 samples spent: widest interval 0.")
+    sizes = [line.split()[2] for line in lines[-7:-2]]
+    assert sizes == ["16", "32", "64", "128", "250"]
+
+
 def test_a_status_reads_no_results(tmp_path, monkeypatch):
     tree = study_tree(logged(tmp_path / "log"), size=4)
     evaluate(tree, tmp_path)
@@ -158,3 +227,26 @@ def test_nothing_of_a_study_is_gathered_as_not_run(tmp_path):
     counts = deliver(config, paths, partial=True)
     assert counts == {"ok": 0, "not_run": 12}
     assert labels(open_study(paths.root)) == ["not_run"] * 12
+
+
+def test_a_run_shows_on_the_terminal_when_its_bar_has_become_longer(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("ensnare.progress.time.monotonic", lambda: now[0])
+    ended = np.full(1000, 255, np.uint8)
+    said = []
+    progress = Progress("batch 3f", Tally(1000, count_statuses(ended)), ended, said.append)
+    for step in range(1, 101):
+        now[0] += 6.0
+        ended[: 10 * step] = Status.OK
+        progress.show()
+    progress.show(final=True)
+    told = capsys.readouterr().err.splitlines()
+    assert len(said) == 101
+    assert len(told) == 20
+    assert told[0].startswith("batch 3f: [#...................] 50/1000 done")
+    ended[:] = 255
+    short = Progress("batch 3f", Tally(1000, count_statuses(ended)), ended, said.append)
+    now[0] += 9.0
+    ended[:500] = Status.OK
+    short.show()
+    assert not capsys.readouterr().err

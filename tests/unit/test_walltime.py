@@ -174,3 +174,14 @@ def test_calls_of_a_function_are_handed_back_too(tmp_path, nowhere, vectorized, 
 
 def test_no_word_about_the_end_of_jobs_is_in_a_study(tmp_path):
     assert "until" not in parse_study(study_tree(logged(tmp_path))).model_dump()
+
+
+def test_a_job_with_time_for_the_longest_sample_sorts_none(monkeypatch):
+    monkeypatch.setattr(Walltime, "needed_s", lambda self: pytest.fail("sorted"))
+    walltime = Walltime(time.time() + 1000, 4, np.array([20.0]))
+    assert walltime.fits()
+    assert walltime.fits(2)
+    walltime.note(1, 100.0)
+    assert walltime.fits(5)
+    monkeypatch.undo()
+    assert not walltime.fits(10)

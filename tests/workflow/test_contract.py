@@ -95,6 +95,28 @@ def test_growing_runs_the_new_samples_and_reordering_none(snakemake, tmp_path):
     assert "Nothing to be done" in snakemake(study=study).text
 
 
+def test_what_a_changed_study_leaves_is_told_and_removed_on_request(snakemake, tmp_path):
+    study = awk_study(10)
+    outputs = study["model"]["outputs"]
+    study["model"]["outputs"] = [*outputs, {"name": "z", "regex": "(.).*"}]
+    done = snakemake(study=study)
+    assert done.code == 0, done.text
+    assert "are left" not in done.text
+    study["model"]["outputs"] = outputs
+    done = snakemake(study=study)
+    assert done.code == 0, done.text
+    told = "4 files of figures and tables are left of earlier versions of the study; ensnare clean"
+    assert told in done.text
+    command = [sys.executable, "-m", "ensnare", "clean", "results/small"]
+    gone = subprocess.check_output(command, cwd=tmp_path, env=environment(tmp_path), text=True)
+    figures = {
+        f"{kind}_z.{suffix}" for kind in ("distribution", "scatter") for suffix in ("svg", "png")
+    }
+    assert set(gone.split()) == {f"results/small/figures/{name}" for name in figures}
+    assert "Nothing to be done" in snakemake(study=study).text
+    assert not list((tmp_path / "results/small/figures").glob("*_z.*"))
+
+
 MODULES = """
 configfile: "mine.yaml"
 

@@ -100,6 +100,9 @@ def test_a_study_that_stops_delivers_and_goes_on(snakemake, ensnare, tmp_path):
     whole = archive(tmp_path)
     assert_right(whole, {1})
     np.testing.assert_array_equal(whole["status"] == 1, whole["a"] > 0.75)
+    failed = (whole["status"] == 1).sum()
+    assert f"{48 - failed} ok, {failed} failed; results/small/report.html" in done.text
+    assert "the first with status failed: step 1 ended with exit code 3: no conv" in done.text
     assert not (tmp_path / "results/small/STOP").exists()
     assert "Nothing to be done" in snakemake(study=study).text
 

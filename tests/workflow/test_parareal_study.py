@@ -1,5 +1,7 @@
 """The shipped parareal study through Snakemake: it stops by itself, and adds what is missing."""
 
+import json
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ def test_the_study_stops_when_it_converged_and_a_smaller_tolerance_adds_to_it(sn
     done = snakemake("--config", TWO, study=STUDY)
     assert done.code == 0, done.text
     assert "cases: 2 to solve, 0 solved" in done.text
+    assert "fine solves: 38 to begin with, at most 380 in all (an upper bound" in done.text
     table = pd.read_csv(results / "parareal.csv")
     assert table["iterations"].tolist() == [14, 11]
     assert table["fine_solves"].tolist() == [175, 154]
@@ -27,6 +30,8 @@ def test_the_study_stops_when_it_converged_and_a_smaller_tolerance_adds_to_it(sn
     with h5py.File(results / "archive.h5") as file:
         assert file["cases/0000/trajectory"].shape == (1502, 2)
     assert (results / "report.html").stat().st_size > 10_000
+    figures = {f"figures/{path.name}" for path in (results / "figures").iterdir()}
+    assert set(json.loads((results / "derived.json").read_text())) == {"parareal.csv", *figures}
 
     again = snakemake("--config", TWO, study=STUDY)
     assert "Nothing to be done" in again.text

@@ -80,6 +80,11 @@ def test_a_design_doubles_until_its_indices_are_known_and_no_further(snakemake, 
     assert done.code == 0, done.text
     widths = study.widths()
     *before, last = widths.values()
+    assert re.search(r"round 1: 32 base rows, 160 samples; widest interval: y \d", done.text)
+    assert "rounds: not reached yet: widest interval" in done.text
+    assert f"rounds: reached: widest interval {last:.3g} (output y, " in done.text
+    logs = (tmp_path / "results/ishigami/logs/measure_round").glob("*.log")
+    assert sum("rounds: reached" in log.read_text() for log in logs) == 1
     assert len(before) >= 2
     assert min(before) >= 0.35 > last
     assert study.runs() == 5 * max(widths)
@@ -133,8 +138,15 @@ def test_what_cannot_be_reached_ends_after_the_first_round(snakemake, tmp_path, 
     assert done.code == 0, done.text
     assert study.runs() == 160
     report = (tmp_path / "results/ishigami/report.html").read_text()
-    assert "cannot be reached: output y:" in report
+    assert "rounds: cannot be reached: output y: " in report
+    why = "constant (3), so its" if "3.0" in source else "none of 160 samples has a value"
+    assert f"rounds: cannot be reached: output y: {why}" in done.text
+    assert why in report
+    assert f"cannot be reached: output y: {why}" in snakemake("-n", study=study.tree).text
     assert "Nothing to be done" in snakemake(study=study.tree).text
+    command = [sys.executable, "-m", "ensnare", "status", "results/ishigami"]
+    shown = subprocess.check_output(command, cwd=tmp_path, env=environment(tmp_path), text=True)
+    assert f"rounds: cannot be reached: output y: {why}" in shown
 
 
 def test_another_first_size_afterwards_takes_all_rounds_in_one_run(snakemake, tmp_path):

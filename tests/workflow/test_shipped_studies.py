@@ -29,6 +29,7 @@ def test_the_literal_command_runs_the_default_study_in_a_clone(clone):
     )
     assert done.returncode == 0, done.stderr
     assert "samples: 3072 to run, 0 reused" in done.stderr
+    assert "study beam: 3072 samples: 3072 ok; results/beam/report.html" in done.stderr
     table = indices(clone / "results/beam")
     for name, truths in BEAM.items():
         for kind, truth in zip(("first", "total"), truths, strict=True):
@@ -109,6 +110,24 @@ def test_the_studies_of_the_recipes_run_to_their_report(snakemake, tmp_path, nam
         assert table.loc[("spearman", "F"), "value"] > 0.8 > 0 > table.loc[("pcc", "I"), "value"]
     if name == "regimes":
         assert (results / "figures/regimes_regime.svg").stat().st_size > 1000
+
+
+def test_the_study_that_doubles_ends_when_both_outputs_are_known(snakemake, tmp_path):
+    done = snakemake(
+        "--config", "design={until: {width: 0.35}}", study=ROOT / "config/studies/doubling.yaml"
+    )
+    assert done.code == 0, done.text
+    results = tmp_path / "results/doubling"
+    table = pd.read_csv(results / "rounds.csv").pivot(
+        index="samples", columns="output", values="width"
+    )
+    assert table.index.tolist() == [512, 1024]
+    assert (table < 0.35).to_numpy().tolist() == [[False, True], [True, True]]  # H, S
+    assert (results / "figures/rounds.svg").stat().st_size > 1000
+    assert "reached: widest interval" in (results / "report.html").read_text()
+    for output, inputs in (("S", {"Q", "Hd", "Zv", "Ks"}), ("H", {"Q", "Ks"})):
+        total = indices(results, output=output, index="total")["value"]
+        assert set(total[total > 0.05].index.get_level_values("input")) == inputs
 
 
 def test_the_alloy_satisfies_its_constraints_and_grows(snakemake, tmp_path):

@@ -43,7 +43,13 @@ def load():
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
     from ensnare.announce import count_rounds, count_samples
-    from ensnare.announce import growth_note, loss_note, rounds_note
+    from ensnare.announce import (
+        growth_note,
+        length_note,
+        loss_note,
+        namesake_note,
+        rounds_note,
+    )
     from ensnare.capacity import lack_notes
     from ensnare.check import check_once
     from ensnare.pastlevels import refuse_other_defaults
@@ -59,6 +65,9 @@ def check_and_announce():
         attempted = [batch for batch in batches if batch.key not in lacks]
         account = in_one_line(count_samples, study, attempted, paths)
         notes = [growth_note(study, paths), *lack_notes(study, batches, lacks)]
+        if workflow.resource_settings.nodes is not None:  # also in a dry run
+            notes.append(length_note(study, batches, paths))
+    notes.append(namesake_note(study, paths))
     logger.info(f"study {study.config.study}: {account}")
     if workflow.output_settings.dryrun:  # another run stops, or was told to go on
         notes.append(loss_note(study, account))
@@ -102,6 +111,23 @@ def explain_failure(logs):
     unfinished = sum(not path.exists() for path in batch_files)
     if note := failure_note(text, unfinished, len(batches)):
         logger.error(f"study {study.config.study}: {note}")
+
+
+def tell_of_leftovers():
+    """Say that figures and tables of earlier versions of the study are still there."""
+    from ensnare.derived import leftovers_note
+
+    if note := leftovers_note(study, paths):
+        logger.info(f"study {study.config.study}: {note}")
+
+
+def tell_outcome():
+    """Say at the end of a run what came out, and where it is."""
+    from ensnare.outcome import outcome_lines
+
+    attempted = [batch.key for batch in batches if batch.key not in lacks]
+    for line in outcome_lines(paths, attempted):
+        logger.info(f"study {study.config.study}: {line}")
 
 
 def evaluate_threads():
@@ -269,6 +295,11 @@ onstart:
     refuse_dear_rerun()
     tell_jobs_of_retries()
     wait_for_turn(paths.lock, logger.info)
+
+
+onsuccess:
+    tell_outcome()
+    tell_of_leftovers()
 
 
 onerror:

@@ -39,7 +39,7 @@ def side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, cor
         If a module, a file to source or the launcher is not there.
     """
     samples, scaling = work.samples, work.study.config.scaling
-    cases = sorted(set(samples.case[todo].tolist()))
+    cases = np.flatnonzero(np.bincount(samples.case[todo])).tolist()
     # a point of a scaling study that cannot start is a result
     with contextlib.suppress(*([] if scaling is None else [ConfigError])):
         if isinstance(work.model, CommandModel):

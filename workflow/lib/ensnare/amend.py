@@ -21,9 +21,9 @@ from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError
 from ensnare.journal import Journal, Rows, members, read_journal, without_result
 from ensnare.older import read_any
-from ensnare.owner import Owner
+from ensnare.owner import Owner, beating
 from ensnare.paths import StudyPaths
-from ensnare.runlock import has_turn
+from ensnare.runlock import without_runs
 from ensnare.status import Status
 
 Ids = NDArray[np.bytes_]
@@ -52,7 +52,7 @@ def redo(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> int:
         If the study, or one of the batches, runs now.
     """
     names = {name.decode() for name in ids.tolist()}
-    with _exclusive(paths):
+    with without_runs(paths.lock):
         targets = _targets(study, paths, ids)
         targets |= _older_targets(paths, targets, {b.key for b in plan_batches(study)})
         with _claims(paths, list(targets)):
@@ -91,7 +91,7 @@ def skip(study: LoadedStudy, paths: StudyPaths, ids: Ids, reason: str) -> int:
         If the study, or one of the batches, runs now.
     """
     reasons = {name.decode(): reason for name in ids.tolist()}
-    with _exclusive(paths):
+    with without_runs(paths.lock):
         targets = _targets(study, paths, ids)
         with _claims(paths, list(targets)):
             before = read_amendments(paths)
@@ -102,22 +102,12 @@ def skip(study: LoadedStudy, paths: StudyPaths, ids: Ids, reason: str) -> int:
 
 
 @contextlib.contextmanager
-def _exclusive(paths: StudyPaths) -> Iterator[None]:
-    """Keep runs of the study on this machine waiting; refuse while there is one."""
-    with has_turn(paths.lock) as alone:
-        if not alone:
-            raise BatchError(
-                f"{paths.root}: a run of this study is under way; wait for its end, or end it"
-            )
-        yield
-
-
-@contextlib.contextmanager
 def _claims(paths: StudyPaths, keys: list[str]) -> Iterator[None]:
     """Keep jobs from evaluating batches; refuse while one does."""
     with contextlib.ExitStack() as stack:
         for key in keys:
             stack.enter_context(Owner(paths.owner(key), patient=False))
+        stack.enter_context(beating([paths.owner(key) for key in keys]))
         yield
 
 

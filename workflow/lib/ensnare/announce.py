@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from ensnare.verdicts import ending
 
 # finished samples worth more than this are not run again without a word [core-hours]
 RERUN_LIMIT_H = 100.0
+_FEW = 64  # samples of a job that may well be as many, however long they take
 # designs of which one change moves all points but those that happen to be equal
 _CANNOT_GROW: dict[type[Any], str] = {
     Lhs: "a Latin hypercube",
@@ -195,6 +197,63 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
     return (
         f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
         "are; monte_carlo, sobol, halton, saltelli, morris and constrained grow by their size"
+    )
+
+
+def length_note(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> str:
+    """Return what to know of a run on a cluster whose jobs may be too long; empty otherwise.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batches : sequence of Batch
+        Its batches.
+    paths : StudyPaths
+        Its files.
+    """
+    config = study.config
+    vectorized = config.model.python is not None and config.model.python.vectorized
+    if vectorized or config.scaling is not None or config.batch.size != "auto":
+        return ""
+    needs = batch_resources(study, batches)
+    blind = [
+        len(batch)
+        for batch in batches
+        if needs[batch.key].runtime is None and not paths.batch(batch.key).exists()
+    ]
+    most = max(blind, default=0)
+    if most <= _FEW or np.isfinite(mean_elapsed_s(paths)):
+        return ""
+    return (
+        f"nothing says how long a sample takes, so up to {most} go to one job; for a code of more "
+        "than some seconds state resources.runtime, the longest time of a sample, and jobs take "
+        "about 20 minutes each"
+    )
+
+
+def namesake_note(study: LoadedStudy, paths: StudyPaths) -> str:
+    """Return what to know when another study file of the same name made the results.
+
+    A file that was moved is no other one: the old one has to be there still.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+    try:
+        old = Path(read_resolved(paths.study).source)
+    except EnsnareError:  # nothing was run
+        return ""
+    new = Path(study.source)
+    if not (old.is_file() and new.is_file()) or old.samefile(new):
+        return ""
+    return (
+        f"{paths.root} has the results of {old}, which has the same name; what runs takes their "
+        "place: give one of the two files another name in study:, if they are two studies"
     )
 
 

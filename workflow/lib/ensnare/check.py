@@ -23,7 +23,7 @@ from ensnare.errors import ConfigError, did_you_mean
 from ensnare.identity import digest, file_target, model_identity
 from ensnare.jinjatemplates import JinjaTemplate
 from ensnare.model import CommandModel, compile_model
-from ensnare.programs import check_programs
+from ensnare.programs import check_programs, check_words
 from ensnare.provenance import package_versions
 from ensnare.samples import varying_names
 from ensnare.templates import Placeholder, Template
@@ -44,6 +44,7 @@ def check_study(study: LoadedStudy) -> None:
         _check_design(study)
         used = check_model(study)
         _check_growth(study, used)
+        _check_axes(study)
         refuse_unused(study, used)
 
 
@@ -134,6 +135,7 @@ def _check_command(study: LoadedStudy, model: CommandModel) -> set[str]:
     """Check that placeholders name values, and that programs exist."""
     used = _placeholders(study, model)
     used |= derived_needs(study, used) | {str(study.config.resources.ranks)}
+    check_words(study)
     check_programs(study)
     return used
 
@@ -199,6 +201,18 @@ def _check_growth(study: LoadedStudy, used: set[str]) -> None:
             f"scaling: mode weak, but nothing depends on ${{{scaling.factor}}}; use it in a "
             "template, the command or a derived value, or choose mode: strong"
         )
+
+
+def _check_axes(study: LoadedStudy) -> None:
+    """Check that no axis is a position and has a unit: figures would show 0, 1, 2 ... seconds."""
+    for i, output in enumerate(study.config.model.outputs):
+        axis = output.axis
+        if axis is not None and axis.unit and axis.values is None and not axis.is_read:
+            n = output.size
+            raise ConfigError(
+                f"model.outputs[{i}].axis: found the unit '{axis.unit}' but no values; give "
+                f'values: "linspace(first, last, {n})", or a column, dataset or variable of a file'
+            )
 
 
 def _check_targets(study: LoadedStudy) -> None:

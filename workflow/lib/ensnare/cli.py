@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import re
 import sys
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ensnare.cliparareal import add_parareal_jobs
-from ensnare.clistudy import add_commands
+from ensnare.clistudy import STUDY_HELP, add_commands
 from ensnare.config import LoadedStudy, load_study
 from ensnare.errors import ConfigError, EnsnareError, trouble_line
 from ensnare.paths import StudyPaths
-from ensnare.resolved import read_resolved, results_of
+from ensnare.resolved import read_resolved, results_of, study_place
 from ensnare.rounds import as_it_grew, as_it_stands
 from ensnare.scripting import job_log
 from ensnare.signals import Terminated, raise_on_signals
@@ -85,7 +86,7 @@ def _parser() -> _Parser:
     check.set_defaults(run=_check)
 
     evaluate = commands.add_parser("eval", help="evaluate one point by hand")
-    evaluate.add_argument("study", type=Path, help="study file, or directory of results")
+    evaluate.add_argument("study", type=study_place, help=STUDY_HELP)
     evaluate.add_argument("values", nargs="*", metavar="NAME=VALUE", help="values by name")
     evaluate.add_argument("-X", nargs="+", dest="x", metavar="V", help="input values in order")
     evaluate.add_argument("--sample", type=int, metavar="ROW", help="row of the design, from 0")
@@ -115,21 +116,21 @@ def _parser() -> _Parser:
 def _add_elsewhere(commands: Any) -> None:  # noqa: ANN401
     """Add the commands for samples that are looked at, or run, by hand."""
     path = commands.add_parser("path", help="print the kept directory of a sample")
-    path.add_argument("study", type=Path, help="study file, or directory of results")
+    path.add_argument("study", type=study_place, help=STUDY_HELP)
     path.add_argument(
         "values", nargs="*", metavar="[FACTOR=LEVEL] ROW", help="row of the design, or a sample id"
     )
     path.set_defaults(run=_path)
 
     prepare = commands.add_parser("prepare", help="write the directory of every sample, run none")
-    prepare.add_argument("study", type=Path, help="study file, or directory of results")
+    prepare.add_argument("study", type=study_place, help=STUDY_HELP)
     prepare.add_argument(
         "--directory", type=Path, metavar="D", help="where; default: results/<study>/prepared"
     )
     prepare.set_defaults(run=_prepare)
 
     collect = commands.add_parser("collect", help="take over what was run in prepared directories")
-    collect.add_argument("study", type=Path, help="study file, or directory of results")
+    collect.add_argument("study", type=study_place, help=STUDY_HELP)
     collect.add_argument("directory", type=Path, metavar="D", help="what prepare made")
     collect.set_defaults(run=_collect)
 
@@ -154,7 +155,8 @@ def _check(options: argparse.Namespace) -> int:
     batches = plan_batches(study)
     check_study(study)
     first = " at first" if grows(study) else ""
-    print(f"{options.study}: {sum(map(len, batches))} samples in {len(batches)} batches{first}")
+    jobs = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
+    print(f"{options.study}: {sum(map(len, batches))} samples in {jobs}{first}")
     return 0
 
 
@@ -254,10 +256,13 @@ def _study(path: Path) -> LoadedStudy:
 
 
 def _evaluate_batch(options: argparse.Namespace) -> int:
+    gc.disable()
     from ensnare.evaluate import evaluate_batch, find_batch
     from ensnare.owner import beat_for
     from ensnare.process import stand_guard
 
+    gc.freeze()  # see __main__; and workers need not copy what nobody looks at
+    gc.enable()
     study, batch = find_batch(read_resolved(options.study), options.key)
     paths = StudyPaths(options.study.parent)
     # to load a model or to pack directories may take longer than a heart may stand still

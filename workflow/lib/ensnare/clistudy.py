@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensnare.errors import ConfigError
-from ensnare.resolved import results_of
+from ensnare.resolved import results_of, study_place
 
 if TYPE_CHECKING:
     from ensnare.config import LoadedStudy
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from ensnare.paths import StudyPaths
     from ensnare.selection import Selection
 
-_STUDY = "study file, or directory of results"
+STUDY_HELP = "study file, directory of results, or name of a study with results here"
 _WHERE = "a condition on status, values and outputs: \"status == 'timeout' and F > 320\""
 
 
 def add_commands(commands: Any) -> None:  # noqa: ANN401
     """Add the commands to the command line."""
     gather = commands.add_parser("gather", help="make archive, tables, figures and report")
-    gather.add_argument("study", type=Path, help=_STUDY)
+    gather.add_argument("study", type=study_place, help=STUDY_HELP)
     gather.add_argument(
         "--partial", action="store_true", help="of what there is, though samples are missing"
     )
     gather.set_defaults(run=_gather)
 
     redo = commands.add_parser("redo", help="have samples run again by the next run")
-    redo.add_argument("study", type=Path, help=_STUDY)
+    redo.add_argument("study", type=study_place, help=STUDY_HELP)
     redo.add_argument("ids", nargs="*", metavar="SAMPLE_ID", help="samples, as in samples.csv")
     redo.add_argument("--failed", action="store_true", help="those without a result")
     redo.add_argument("--where", default="", metavar="EXPR", help=_WHERE)
@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:  # noqa: ANN401
     redo.set_defaults(run=_redo)
 
     skip = commands.add_parser("skip", help="never run samples again; redo takes it back")
-    skip.add_argument("study", type=Path, help=_STUDY)
+    skip.add_argument("study", type=study_place, help=STUDY_HELP)
     skip.add_argument("ids", nargs="*", metavar="SAMPLE_ID", help="samples, as in samples.csv")
     skip.add_argument("--where", default="", metavar="EXPR", help=_WHERE)
     skip.add_argument("--reason", metavar="TEXT", help="why; becomes their message")
@@ -46,9 +46,14 @@ def add_commands(commands: Any) -> None:  # noqa: ANN401
     skip.set_defaults(run=_skip, failed=False)
 
     status = commands.add_parser("status", help="how far a study is, here or elsewhere")
-    status.add_argument("study", type=Path, help=_STUDY)
+    status.add_argument("study", type=study_place, help=STUDY_HELP)
     status.add_argument("--watch", action="store_true", help="again and again, until it ends")
     status.set_defaults(run=_status)
+
+    clean = commands.add_parser("clean", help="remove figures and tables of earlier versions")
+    clean.add_argument("study", type=study_place, help=STUDY_HELP)
+    clean.add_argument("--list", action="store_true", help="list them, change nothing")
+    clean.set_defaults(run=_clean)
 
 
 def _samples_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:
@@ -86,7 +91,8 @@ def _redo(options: argparse.Namespace) -> int:
         print("no sample that ended is meant; nothing is to be run again")
     else:
         batches = redo(study, paths, arrays.sample_id[at])
-        print(f"{len(at)} samples in {batches} batches run again; run snakemake")
+        jobs = "1 batch" if batches == 1 else f"{batches} batches"
+        print(f"{len(at)} samples in {jobs} run again; run snakemake")
     return 0
 
 
@@ -141,6 +147,24 @@ def _status(options: argparse.Namespace) -> int:
         from ensnare.parareal.progress import parareal_status
 
         show_lines(lambda: parareal_status(study, paths), watch=options.watch)
-        return 0
-    show_status(study, paths, watch=options.watch)
+    else:
+        show_status(study, paths, watch=options.watch)
+    from ensnare.derived import leftovers_note
+
+    if note := leftovers_note(study, paths):
+        print(note)
+    return 0
+
+
+def _clean(options: argparse.Namespace) -> int:
+    from ensnare.derived import find_leftovers, remove_leftovers
+
+    study, paths = results_of(options.study)
+    found = (find_leftovers if options.list else remove_leftovers)(study, paths)
+    for path in found.unused:
+        print(path)
+    for path in found.changed:
+        print(f"{path}: changed after it was written; it stays", file=sys.stderr)
+    done = "can be removed" if options.list else "removed"
+    print(f"{len(found.unused)} files of earlier versions {done}", file=sys.stderr)
     return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-# A job should outlast its start-up (0.4 s) by far, and the first results should come early. Two
-# batches per doubling keep that share small and `snakemake -n` fast at a million samples.
-FIRST_SIZE = 512
+# A job should outlast its start-up (0.4 s) by far, also with samples of a millisecond. Two batches
+# per doubling keep `snakemake -n` fast at a million samples, and give a cluster several at a time.
+FIRST_SIZE = 8192
 FIRST_SIZE_VECTORIZED = 65536
 _PER_DOUBLING = 2
 # Where the time of a sample is known: how long a job should take [s], and on how many cores. The

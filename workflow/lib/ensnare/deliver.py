@@ -10,6 +10,7 @@ from ensnare.archive import pickle_tree, write_archive
 from ensnare.batches import plan_batches
 from ensnare.config import LoadedStudy
 from ensnare.config.analyses import wanted_tables
+from ensnare.derived import figure_files, note_derived
 from ensnare.errors import ArchiveError
 from ensnare.gather import gather
 from ensnare.jobstable import write_jobs
@@ -78,6 +79,7 @@ def write_tables(results: StudyResults, tables: Mapping[str, Mapping[str, Any]])
 
     for name, options in tables.items():
         write_table(ANALYSES[name](results, **options), results.paths.table(name))
+    note_derived(results.paths, map(results.paths.table, tables))
 
 
 def write_report(results: StudyResults, tables: Sequence[str], *, processes: int = 1) -> None:
@@ -99,6 +101,7 @@ def write_report(results: StudyResults, tables: Sequence[str], *, processes: int
     paths = results.paths
     files = {name: paths.table(name) for name in tables}
     draw_figures(results, files, processes=processes)
+    note_derived(paths, figure_files(results.study, paths))
     page = render_report(collect_report(results, files, paths.table("samples")))
     write_whole(paths.report, lambda part: part.write_text(page, encoding="utf-8"))
 

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ensnare.batches import case_table, design_identity
+from ensnare.batches import case_table, design_identity, design_rows
 from ensnare.config import LoadedStudy
 from ensnare.design import DesignTable
 from ensnare.errors import ArchiveError
@@ -17,6 +17,7 @@ from ensnare.hdf5file import new_hdf5
 from ensnare.identity import digest
 from ensnare.paths import write_whole
 from ensnare.provenance import package_versions
+from ensnare.samples import check_design
 
 
 def write_design(path: Path, study: LoadedStudy, design: DesignTable) -> None:
@@ -48,18 +49,29 @@ def _write(part: Path, study: LoadedStudy, design: DesignTable) -> None:
         file.attrs["versions"] = json.dumps(package_versions())
 
 
-def read_design(path: Path) -> DesignTable:
-    """Read a whole design file.
+def read_design(path: Path, study: LoadedStudy) -> DesignTable:
+    """Read the rows of a design file that a study has.
+
+    Parameters
+    ----------
+    path : Path
+        The file; of a design that grows by itself it may hold more rows.
+    study : LoadedStudy
+        The study.
 
     Raises
     ------
+    DesignError
+        If it was made for another study, or for fewer rows.
     ArchiveError
         If it cannot be read.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
+            rows = design_rows(study)
+            check_design(path, file, study, rows)
             columns: dict[str, Any] = {
-                name: file[name][:] if name in file else None
+                name: file[name][:rows] if name in file else None
                 for name in ("x", "block", "group", "words", "occurrence")
             }
             return DesignTable(tuple(file.attrs["input_names"]), **columns)

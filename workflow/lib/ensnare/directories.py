@@ -50,7 +50,7 @@ def remove_tree(directory: str) -> None:
         return
     try:
         for name in os.listdir(directory):
-            os.unlink(os.path.join(directory, name))
+            os.unlink(f"{directory}/{name}")
         os.rmdir(directory)
     except OSError:  # subdirectories, no permission, or it is gone
         shutil.rmtree(directory, ignore_errors=True)

@@ -16,11 +16,11 @@ from ensnare.batchfile import column_order, journal_note, record_width
 from ensnare.config import LoadedStudy
 from ensnare.directories import enter_empty
 from ensnare.environment import FIND_MODULES, THREAD_VARIABLES
-from ensnare.errors import ArchiveError, ConfigError, OutputError
+from ensnare.errors import ArchiveError, BatchError, ConfigError, OutputError
 from ensnare.journal import Journal, read_journal
 from ensnare.launcher import EXPORTED
 from ensnare.model import CommandModel, Values, compile_model
-from ensnare.owner import Owner
+from ensnare.owner import Owner, beating
 from ensnare.paths import StudyPaths, write_whole
 from ensnare.samples import Samples, samples_of
 from ensnare.status import NO_EXIT_CODE, Outcome, Status
@@ -206,14 +206,18 @@ def collect(
     ------
     ArchiveError
         If there is no list in the directory.
+    BatchError
+        If another job takes a batch over meanwhile; what was read until then is on record.
     """
     model, listed, count = _model(study), _read_list(directory), Collected()
     total = len(listed)
+    collector = _Collector(study, model, paths, count)
     for batch, samples in _batches(study):
         mine = {i: listed.pop(k) for i, k in enumerate(samples.ids.tolist()) if k in listed}
         if mine:
-            with Owner(paths.owner(batch.key), say):
-                _collect_batch(study, model, (batch, samples), mine, paths, count)
+            path = paths.owner(batch.key)
+            with Owner(path, say) as owner, beating([path]):
+                collector.batch(batch, samples, mine, owner)
     count.stale += len(listed)
     assert count.taken + count.known + count.waiting + count.stale == total
     return count
@@ -233,37 +237,52 @@ def _read_list(directory: Path) -> dict[bytes, tuple[Path, str]]:
         raise ArchiveError(f"{path}: not a list of samples; run ensnare prepare first") from None
 
 
-def _collect_batch(
-    study: LoadedStudy,
-    model: CommandModel,
-    what: tuple[Batch, Samples],
-    mine: dict[int, tuple[Path, str]],
-    paths: StudyPaths,
-    count: Collected,
-) -> None:
-    batch, samples = what
-    known, columns = _known(study, batch, paths), column_order(study)
-    journal = Journal(paths.journal(batch.key), record_width(study), journal_note(study))
-    try:
-        for i, (place, prepared_key) in mine.items():
-            if samples.ids[i] in known:
-                count.known += 1
-                continue
-            run_key = model.identity(samples.values(i))
-            if run_key != prepared_key:
-                count.stale += 1
-                continue
-            end = outcome_of(model, place)
-            if end is None:
-                count.waiting += 1
-                continue
-            end = replace(end, outputs=[end.outputs[j] for j in columns])
-            journal.append(samples.ids[i], (run_key, batch.key), 1, end)
-            count.taken += 1
-        journal.sync()
-        paths.counts(batch.key).unlink(missing_ok=True)  # of a job that was interrupted
-    finally:
-        journal.close()
+@dataclass(frozen=True)
+class _Collector:
+    """Where samples that were run elsewhere are put on record, and counted."""
+
+    study: LoadedStudy
+    model: CommandModel
+    paths: StudyPaths
+    count: Collected
+
+    def batch(
+        self, batch: Batch, samples: Samples, mine: dict[int, tuple[Path, str]], owner: Owner
+    ) -> None:
+        """Put those samples of a batch on record that are in `mine`: its directory, what it ran."""
+        study, paths = self.study, self.paths
+        known, columns = _known(study, batch, paths), column_order(study)
+        journal = Journal(paths.journal(batch.key), record_width(study), journal_note(study))
+        try:
+            for i, (place, prepared_key) in mine.items():
+                if samples.ids[i] in known:
+                    self.count.known += 1
+                    continue
+                if not owner.beat():
+                    raise BatchError(
+                        f"batch {batch.key}: another job took it over; collect again when it ended"
+                    )
+                run_key = self.model.identity(samples.values(i))
+                end = self._outcome(place, run_key == prepared_key)
+                if end is not None:
+                    end = replace(end, outputs=[end.outputs[j] for j in columns])
+                    journal.append(samples.ids[i], (run_key, batch.key), 1, end)
+            journal.sync()
+            paths.counts(batch.key).unlink(missing_ok=True)  # of a job that was interrupted
+        finally:
+            journal.close()
+
+    def _outcome(self, place: Path, is_current: bool) -> Outcome | None:
+        """Return how a sample ended, if it has and is of the study as it is; count it."""
+        if not is_current:
+            self.count.stale += 1
+            return None
+        end = outcome_of(self.model, place)
+        if end is None:
+            self.count.waiting += 1
+        else:
+            self.count.taken += 1
+        return end
 
 
 def outcome_of(model: CommandModel, place: Path) -> Outcome | None:

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from ensnare.abreast import side_by_side, timed_alone
 from ensnare.amendments import read_amendments
 from ensnare.batches import Batch, batch_resources
-from ensnare.batchfile import journal_note, record_width, write_batch
+from ensnare.batchfile import (
+    count_statuses,
+    journal_note,
+    parsers_of,
+    record_width,
+    write_batch,
+    write_rows,
+)
 from ensnare.callables import PythonModel, load_callable
 from ensnare.config import LoadedStudy
 from ensnare.errors import BatchError, HandedBackError, HopelessError
@@ -40,7 +47,7 @@ from ensnare.rounds import sized_batches
 from ensnare.samples import read_samples
 from ensnare.status import Status
 from ensnare.stop import FailureLimit
-from ensnare.tally import Tally, count_statuses, publish
+from ensnare.tally import Tally, publish
 from ensnare.walltime import Walltime, job_end
 from ensnare.work import PENDING, BatchWork
 
@@ -163,6 +170,9 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
         journal.close()
     work.keeper.finish()
     work.legs.clear()
+    if work.recorded is not None and (rows := work.recorded.all()) is not None:
+        write_rows(paths.batch(batch.key), Finished(rows), parsers_of(study))
+        return
     finished = read_journal(paths.journal(batch.key), outputs)
     write_batch(paths.batch(batch.key), study, samples, finished)
 

@@ -20,6 +20,7 @@ from ensnare.plots.scaling import Quantity
 from ensnare.report.collect import status_counts
 from ensnare.results import StudyResults
 from ensnare.scalingfigures import ScalingFigure
+from ensnare.status import Status
 from ensnare.sweep import Case, case_label
 
 
@@ -201,9 +202,17 @@ def _curves(study: _Drawn, name: FigureName) -> Figure:
 
 def _scatter(study: _Drawn, name: FigureName) -> Figure:
     results = study.results
-    units = {i.name: i.unit for i in results.study.random_inputs}
+    ran = results.status != Status.NOT_RUN  # of a partial archive
+    place = np.concatenate([[0], np.cumsum(ran)])  # of a row among those
     return plots.plot_scatter(
-        results.inputs, results.outputs[name.output], units=units, output_label=study.label(name)
+        {input_: values[ran] for input_, values in results.inputs.items()},
+        results.outputs[name.output][ran],
+        units={i.name: i.unit for i in results.study.random_inputs},
+        output_label=study.label(name),
+        cases={
+            case_label(case): slice(place[rows.start], place[rows.stop])
+            for case, rows in results.by_case()
+        },
     )
 
 

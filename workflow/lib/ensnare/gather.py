@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,11 @@ from ensnare.config import LoadedStudy
 from ensnare.config.quantity import OutputBase
 from ensnare.designfile import read_design
 from ensnare.errors import ArchiveError, DesignError
+from ensnare.ids import find_ids
 from ensnare.journal import Finished, read_journal, row_type
 from ensnare.paths import StudyPaths
 from ensnare.rounds import measured_rounds
-from ensnare.samples import read_samples
+from ensnare.samples import ids_of
 from ensnare.status import Status
 from ensnare.sweep import Case
 
@@ -128,18 +130,15 @@ def gather(
     """
     cases, rows = case_table(study), design_rows(study)
     total = rows * len(cases)
-    design = read_design(paths.design).first(rows)  # one that grows by itself has more
+    design = read_design(paths.design, study)
     table = np.zeros(total, row_type(record_width(study)))
     table["status"], table["exit_code"] = Status.NOT_RUN, -1
     table["elapsed_s"] = np.nan
     table["outputs"] = np.nan
     messages: dict[int, str] = {}
     for batch in batches:
-        ids = read_samples(study, batch.segments, paths.design).ids
-        at = np.concatenate(
-            [np.arange(s.case * rows + s.start, s.case * rows + s.stop) for s in batch.segments]
-        )
-        table["sample_id"][at] = ids
+        at = _places(batch, rows)
+        table["sample_id"][at] = ids_of(study, batch.segments, design)
         if paths.batch(batch.key).exists():
             _fill(table, at, messages, paths.batch(batch.key), study)
         elif partial:
@@ -153,7 +152,7 @@ def gather(
         output_names=tuple(n for o in study.config.model.outputs for n in o.flat_names),
         factors=tuple(study.config.factors),
         cases=cases,
-        x=np.tile(design.x, (repeat, 1)),
+        x=design.x if repeat == 1 else np.tile(design.x, (repeat, 1)),
         y=y,
         axes=axes,
         case=np.repeat(np.arange(repeat), rows),
@@ -168,13 +167,22 @@ def gather(
     )
 
 
+Places = slice | NDArray[np.int64]
 _AXIS_TOLERANCE = 1e-6  # of its length
 _COPIED = ("sample_id", "status", "exit_code", "attempts", "elapsed_s", "origin")
 
 
+def _places(batch: Batch, rows: int) -> Places:
+    """Return where the samples of a batch stand among all; a slice takes a tenth of the time."""
+    parts = [(s.case * rows + s.start, s.case * rows + s.stop) for s in batch.segments]
+    if all(here[1] == there[0] for here, there in itertools.pairwise(parts)):
+        return slice(parts[0][0], parts[-1][1])
+    return np.concatenate([np.arange(*part) for part in parts])
+
+
 def _fill(
     table: Any,  # noqa: ANN401
-    at: NDArray[np.int64],
+    at: Places,
     messages: dict[int, str],
     path: Path,
     study: LoadedStudy,
@@ -197,28 +205,30 @@ def _fill(
 
 def _fill_what_ended(
     table: Any,  # noqa: ANN401
-    at: NDArray[np.int64],
+    at: Places,
     messages: dict[int, str],
     path: Path,
     study: LoadedStudy,
 ) -> None:
     """Put the samples in their places that the journal of an unfinished batch holds."""
     found = read_journal(path, record_width(study))
-    ids = table["sample_id"][at]
-    order = np.argsort(ids)
-    place = np.minimum(np.searchsorted(ids[order], found.rows["sample_id"]), len(ids) - 1)
-    ours = ids[order[place]] == found.rows["sample_id"]
+    place = find_ids(found.rows["sample_id"], table["sample_id"][at])
+    ours = place >= 0
     finished = Finished(found.rows[ours], found.messages)
-    at = at[order[place[ours]]]
+    at = _numbers(at)[place[ours]]
     names = [o.name for o in study.config.model.outputs]
     table[at] = with_outputs(finished.rows, widths_of(parsers_of(study)), names)
     _note(finished, at, messages)
 
 
-def _note(finished: Finished, at: NDArray[np.int64], messages: dict[int, str]) -> None:
+def _numbers(at: Places) -> NDArray[np.int64]:
+    return np.arange(at.start, at.stop) if isinstance(at, slice) else at
+
+
+def _note(finished: Finished, at: Places, messages: dict[int, str]) -> None:
     """Note the messages of samples that have one by their places."""
     if finished.messages:
-        places = zip(finished.rows["sample_id"].tolist(), at.tolist(), strict=True)
+        places = zip(finished.rows["sample_id"].tolist(), _numbers(at).tolist(), strict=True)
         for name, place in places:
             if text := finished.messages.get(name.decode()):
                 messages[place] = text

@@ -6,6 +6,7 @@ does not depend on the order of inputs, factors, levels or rows.
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import json
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from ensnare.sweep import Level
 ID_BYTES = 10  # 80 bits: a clash among ten million samples has a chance of 4e-11
 ID_LENGTH = 2 * ID_BYTES
 
-_CHUNK = 65536  # rows of which copies are made
+_CHUNK = 16384  # rows of which copies are made: they fit into a cache
 Words = NDArray[np.uint64]
 
 
@@ -91,10 +92,15 @@ def sample_ids(rows: Words, occurrence: NDArray[np.uint64], case: dict[str, Leve
     ndarray of S20, shape (n,)
         Hexadecimal ids.
     """
-    salt = _salt(json.dumps(case, sort_keys=True))
-    words = _mix(rows + salt + _mix(occurrence * np.uint64(0x9E3779B97F4A7C15))[:, None])
-    raw = np.ascontiguousarray(words).view(np.uint8).reshape(-1, 16)[:, :ID_BYTES]
-    return np.frombuffer(raw.tobytes().hex().encode(), f"S{ID_LENGTH}")
+    salt = np.tile(_salt(json.dumps(case, sort_keys=True)), (min(len(rows), _CHUNK), 1))
+    raw = np.empty((len(rows), ID_BYTES), np.uint8)
+    for start in range(0, len(rows), _CHUNK):
+        words, times = rows[start : start + _CHUNK], occurrence[start : start + _CHUNK]
+        words = words + salt[: len(words)]
+        if times.any():  # 0 adds nothing
+            words += _mix(times * np.uint64(0x9E3779B97F4A7C15))[:, None]
+        raw[start : start + _CHUNK] = _mix(words).view(np.uint8)[:, :ID_BYTES]
+    return np.frombuffer(binascii.hexlify(raw.data), f"S{ID_LENGTH}")
 
 
 def find_ids(ids: NDArray[np.bytes_], known: NDArray[np.bytes_]) -> NDArray[np.int64]:
@@ -112,28 +118,40 @@ def find_ids(ids: NDArray[np.bytes_], known: NDArray[np.bytes_]) -> NDArray[np.i
     """
     if not len(known):
         return np.full(len(ids), -1, np.int64)
-    keys = id_keys(known)
-    order = np.argsort(keys, kind="stable")
-    place = order[np.minimum(np.searchsorted(keys, id_keys(ids), sorter=order), len(known) - 1)]
+    if _same(ids, known[: len(ids)]):  # a journal of one worker, or of the batch as it was
+        return np.arange(len(ids))
+    keys, of_known = id_keys(ids), id_keys(known)
+    order, of_order = np.argsort(keys), np.argsort(of_known)
+    # both sorted: to look up words in any order misses the cache with each of them
+    at = np.searchsorted(of_known[of_order], keys[order])
+    place = np.empty(len(ids), np.int64)
+    place[order] = of_order[np.minimum(at, len(known) - 1)]
     missed = np.flatnonzero(known[place] != ids)
     place[missed] = -1
-    if len(missed) and (np.diff(keys[order]) == 0).any():  # two ids with one key: one by one
-        at = {name: i for i, name in enumerate(known.tolist())}
-        place[missed] = [at.get(name, -1) for name in ids[missed].tolist()]
+    if len(missed) and (np.diff(of_known[of_order]) == 0).any():  # two ids with one key
+        found = {name: i for i, name in enumerate(known.tolist())}
+        place[missed] = [found.get(name, -1) for name in ids[missed].tolist()]
     return place
+
+
+def _same(ids: NDArray[np.bytes_], others: NDArray[np.bytes_]) -> bool:
+    """Return whether two lists of ids are equal."""
+    if ids.dtype != others.dtype or len(ids) != len(others):
+        return False
+    return ids.tobytes() == others.tobytes()
+
+
+_FACTORS = np.frombuffer(hashlib.blake2b(digest_size=2 * ID_LENGTH).digest(), "<u8") | np.uint64(1)
 
 
 def id_keys(ids: NDArray[np.bytes_]) -> Words:
     """Return a word for each id, by which to sort: comparing text takes ten times as long.
 
-    Words of different ids differ, but for one pair in 2^64.
+    Ids are hashes, so that a sum of their words, each times an odd number, tells them apart as well
+    as any hash would: words of different ids differ, but for one pair in 2^64.
     """
-    padded = np.zeros((len(ids), -(-ID_LENGTH // 8) * 8), np.uint8)
-    text = np.ascontiguousarray(ids, f"S{ID_LENGTH}")
-    padded[:, :ID_LENGTH] = text.view(np.uint8).reshape(-1, ID_LENGTH)
-    keys = np.zeros(len(ids), np.uint64)
-    for lane in padded.view(np.uint64).T:
-        keys = _mix(keys ^ _mix(lane))
+    words = np.ascontiguousarray(ids, f"S{ID_LENGTH}").view("<u4").reshape(-1, len(_FACTORS))
+    keys: Words = words @ _FACTORS
     return keys
 
 

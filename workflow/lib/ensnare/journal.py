@@ -135,13 +135,14 @@ class Journal:
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             ids = [i.decode() for i in block["sample_id"].tolist()] if messages else []
-            self._write(len(block), block.tobytes(), {i: messages[i] for i in ids if i in messages})
+            data = np.ascontiguousarray(block).view(np.uint8).data
+            self._write(len(block), data, {i: messages[i] for i in ids if i in messages})
 
-    def _write(self, count: int, rows: bytes, messages: dict[str, str]) -> None:
-        payload = _COUNT.pack(count) + rows
-        if messages:
-            payload += json.dumps({i: clean_text(text) for i, text in messages.items()}).encode()
-        record = _HEAD.pack(_MARKER, len(payload), _checksum(payload)) + payload
+    def _write(self, count: int, rows: bytes | memoryview, messages: dict[str, str]) -> None:
+        said = json.dumps({i: clean_text(text) for i, text in messages.items()}) if messages else ""
+        payload = _COUNT.pack(count), rows, said.encode()
+        head = _HEAD.pack(_MARKER, sum(map(len, payload)), _checksum(*payload))
+        record = b"".join((head, *payload))
         try:
             written = os.write(self._file, record)
         except OSError as error:
@@ -181,22 +182,24 @@ def read_journal(path: Path, outputs: int) -> Finished:
         return Finished(np.empty(0, dtype))
     blocks: list[memoryview] = []
     messages: dict[str, str] = {}
-    good = 0
+    good, about = 0, ""
     for payload in _payloads(data):
         count = _COUNT.unpack_from(payload)[0]
         end = _COUNT.size + count * dtype.itemsize
         if end > len(payload):  # rows with another number of outputs
             continue
         good += _HEAD.size + len(payload)
+        said = json.loads(bytes(payload[end:])) if end < len(payload) else {}
+        if not count:  # a note
+            about = said.get("", about)
+            continue
         blocks.append(payload[_COUNT.size : end])
         if messages:  # the last record of a sample wins, and so does its silence
             for sample_id in np.frombuffer(blocks[-1], dtype)["sample_id"].tolist():
                 messages.pop(sample_id.decode(), None)
-        if end < len(payload):
-            messages |= json.loads(bytes(payload[end:]))
+        messages |= said
     # joined as bytes: to concatenate structured arrays costs far more
     rows = latest(np.frombuffer(b"".join(blocks), dtype))
-    about = messages.pop("", "")
     gone = rows["status"] == Status.NOT_RUN
     if not gone.any():
         return Finished(rows, messages, len(data) - good, about)
@@ -239,10 +242,11 @@ def latest(rows: Rows) -> Rows:
     """Return the last row of each sample, in order."""
     ids = rows["sample_id"]
     keys = id_keys(ids)
+    ordered = np.sort(keys)  # which takes a tenth of what it takes to sort places
+    if not (ordered[1:] == ordered[:-1]).any():
+        return rows
     order = np.argsort(keys, kind="stable")
     same = keys[order[1:]] == keys[order[:-1]]
-    if not same.any():
-        return rows
     if (ids[order[1:]] != ids[order[:-1]])[same].any():  # two ids with one key
         order = np.argsort(ids, kind="stable")
         same = ids[order[1:]] == ids[order[:-1]]
@@ -264,9 +268,12 @@ def clean_text(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _checksum(payload: bytes | memoryview) -> bytes:
+def _checksum(*parts: bytes | memoryview) -> bytes:
     """Return 64 bits: of all records of a lifetime that are damaged, none passes by chance."""
-    return hashlib.blake2b(payload, digest_size=8).digest()
+    found = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        found.update(part)
+    return found.digest()
 
 
 def _sync_directory(directory: Path) -> None:
@@ -306,7 +313,13 @@ def rows_of(ids: Rows, run_key: str, origin: str, outputs: Any) -> Rows:  # noqa
     outputs : ndarray of float, shape (k, q)
         Outputs.
     """
-    rows = np.zeros(len(ids), row_type(outputs.shape[1]))
-    rows["sample_id"], rows["run_key"], rows["origin"] = ids, run_key, origin
-    rows["outputs"], rows["attempts"], rows["exit_code"] = outputs, 1, -1
+    rows = np.empty(len(ids), row_type(outputs.shape[1]))
+    fill_rows(rows, ids, run_key, origin, outputs)
     return rows
+
+
+def fill_rows(rows: Rows, ids: Rows, run_key: str, origin: str, outputs: Any) -> None:  # noqa: ANN401
+    """Fill rows as `rows_of` returns them."""
+    rows["sample_id"], rows["run_key"], rows["origin"] = ids, run_key, origin
+    rows["status"], rows["exit_code"], rows["attempts"] = Status.OK, NO_EXIT_CODE, 1
+    rows["elapsed_s"], rows["outputs"] = 0.0, outputs

@@ -70,7 +70,7 @@ class CommandModel:
         for file in self.files:
             texts += (file.target, file.template.render(values) if file.template else file.content)
         for step in self.steps:
-            texts += (str(len(step)), *(word.render(values) for word in step))
+            texts += (str(len(step)), *[word.render(values) for word in step])
         for name in self.surroundings.handed_over:
             texts += (name, repr(values[name]))
         # lengths keep the texts apart; JSON would cost five times as much for every sample

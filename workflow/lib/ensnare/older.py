@@ -81,7 +81,7 @@ class Match:
 
     def of(self, status: Status) -> Match:
         """Return the samples that ended like that."""
-        return self.only(self.rows["status"] == status)
+        return self.only(self.older.finished.rows["status"][self.there] == status)
 
 
 @dataclass
@@ -109,17 +109,22 @@ class Found:
     def rows(self) -> tuple[Any, dict[str, str]]:
         """Return what is taken over, as rows for the journal, and messages by sample id."""
         widths = widths_of(self.wanted)
-        found: list[Any] = [np.empty(0, row_type(sum(widths.values())))]
+        size = sum(len(match.here) for match in self.taken)
+        found = np.empty(size, row_type(sum(widths.values())))
+        start = 0
         messages: dict[str, str] = {}
         for match in self.taken:
             rows = match.rows
             have = widths_of(match.older.parsers)
             known = [n for n, text in self.wanted.items() if match.older.parsers.get(n) == text]
-            found.append(with_known_outputs(rows, have, known, widths))
+            if [*have.items()] != [*widths.items()] or known != [*widths]:
+                rows = with_known_outputs(rows, have, known, widths)
+            found[start : start + len(rows)] = rows  # to join records costs far more
+            start += len(rows)
             texts = match.older.finished.messages
             ids = {i.decode() for i in rows["sample_id"].tolist()} if texts else set()
             messages |= {i: text for i, text in texts.items() if i in ids}
-        return np.concatenate(found), messages
+        return found, messages
 
 
 def read_older(paths: StudyPaths, keys: Sequence[str]) -> Iterator[Older]:

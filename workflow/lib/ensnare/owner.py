@@ -7,15 +7,17 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from ensnare.errors import BatchError
 from ensnare.machine import place, remove_abandoned, start_time, temporary_name
+from ensnare.process import die_with_parent
 
 _BEAT_S = 5.0
 _POLL_S = 0.2
@@ -154,6 +156,37 @@ def beat_for(path: Path, pid: int) -> None:
         claim = json.loads(path.read_text())
         if {**place(), "pid": pid}.items() <= claim.items():
             os.utime(path)
+
+
+@contextlib.contextmanager
+def beating(paths: Sequence[Path]) -> Iterator[None]:
+    """Show that claims of this process live, whatever it is busy with: a child does.
+
+    For commands without a guard (`ensnare.process.stand_guard`). A thread would not do: reading
+    one long file may hold the interpreter for longer than a heart may stand still.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Owner files; those of other processes are left alone.
+    """
+    parent = os.getpid()
+    child = os.fork()
+    if not child:
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            die_with_parent(parent)
+            while True:
+                time.sleep(_BEAT_S)
+                for path in paths:
+                    beat_for(path, parent)
+        finally:  # whatever happens, it is no second process of the command
+            os._exit(1)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _remove(path: Path, expected: str) -> None:

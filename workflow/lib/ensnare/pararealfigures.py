@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ensnare import plots
+from ensnare.derived import figure_files, note_derived
 from ensnare.figurenames import FigureName, drawn_cases, figure_names
 from ensnare.parareal.archive import PararealResults
 from ensnare.parareal.results import CaseResults
@@ -28,6 +29,7 @@ def draw_parareal_figures(results: PararealResults) -> None:
     results.paths.figures.mkdir(parents=True, exist_ok=True)
     for name in figure_names(results.study):
         plots.save(_DRAW[name.kind](results, name), results.paths.figures / str(name))
+    note_derived(results.paths, figure_files(results.study, results.paths))
 
 
 def _groups(results: PararealResults) -> tuple[list[object], str]:

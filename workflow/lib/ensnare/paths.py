@@ -126,6 +126,11 @@ class StudyPaths:
         return self.root / f"{name}.csv"
 
     @property
+    def derived(self) -> Path:
+        """The list of the tables and figures that were written, with their checksums."""
+        return self.root / "derived.json"
+
+    @property
     def parareal(self) -> Path:
         """The directory of the solves and states of a parareal study."""
         return self.root / "parareal"

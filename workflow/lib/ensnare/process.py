@@ -181,10 +181,12 @@ def _watch(child: int, limit_s: float | None, streams: Sequence[int], most: floa
 
 def _cut(streams: Sequence[int], most: float) -> bool:
     """Cut files that are too long; return whether there were some."""
-    long = [stream for stream in streams if os.fstat(stream).st_size > most]
-    for stream in long:
-        os.ftruncate(stream, int(most))
-    return bool(long)
+    long = False
+    for stream in streams:
+        if os.fstat(stream).st_size > most:
+            os.ftruncate(stream, int(most))
+            long = True
+    return long
 
 
 def _reap(child: int) -> int:

@@ -13,6 +13,29 @@ from ensnare.identity import file_target
 from ensnare.samples import known_values
 from ensnare.templates import parse_template
 
+# what a shell would take for itself, and a program gets as a word
+_SHELL_WORDS = frozenset(("<", ">", ">>", "2>", "2>&1", "|", "&&", "||"))
+
+
+def check_words(study: LoadedStudy) -> None:
+    """Check that no step counts on a shell that is not there.
+
+    Raises
+    ------
+    ConfigError
+        If one has a word such as `<`.
+    """
+    model = study.config.model
+    for key, steps in (("command", model.steps), ("resume", model.resume)):
+        for step in steps:
+            found = next((word for word in step[1:] if word in _SHELL_WORDS), None)
+            if found:
+                line = " ".join(map(str, step))
+                raise ConfigError(
+                    f"model.{key}: '{found}' would be a word for {step[0]}, since no shell reads "
+                    f"it; write [sh, -c, '{line}']"
+                )
+
 
 def check_programs(study: LoadedStudy) -> None:
     """Check that the programs exist and can be run.

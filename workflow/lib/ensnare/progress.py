@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.batchfile import count_statuses
 from ensnare.status import Status
 from ensnare.tally import Tally
 
 _EVERY_S = 5.0
+_TOLD_AFTER_S = 10.0  # and not more often: who waits longer wants to see that something happens
 _BAR = 20
 
 
 class Progress:
     """Counts of a batch, and lines such as `batch 3f..: [###...] 120/256 done, 3 failed, 42.1/s`.
+
+    On standard error (of a local run the terminal, of a job on a cluster its log) there is one when
+    the bar has become longer, so at most 20 for a batch however long it runs.
 
     Parameters
     ----------
@@ -34,27 +42,38 @@ class Progress:
         self, title: str, known: Tally, ended: NDArray[np.uint8], say: Callable[[str], None]
     ) -> None:
         self._title, self._known, self._ended, self._say = title, known, ended, say
-        self._start = self._shown = time.monotonic()
+        self._start = self._shown = self._told = time.monotonic()
+        self._length = _filled(known)
 
     def tally(self) -> Tally:
         """Return where things stand."""
-        ended = np.bincount(self._ended, minlength=256)[: len(Status)]
-        rate = int(ended.sum()) / max(time.monotonic() - self._start, 1e-9)
-        counts = tuple((ended + np.array(self._known.counts)).tolist())
-        return Tally(self._known.samples, counts, rate)
+        ended = Tally(0, count_statuses(self._ended))
+        rate = ended.done / max(time.monotonic() - self._start, 1e-9)
+        return replace(self._known + ended, rate=rate)
 
     def show(self, *, final: bool = False) -> None:
         """Say where things stand, if it is time."""
         now = time.monotonic()
         if final or now - self._shown >= _EVERY_S:
             self._shown = now
-            self._say(f"{self._title}: {progress_line(self.tally())}")
+            tally = self.tally()
+            line = f"{self._title}: {progress_line(tally)}"
+            self._say(line)
+            if not final and now - self._told >= _TOLD_AFTER_S and _filled(tally) > self._length:
+                self._told, self._length = now, _filled(tally)
+                with contextlib.suppress(OSError):  # the terminal is gone
+                    print(line, file=sys.stderr, flush=True)
+
+
+def _filled(tally: Tally) -> int:
+    """Return how long the bar is."""
+    return _BAR * tally.done // tally.samples if tally.samples else _BAR
 
 
 def progress_line(tally: Tally) -> str:
     """Return `[##########..........] 128/256 done, 3 failed, 42.1/s, ETA 3 s`."""
     done, samples = tally.done, tally.samples
-    filled = _BAR * done // samples if samples else _BAR
+    filled = _filled(tally)
     bad = [f"{tally.counts[s]} {s.label}" for s in Status if s and tally.counts[s]]
     parts = [f"[{'#' * filled}{'.' * (_BAR - filled)}] {done}/{samples} done", *bad]
     if tally.rate:

@@ -66,6 +66,20 @@ def with_settled_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
         return study
 
 
+def study_place(text: str) -> Path:
+    """Return where a user points to: a study file, a directory of results, or a study by name.
+
+    Parameters
+    ----------
+    text : str
+        A path; or, where there is none, a name of which there are results below the working
+        directory.
+    """
+    named = StudyPaths.of(text)
+    by_name = os.sep not in text and named.study.exists() and not Path(text).exists()
+    return named.root if by_name else Path(text)
+
+
 def results_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:
     """Return a study as it was run last, at the size that its design has come to, and its files.
 

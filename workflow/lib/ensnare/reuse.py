@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ensnare.batches import plan_batches
 from ensnare.batchfile import parsers_of, widths_of, with_known_outputs
 from ensnare.config import LoadedStudy
+from ensnare.ids import find_ids
 from ensnare.older import UNREAD, Found, Match, Older, read_older
 from ensnare.paths import StudyPaths
 from ensnare.reread import Again, KeptRuns, Reading
@@ -82,7 +83,7 @@ class OlderBatches:
         keys: dict[int, str] | None = None if whatever_ran else {}
         for older in self._older if len(todo) else ():
             match = _common(older, work, found.rest, older.usable(self._wanted))
-            match = _same_runs(match, work, keys)
+            match = self._same_runs(match, work, keys)
             if len(match.here):
                 found.taken.append(match)
                 found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
@@ -106,7 +107,7 @@ class OlderBatches:
         found_at = self._kept.find(match.rows, reading)
         places = {i: place for i, place in zip(match.here.tolist(), found_at, strict=True) if place}
         match = match.only(np.array([place is not None for place in found_at], bool))
-        match = _same_runs(match, work, keys)
+        match = self._same_runs(match, work, keys)
         if not len(match.here):
             return
         known = [name for name in self._wanted if name not in reading.outputs]
@@ -133,10 +134,26 @@ class OlderBatches:
         elapsed_s = np.full(len(ids), np.nan)
         for older in self._older:
             rows = _finished_rows(older.finished.rows)
-            _, here, there = np.intersect1d(ids, rows["sample_id"], return_indices=True)
+            place = find_ids(ids, rows["sample_id"])
+            here = np.flatnonzero(place >= 0)
+            there = place[here]
             new = np.isnan(elapsed_s[here])
             elapsed_s[here[new]] = np.nan_to_num(rows["elapsed_s"][there[new]])
         return elapsed_s
+
+    def _same_runs(self, match: Match, work: KnowsRuns, keys: dict[int, str] | None) -> Match:
+        """Return those that ran what they would run now; all of them if there are no keys."""
+        if keys is None or not len(match.here):
+            return match
+        ran = match.older.finished.rows["run_key"][match.there]
+        if not self._is_command:  # all calls of a function are alike
+            return match.only(ran == work.run_key(int(match.here[0])).encode())
+        same = np.zeros(len(match.here), bool)
+        for n, (i, key) in enumerate(zip(match.here.tolist(), ran.tolist(), strict=True)):
+            if i not in keys:
+                keys[i] = work.run_key(i)
+            same[n] = bool(keys[i]) and keys[i].encode() == key
+        return match.only(same)
 
     @cached_property
     def _older(self) -> Sequence[Older]:
@@ -160,20 +177,6 @@ def _common(
     """Return which of the usable samples of an older batch are among `todo`."""
     rows = older.finished.rows
     at = np.flatnonzero(usable & ~np.isin(rows["status"], _NOT_FINISHED))
-    _, here, there = np.intersect1d(
-        work.samples.ids[todo], rows["sample_id"][at], assume_unique=True, return_indices=True
-    )
-    return Match(older, todo[here], at[there])
-
-
-def _same_runs(match: Match, work: KnowsRuns, keys: dict[int, str] | None) -> Match:
-    """Return those that ran what they would run now; all of them if there are no keys."""
-    if keys is None:
-        return match
-    same = np.zeros(len(match.here), bool)
-    ran = match.rows["run_key"].tolist()
-    for n, (i, key) in enumerate(zip(match.here.tolist(), ran, strict=True)):
-        if i not in keys:
-            keys[i] = work.run_key(i)
-        same[n] = bool(keys[i]) and keys[i].encode() == key
-    return match.only(same)
+    place = find_ids(work.samples.ids[todo], rows["sample_id"][at])
+    here = np.flatnonzero(place >= 0)
+    return Match(older, todo[here], at[place[here]])

@@ -19,7 +19,7 @@ from ensnare.errors import ArchiveError, BatchError
 from ensnare.identity import digest
 from ensnare.loops import Followed, follow
 from ensnare.paths import StudyPaths, write_whole
-from ensnare.verdicts import Measured, judge, most_size
+from ensnare.verdicts import Measured, judge, most_size, until_of
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,8 @@ class Growth:
     @property
     def end_key(self) -> str:
         """Hash of the sizes that there may be, and of the criterion that ends them."""
-        assert isinstance(self.study.design, Saltelli)
-        assert self.study.design.until is not None
-        return digest([[item.key for item in self.rounds], self.study.design.until.model_dump()])
+        until = until_of(self.study)
+        return digest([[item.key for item in self.rounds], until.model_dump()])
 
     def read(self, path: Path) -> Measured:
         """Read what was measured in a round.

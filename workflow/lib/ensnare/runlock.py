@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ensnare.errors import BatchError
+
 _held: list[int] = []  # open for as long as this process lives; its death releases the lock
 
 
@@ -59,6 +61,28 @@ def has_turn(path: Path) -> Iterator[bool]:
         yield alone
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def without_runs(path: Path) -> Iterator[None]:
+    """Keep runs of a study on this machine waiting; refuse while there is one.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+
+    Raises
+    ------
+    BatchError
+        If a run is under way.
+    """
+    with has_turn(path) as alone:
+        if not alone:
+            raise BatchError(
+                f"{path.parent}: a run of this study is under way; wait for its end, or end it"
+            )
+        yield
 
 
 @contextlib.contextmanager

@@ -148,13 +148,7 @@ def read_samples(study: LoadedStudy, segments: Sequence[Segment], design: Path) 
 
     try:
         with h5py.File(design, "r", locking=False) as file:
-            if file.attrs["identity"] != digest(design_identity(study)):
-                raise DesignError(f"{design} is the design of another study; run snakemake again")
-            rows, needed = len(file["x"]), max(s.stop for s in segments)
-            if rows < needed:
-                raise DesignError(
-                    f"{design} has {rows} rows; expected {needed}; run snakemake again"
-                )
+            check_design(design, file, study, max(s.stop for s in segments))
             names = tuple(file.attrs["input_names"])
             parts = [
                 (file["x"][s.start : s.stop], file["words"][s.start : s.stop],
@@ -164,6 +158,20 @@ def read_samples(study: LoadedStudy, segments: Sequence[Segment], design: Path) 
     except (OSError, KeyError) as error:
         raise ArchiveError(f"{design}: cannot read the design: {error.args[0]}") from None
     return _samples(study, segments, names, parts)
+
+
+def check_design(path: Path, file: Any, study: LoadedStudy, needed: int) -> None:  # noqa: ANN401
+    """Check that an open design file was made for a study, and for as many rows as needed.
+
+    Raises
+    ------
+    DesignError
+        If it was not.
+    """
+    if file.attrs["identity"] != digest(design_identity(study)):
+        raise DesignError(f"{path} is the design of another study; run snakemake again")
+    if (rows := len(file["x"])) < needed:
+        raise DesignError(f"{path} has {rows} rows; expected {needed}; run snakemake again")
 
 
 def samples_of(study: LoadedStudy, segments: Sequence[Segment], design: DesignTable) -> Samples:
@@ -180,14 +188,10 @@ def _samples(
     study: LoadedStudy, segments: Sequence[Segment], names: tuple[str, ...], parts: Sequence[Any]
 ) -> Samples:
     cases = case_table(study)
-    identities = [case_identity(case, study.config.defaults) for case in cases]
-    ids = [
-        sample_ids(words, occurrence, identities[s.case])
-        for s, (_, words, occurrence) in zip(segments, parts, strict=True)
-    ]
+    hashes = [(words, occurrence) for _, words, occurrence in parts]
     return Samples(
-        ids=np.concatenate(ids),
-        x=np.concatenate([x for x, _, _ in parts]),
+        ids=_ids(study, segments, cases, hashes),
+        x=_joined([x for x, _, _ in parts]),
         names=names,
         case=np.concatenate([np.full(len(s), s.case) for s in segments]),
         cases=cases,
@@ -196,3 +200,32 @@ def _samples(
         expressions=study.config.expressions,
         seed=study.config.seed,
     )
+
+
+def ids_of(
+    study: LoadedStudy, segments: Sequence[Segment], design: DesignTable
+) -> NDArray[np.bytes_]:
+    """Return the ids of the samples of some segments of a design in memory, shape (n,)."""
+    hashes = [
+        (design.words[s.start : s.stop], design.occurrence[s.start : s.stop]) for s in segments
+    ]
+    return _ids(study, segments, case_table(study), hashes)
+
+
+def _ids(
+    study: LoadedStudy, segments: Sequence[Segment], cases: Sequence[Case], hashes: Sequence[Any]
+) -> NDArray[np.bytes_]:
+    """Return ids, from the words of the rows of each segment and their occurrences."""
+    identities = {s.case: case_identity(cases[s.case], study.config.defaults) for s in segments}
+    ids: NDArray[np.bytes_] = _joined(
+        [
+            sample_ids(words, occurrence, identities[s.case])
+            for s, (words, occurrence) in zip(segments, hashes, strict=True)
+        ]
+    )
+    return ids
+
+
+def _joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401
+    """Return arrays as one; most batches are of one part, which need not be copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

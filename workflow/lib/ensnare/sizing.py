@@ -65,7 +65,7 @@ def _measured_size(study: LoadedStudy, paths: StudyPaths) -> int | str:
     if not mean_s > 0:
         return "auto"
     size = size_for(mean_s, study.config.resources.cores)
-    # short samples: batches that double are soon long enough, and the first results come early
+    # short samples: batches that double are soon long enough
     return "auto" if size >= min(MOST_SAMPLES, first_size(study)) else size
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 
 from ensnare.batches import Batch, plan_batches
 from ensnare.config import LoadedStudy
+from ensnare.loops import Followed
 from ensnare.owner import Claim, read_claim
 from ensnare.paths import StudyPaths
 from ensnare.progress import progress_line
+from ensnare.rounds import Growth, Round, grows
 from ensnare.tally import Tallies, Tally
+from ensnare.verdicts import Measured, ending, round_line, until_of
 
 _EVERY_S = 2.0
 
@@ -87,6 +90,47 @@ def status_lines(study: LoadedStudy, paths: StudyPaths, found: Sequence[Standing
     return lines
 
 
+def round_lines(growth: Growth, found: Followed[Round, Measured], present: Tally) -> list[str]:
+    """Return what to show of a design that grows by itself: its rounds, and what is left for more.
+
+    Parameters
+    ----------
+    growth : Growth
+        Its rounds.
+    found : Followed
+        How far its files tell that it is.
+    present : Tally
+        How far the samples of the present round are, those of earlier rounds included.
+    """
+    study = growth.study
+    # a batch takes earlier samples over when its job begins: until then it does not count them
+    spent = max(present.done, found.done[-1][1].samples if found.done else 0)
+    lines = [round_line(study, item.number, measured) for item, measured in found.done]
+    if found.missing is not None:
+        size, most = found.missing.size, len(growth.rounds)
+        whole = "evaluated, not measured yet; " if present.done == present.samples else ""
+        lines.append(
+            f"round {found.missing.number + 1} of at most {most}: {size} base rows, {whole}"
+            f"{spent} of {present.samples} samples"
+        )
+    budget = until_of(study).budget
+    lines.append(f"budget: {spent} of {budget} samples spent, {max(0, budget - spent)} left")
+    lines.append(f"rounds: {ending(study, [measured for _, measured in found.done])}")
+    return lines
+
+
+def _grown(growth: Growth, paths: StudyPaths, tallies: Tallies) -> tuple[list[str], bool]:
+    """Return the lines of a study whose design grows by itself, and whether it has ended."""
+    found = growth.on_record(paths)
+    present = found.missing or found.done[-1][0]
+    batches = present.batches
+    where = standings(batches, paths, tallies.read(batches))
+    total = sum((s.tally for s in where), Tally(0))
+    lines = [*status_lines(present.study, paths, where), *round_lines(growth, found, total)]
+    ended = found.missing is None and all(s.is_done for s in where)
+    return lines, ended or paths.stop.exists()
+
+
 def show_status(study: LoadedStudy, paths: StudyPaths, *, watch: bool) -> None:
     """Print where a study stands.
 
@@ -97,9 +141,15 @@ def show_status(study: LoadedStudy, paths: StudyPaths, *, watch: bool) -> None:
     paths : StudyPaths
         Its files.
     watch : bool
-        Again and again, until all batches are done or the study was stopped.
+        Again and again, until all batches are done, also those of further rounds, or the study was
+        stopped.
     """
-    batches, tallies = plan_batches(study), Tallies(paths)
+    tallies = Tallies(paths)
+    if grows(study):
+        growth = Growth(study)
+        show_lines(lambda: _grown(growth, paths, tallies), watch=watch)
+        return
+    batches = plan_batches(study)
 
     def read() -> tuple[list[str], bool]:
         found = standings(batches, paths, tallies.read(batches))

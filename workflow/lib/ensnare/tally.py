@@ -9,11 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ensnare.batches import Batch
-from ensnare.batchfile import read_counts, read_live_journal
+from ensnare.batchfile import count_statuses, read_counts, read_live_journal
 from ensnare.errors import ArchiveError
 from ensnare.paths import StudyPaths
 from ensnare.status import FAILURES, Status
@@ -57,11 +54,6 @@ class Tally:
     def __add__(self, other: Tally) -> Tally:
         counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
         return Tally(self.samples + other.samples, counts, self.rate + other.rate)
-
-
-def count_statuses(statuses: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Return how many samples have each status."""
-    return tuple(np.bincount(statuses, minlength=len(Status))[: len(Status)].tolist())
 
 
 def publish(path: Path, tally: Tally) -> None:

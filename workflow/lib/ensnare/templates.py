@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ensnare.config.base import NAME
 
@@ -49,6 +49,11 @@ class Template:
     """A text cut at its placeholders."""
 
     parts: tuple[str | Placeholder, ...]
+    _text: str | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if not self.names:  # made once: most words of commands are the same for all samples
+            object.__setattr__(self, "_text", "".join(map(str, self.parts)))
 
     @property
     def names(self) -> frozenset[str]:
@@ -57,7 +62,9 @@ class Template:
 
     def render(self, values: Mapping[str, Value]) -> str:
         """Return the text with values in the place of names."""
-        return "".join(p if isinstance(p, str) else p.render(values[p.name]) for p in self.parts)
+        if self._text is not None:
+            return self._text
+        return "".join([p if isinstance(p, str) else p.render(values[p.name]) for p in self.parts])
 
 
 def parse_template(

@@ -6,8 +6,12 @@ from collections.abc import Iterable
 
 from ensnare.config import LoadedStudy
 from ensnare.config.constrained import constrained_names
+from ensnare.config.model import TemplateFile
 from ensnare.errors import ConfigError
 
+# what other tools enclose names in
+_DELIMITERS = (("@", "@"), ("${", "}"), ("{{", "}}"), ("{{ ", " }}"), ("<<", ">>"), ("<", ">"),
+               ("{", "}"), ("%", "%"), ("#", "#"))  # fmt: skip
 _NO_PARAMETER = "is not a parameter of the function"
 _IN_NOTHING = "is in no template, command or environment variable"
 
@@ -59,4 +63,21 @@ def refuse_unused(study: LoadedStudy, used: set[str], why: str = "") -> None:
     ):
         for name in names:
             if name not in used:
-                raise ConfigError(f"{kind} '{name}' {why}; use it or remove it")
+                raise ConfigError(f"{kind} '{name}' {why}; {_mend(study, name, why)}")
+
+
+def _mend(study: LoadedStudy, name: str, why: str) -> str:
+    """Return what to do about a value that nothing uses: other delimiters, if they enclose it."""
+    for item in study.config.model.files if why == _IN_NOTHING else ():
+        if not isinstance(item, TemplateFile) or item.engine != "plain":
+            continue
+        text = study.path(item.template).read_text(errors="replace")
+        for start, end in _DELIMITERS:
+            if f"{start}{name}{end}" in text:
+                between = " and ".join(f"'{d}'" for d in item.delimiters if d)
+                mend = "engine: jinja2" if start[:2] == "{{" else f"delimiters: {[start, end]}"
+                return (
+                    f"{item.template} has '{start}{name}{end}', but its delimiters are {between}; "
+                    f"give {mend}"
+                )
+    return "use it or remove it"

@@ -100,6 +100,7 @@ class Walltime:
         self._took = np.frombuffer(mmap.mmap(-1, max(1, 4 * samples)), np.float32, samples)
         self._took[:] = np.nan
         self._known = known[np.isfinite(known)].astype(np.float32)
+        self._longest_s = np.float32(self._known.max(initial=0.0))
         self._begun = False
 
     def note(self, i: int | NDArray[np.int64], elapsed_s: float) -> None:
@@ -126,6 +127,10 @@ class Walltime:
             return True
         if not self._begun:
             self._begun = True
+            return True
+        # where there is time for the longest, none needs sorting out: asked before every sample
+        longest_s = float(np.fmax.reduce(self._took, initial=self._longest_s))
+        if self.left_s() > _SLACK * longest_s * samples + MARGIN_S:
             return True
         needed_s = self.needed_s()
         return self.left_s() > (needed_s - MARGIN_S) * samples + MARGIN_S if needed_s else True

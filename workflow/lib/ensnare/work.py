@@ -15,11 +15,12 @@ from ensnare.affinity import keep_to
 from ensnare.batchfile import column_order
 from ensnare.callables import PythonModel
 from ensnare.config import LoadedStudy
-from ensnare.journal import Journal, read_journal, rows_of
+from ensnare.journal import Journal, fill_rows, read_journal
 from ensnare.kept import Keeper
 from ensnare.legs import Legs
 from ensnare.model import CommandModel
 from ensnare.paths import StudyPaths
+from ensnare.recorded import Recorded
 from ensnare.reread import Again, Rereader
 from ensnare.runs import SampleRuns, show_gpus
 from ensnare.samples import Samples
@@ -52,6 +53,8 @@ class BatchWork:
         Samples that are left to it: 1; in shared memory.
     again : dict of int to Again
         Samples whose kept directories are to be read again.
+    recorded : Recorded or None
+        Rows that calls of many samples put on record.
     """
 
     study: LoadedStudy
@@ -84,6 +87,8 @@ class BatchWork:
         self._columns = column_order(self.study)
         self._nothing = [float("nan")] * len(self._columns)
         self._is_ordered = self._columns == sorted(self._columns)
+        at_once = isinstance(self.model, PythonModel) and self.model.vectorized
+        self.recorded = Recorded(n, len(self._columns)) if at_once else None
 
     def cut(self, todo: NDArray[np.int64]) -> None:
         """Cut samples into tasks."""
@@ -234,8 +239,12 @@ class BatchWork:
             self._do_at_once(model, chosen[half:], restart_clock)
             return
         elapsed_s = (time.perf_counter() - start) / len(chosen)
+        finite = np.isfinite(outputs)
+        if finite.all():
+            self._record_all(model, chosen, outputs, elapsed_s)
+            return
         again = np.zeros(len(chosen), bool)
-        for k in np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist():
+        for k in np.flatnonzero(~finite.all(axis=1)).tolist():
             again[k] = self._tries_again(int(chosen[k]), Status.UNPARSABLE)
         self._record_all(model, chosen[~again], outputs[~again], elapsed_s)
         for i in chosen[again].tolist():
@@ -249,17 +258,22 @@ class BatchWork:
         elapsed_s: float,
     ) -> None:
         """Record the samples of one call; those without finite outputs are unparsable."""
-        good = np.isfinite(outputs).all(axis=1)
         ids = self.samples.ids[chosen]
-        rows = rows_of(ids, model.run_key, self.key, outputs[:, self._columns])
+        ordered = outputs if self._is_ordered else outputs[:, self._columns]
+        assert self.recorded is not None
+        rows = self.recorded.room(chosen)
+        fill_rows(rows, ids, model.run_key, self.key, ordered)
         rows["elapsed_s"] = elapsed_s
         rows["attempts"] = 1 + self.before[chosen]
-        rows["status"] = np.where(good, Status.OK, Status.UNPARSABLE)
-        rows["outputs"][~good] = np.nan
-        messages = {
-            ids[k].decode(): model.not_finite(outputs[k]) for k in np.flatnonzero(~good).tolist()
-        }
+        rows["status"] = Status.OK
+        messages = {}
+        finite = np.isfinite(outputs)
+        for k in [] if finite.all() else np.flatnonzero(~finite.all(axis=1)).tolist():
+            messages[ids[k].decode()] = model.not_finite(outputs[k])
+            rows["status"][k], rows["outputs"][k] = Status.UNPARSABLE, np.nan
         self.journal.append_rows(rows, messages)
+        if not messages:
+            self.recorded.note(chosen)
         self.walltime.note(chosen, elapsed_s)
         self.ended[chosen] = rows["status"]
 
@@ -284,8 +298,9 @@ class BatchWork:
             if end.exit_code == -signal.SIGKILL and end.status is Status.FAILED:
                 said = f"killed by SIGKILL, mostly for want of memory: {end.message}"
                 end = replace(end, status=Status.KILLED, message=said)
-            over = self._hand_over(i, end.status)
-            again = not over and self._tries_again(i, end.status)
+            good = end.status is Status.OK
+            over = not good and self._hand_over(i, end.status)
+            again = not (good or over) and self._tries_again(i, end.status)
             # a run of many jobs is on record before what it could go on from is gone
             if model.resume and not (again or over):
                 self._record(i, end, run_key)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ensnare.config.designs import Morris
 from ensnare.results import StudyResults
 from ensnare.sensitivity import failure_dependence
+from ensnare.status import Status
 from ensnare.sweep import case_label
 
 LIMIT = 0.05
@@ -53,45 +54,72 @@ def failure_table(results: StudyResults) -> pd.DataFrame:
 
 
 def _tested(results: StudyResults, where: slice) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the inputs of samples that are independent, and whether they failed."""
-    x, failed = results.x[where], results.status[where] != 0
+    """Return the inputs of samples that are independent and were run, and whether they failed."""
+    x, status = results.x[where], results.status[where]
+    failed, idle = status != Status.OK, status == Status.NOT_RUN
     if isinstance(results.study.design, Morris):
         group = results.columns["group"][where]
         first = np.flatnonzero(np.diff(group, prepend=-1))
-        return x[first], np.logical_or.reduceat(failed, first)
+        kept = ~np.logical_or.reduceat(idle, first)
+        return x[first][kept], np.logical_or.reduceat(failed, first)[kept]
+    kept = ~idle
     if "block" in results.columns:
-        kept = results.columns["block"][where] < 2
-        return x[kept], failed[kept]
-    return x, failed
+        kept &= results.columns["block"][where] < 2
+    return x[kept], failed[kept]
 
 
 def failure_notes(results: StudyResults) -> list[str]:
     """Return for each case which inputs its failures depend on; empty if on none."""
+    return [_note([found]) if found else "" for found in _dependences(results)]
+
+
+def _dependences(results: StudyResults) -> list[dict[str, float]]:
+    """Return for each case the p-values of the inputs that its failures depend on."""
+    cases = results.by_case()
     if not results.inputs or not results.status.any():
-        return ["" for _ in results.by_case()]
+        return [{} for _ in cases]
     table, d = failure_table(results), len(results.inputs)
-    return [_note(table.iloc[start : start + d]) for start in range(0, len(table), d)]
+    parts = (table.iloc[start : start + d] for start in range(0, len(table), d))
+    return [
+        dict(zip(rows["input"], rows["p_value"], strict=True))
+        for rows in (part[part["p_value"] < LIMIT] for part in parts)
+    ]
 
 
-def _note(rows: pd.DataFrame) -> str:
-    found = rows[rows["p_value"] < LIMIT].sort_values("p_value", kind="stable")
-    if found.empty:
-        return ""
-    named = [f"{r['input']} (p = {r['p_value']:.1g})" for _, r in found.iterrows()]
+def _note(found: list[dict[str, float]]) -> str:
+    """Return what to say of cases whose failures depend on the same inputs."""
+    largest = {name: max(case[name] for case in found) for name in found[0]}
+    sign = "=" if len(found) == 1 else "≤"
+    named = [
+        f"{name} (p {sign} {_rounded_up(p) if len(found) > 1 else f'{p:.1g}'})"
+        for name, p in sorted(largest.items(), key=lambda item: item[1])
+    ]
     more = [f"{len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
     inputs = " and ".join([", ".join(named[:_MOST_NAMED]), *more])
     return f"failures are not random, they depend on {inputs}: dropping them biases results"
 
 
+def _rounded_up(p: float) -> str:
+    """Return a bound of one digit."""
+    power = 10.0 ** np.floor(np.log10(p)) if p > 0 else 1.0
+    return f"{np.ceil(p / power) * power:.1g}"
+
+
 def failure_warnings(results: StudyResults) -> list[str]:
-    """Return the notes of all cases, each once, with its cases where not all have it."""
-    by_note: dict[str, list[str]] = {}
-    for (case, _), note in zip(results.by_case(), failure_notes(results), strict=True):
-        if note:
-            by_note.setdefault(note, []).append(case_label(case))
+    """Return a line for each set of inputs that failures depend on, with its cases."""
+    by_inputs: dict[frozenset[str], dict[str, dict[str, float]]] = {}
+    for (case, _), found in zip(results.by_case(), _dependences(results), strict=True):
+        if found:
+            by_inputs.setdefault(frozenset(found), {})[case_label(case)] = found
     return [
-        f"case {labels[0]}{f' and {len(labels) - 1} more' if len(labels) > 1 else ''}: {note}"
+        f"{_cases(list(cases))}: {_note(list(cases.values()))}"
         if results.study.factors
-        else note
-        for note, labels in by_note.items()
+        else _note(list(cases.values()))
+        for cases in by_inputs.values()
     ]
+
+
+def _cases(labels: list[str]) -> str:
+    shown = ", ".join(labels[:_MOST_NAMED])
+    more = f" and {len(labels) - _MOST_NAMED} more" if len(labels) > _MOST_NAMED else ""
+    return f"case{'s' if len(labels) > 1 else ''} {shown}{more}"

@@ -70,12 +70,20 @@ def _with_undefined(found: Widest, table: Array, case: Case) -> Widest:
     """
     where = f"{case_label(case)}: " if case else ""
     finite = np.isfinite(table)
+    if not finite.any():  # where every sample fails, more will fail too
+        why = f"none of {table.size} samples has a value, so there are no indices"
+        return replace(found, undefined=where + why, too_few=False)
     n_complete = int(finite.all(axis=1).sum())
     if n_complete >= 4:  # as the intervals need
-        why = f"an index is not defined from {n_complete} base rows: the output hardly varies"
-        return replace(found, undefined=where + why, too_few=False)
-    too_few = bool(finite.any())  # where every sample fails, more will fail too
-    if found.undefined and too_few:
+        return replace(found, undefined=where + _why_none(table[finite], n_complete), too_few=False)
+    if found.undefined:
         return found
     why = f"{n_complete} of {len(table)} base rows have all their samples; 4 are needed"
-    return replace(found, undefined=where + why, too_few=too_few)
+    return replace(found, undefined=where + why, too_few=True)
+
+
+def _why_none(values: Array, n_complete: int) -> str:
+    """Return why there is an index that is not defined, in spite of enough values."""
+    if (values == values[0]).all():
+        return f"constant ({values[0]:.6g}), so its indices do not exist"
+    return f"an index is not defined from {n_complete} base rows: the output hardly varies"

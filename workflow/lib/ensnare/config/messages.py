@@ -32,6 +32,16 @@ _EXPECTED = {
     "model_attributes_type": "a mapping",
     "recursion_loop": "something that does not contain itself",
 }
+# what to write where something else stands that is no list, or no mapping
+_SUCH_AS = {
+    "design": "{method: saltelli, size: 64}",
+    "axis": '{name: x, unit: m, values: "linspace(0, 1, 101)"}',
+    "distribution": "{Normal: {mu: 0, sigma: 1}}",
+    "sweep": "{mesh: [coarse, fine]}",
+    "environment": "{set: {OMP_NUM_THREADS: 1}}",
+}
+_OR_PATTERNS = ", or a list of patterns such as ['*.log']"  # of `keep`
+_FLAT = {"command", "shape", "modules", "except"}  # lists of words or numbers
 _PAIRS = {"spearman", "kendall", "pearson", "correlations"}  # lists of two names and a number
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
@@ -86,7 +96,7 @@ def _follows_union(before: list[int | str]) -> bool:
 
 
 def _what(mistake: ErrorDetails) -> str:
-    kind, context = mistake["type"], mistake.get("ctx", {})
+    kind, context, where = mistake["type"], mistake.get("ctx", {}), mistake["loc"]
     value = mistake["input"]
     got = f"found the key {show(value)}" if _is_key(mistake) else f"got {show(value)}"
     match kind:
@@ -97,11 +107,15 @@ def _what(mistake: ErrorDetails) -> str:
         case "missing":
             return f"missing key '{mistake['loc'][-1]}'; add it"
         case "invalid_key":
-            return f"found the key {show(value)}; expected a text{quote_hint(value)}"
+            comma = "; a decimal comma? write a point" if len(where) > 2 else ""
+            return f"found the key {show(value)}; expected a text{quote_hint(value)}{comma}"
         case "value_error":
             return str(context["error"])
         case "literal_error":
-            return f"{got}; expected {context['expected']}"
+            patterns = (
+                ", or a list of patterns such as ['*.log']" if {"ok", "failed"} & {*where} else ""
+            )
+            return f"{got}; expected {context['expected']}{patterns}"
         case "union_tag_invalid":
             tag = str(context["tag"])
             return f"unknown method '{tag}'{did_you_mean(tag, METHODS)}"
@@ -122,12 +136,28 @@ def _what(mistake: ErrorDetails) -> str:
         case "string_type":
             return f"{got}; expected a text{quote_hint(value)}"
         case _ if kind in _EXPECTED:
-            return f"{got}; expected {_EXPECTED[kind]}"
+            return f"{got}; expected {_EXPECTED[kind]}{_such_as(mistake)}"
         case _ if kind in _BOUNDS:
             key, words = _BOUNDS[kind]
             return f"{got}; expected {words} {context[key]:g}"
         case _:
             return f"{got}; {mistake['msg'][0].lower()}{mistake['msg'][1:]}"
+
+
+def _such_as(mistake: ErrorDetails) -> str:
+    """Return what might be meant: the same in brackets, or an example."""
+    value = mistake["input"]
+    keys = [part for part in mistake["loc"] if isinstance(part, str) and not _is_inner(part)]
+    if not keys:
+        return ""
+    if _EXPECTED[mistake["type"]] != "a list":
+        example = _SUCH_AS.get(keys[-1])
+        return f" such as {example}" if example else ""
+    words = value.split() if isinstance(value, str) else [show(value)]
+    plain = not set("\"'#,:[]{}") & set("".join(words)) and len(" ".join(words)) <= 60
+    if words and plain and (keys[-1] in _FLAT or keys[0] == "sweep"):
+        return f" such as [{', '.join(words)}]"
+    return ""
 
 
 def _unknown_key(mistake: ErrorDetails) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from ensnare.config.base import Name, Number, Size, Strict, show
+from ensnare.config.sweep import parse_levels
 
 
 def _column(value: Any) -> Any:  # noqa: ANN401
@@ -30,6 +31,11 @@ def _labels(value: Any) -> Any:  # noqa: ANN401
 Column = Annotated[
     str | int, BeforeValidator(_column), WithJsonSchema({"type": ["string", "integer"]})
 ]
+Values = Annotated[
+    list[Number],
+    BeforeValidator(lambda value: parse_levels(value) if isinstance(value, str) else value),
+    WithJsonSchema({"type": ["array", "string"], "items": {"type": "number"}}),
+]
 Labels = Annotated[
     dict[str, str],
     BeforeValidator(_labels),
@@ -42,7 +48,11 @@ class Axis(Strict):
 
     name: Name = Field("position", description="Name.")
     unit: str = Field("", description="Unit.")
-    values: list[Number] | None = Field(None, description="The values themselves.")
+    values: Values | None = Field(
+        None,
+        description='The values themselves: a list, or a rule such as `"linspace(0, 1, 101)"` or '
+        '`"geom(1, 1e6, 61)"` (quoted between braces, for its commas).',
+    )
     column: Column | None = Field(None, description="Of a table: the column that holds them.")
     dataset: str | None = Field(None, description="Of an HDF5 file: the dataset.", min_length=1)
     variable: str | None = Field(None, description="Of a netCDF file: the variable.", min_length=1)

@@ -92,7 +92,7 @@ class Batch(Strict):
         "auto",
         description="Samples per job. auto: so many that a job takes about 20 minutes on 4 cores, "
         "by `resources.runtime`, or else by what samples took before; where neither is known, "
-        "512, doubling after every second job.",
+        "8192, doubling after every second job.",
     )
 
 

@@ -13,6 +13,15 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ensnare.errors import ConfigError
 
 Tree = dict[str, Any]
+# what the parser says, and what a reader makes of it
+_PLAINER = {
+    "found character '\\t'": "found a tab; indent with spaces",
+    "mapping values are not allowed": "found a ': ' that does not belong here; mend the "
+    "indentation, or quote a text that holds one: 'a: b'",
+    "expected <block end>": "the indentation is not that of the lines before; keys of one mapping, "
+    "and the dashes of one list, begin in the same column",
+}
+_ESCAPES = "; between double quotes write \\\\ for \\, or use single quotes"
 
 
 def read_yaml(path: Path) -> Tree:
@@ -50,7 +59,10 @@ def _problem(error: MarkedYAMLError) -> str:
     text = " ".join(str(error.problem or error.context).split())
     if text.startswith("found duplicate key"):  # without the values, which can be long
         return text.partition(" with value")[0] + "; keep one"
-    return f"{error.context}, {text}" if text.startswith("but ") else text
+    if text.startswith("found unknown escape"):
+        return text + _ESCAPES
+    plainer = (said for start, said in _PLAINER.items() if text.startswith(start))
+    return next(plainer, f"{error.context}, {text}" if text.startswith("but ") else text)
 
 
 def _kind(tree: Any) -> str:  # noqa: ANN401

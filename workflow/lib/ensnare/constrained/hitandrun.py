@@ -8,17 +8,14 @@ Smith (1984), Oper. Res. 32, 1296-1308, doi:10.1287/opre.32.6.1296; Lovasz (1999
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.constrained.linear import HalfSpaces
-from ensnare.constrained.particles import Crew, Memory, differences
-from ensnare.constrained.problem import CHUNK, Problem
+from ensnare.constrained.particles import Crew, Memory, chances, differences, independent_at
+from ensnare.constrained.problem import Problem
 
 Array = NDArray[np.float64]
-_GONE = 0.02  # correlation at which particles count as independent
 _HALF = 0.5  # correlation at which directions are learnt anew
 _MOST_ROUNDS = 1000
 _ROUND = 10  # moves between two looks at the particles
@@ -77,7 +74,7 @@ class HitAndRun:
 
     def forget(self) -> None:
         """Move particles until they are independent of where they were."""
-        self._run(self.u, max(_GONE, 3 / math.sqrt(self._count)))
+        self._run(self.u, independent_at(self._count))
 
     def _run(self, pool: Array, goal: float) -> None:
         low, high = self._part
@@ -95,13 +92,8 @@ class HitAndRun:
         self.u = self._crew.team.collect(mine, self._count)
 
     def _move(self, mine: Array, pool: Array) -> None:
-        low, high = self._part
-        streams = self._crew.streams
-        step = streams.next_step()
         every = np.arange(len(mine))
-        for first in range(low, high, CHUNK):
-            some = slice(first - low, min(first + CHUNK, high) - low)
-            chance = streams.uniforms(step, first, some.stop - some.start, 3)
+        for _, some, chance in chances(self._crew.streams, self._part):
             line = differences(pool, every, chance[:2])
             near, far = self._chord(mine[:, some], line)
             # two equal members of the pool make no line, and no move

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensnare.constrained.problem import CHUNK
 from ensnare.constrained.streams import Streams
 from ensnare.constrained.team import Team
 
 Array = NDArray[np.float64]
 _DIGITS = 2.0**12  # correlations are summed as whole numbers: the same in any order
 _FARTHEST = 8.0  # standard deviations from the mean that still count more
+_GONE = 0.02  # correlation at which particles count as independent
 PROBES = 512  # particles whose jumps are measured, by the first process
 _ROUND = 8  # least moves of a round
 _LEAST_SHARE = 0.1  # of the moves, for the kind that covers the least distance
@@ -44,6 +48,36 @@ class Crew:
     def acceptance(self) -> float:
         """The share of moves that were taken."""
         return self.accepted / max(1, self.proposed)
+
+
+def independent_at(count: int) -> float:
+    """Return the correlation at which so many particles are independent of where they were."""
+    return max(_GONE, 3 / math.sqrt(count))
+
+
+def chances(streams: Streams, part: tuple[int, int]) -> Iterator[tuple[int, slice, Array]]:
+    """Yield the random numbers of a move of some particles, a chunk at a time.
+
+    Parameters
+    ----------
+    streams : Streams
+        The random numbers; the move is a step of its own, also where there is no particle.
+    part : tuple of int
+        The particles: from the first to the last one, which is excluded.
+
+    Yields
+    ------
+    first : int
+        The first particle of the chunk.
+    some : slice
+        The chunk, counted from the first particle of the part.
+    chance : ndarray of float, shape (3, n)
+        Uniforms.
+    """
+    step, (low, high) = streams.next_step(), part
+    for first in range(low, high, CHUNK):
+        last = min(first + CHUNK, high)
+        yield first, slice(first - low, last - low), streams.uniforms(step, first, last - first, 3)
 
 
 def differences(pool: Array, rows: NDArray[np.int64], chance: Array) -> Array:

@@ -21,14 +21,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.constrained.particles import PROBES, Crew, Deck, Kind, Memory, differences, whole
-from ensnare.constrained.problem import CHUNK, Problem
+from ensnare.constrained.particles import (
+    PROBES,
+    Crew,
+    Deck,
+    Kind,
+    Memory,
+    chances,
+    differences,
+    independent_at,
+    whole,
+)
+from ensnare.constrained.problem import Problem
 from ensnare.errors import EnsnareError, NoFeasiblePointError
 
 Array = NDArray[np.float64]
 _KEPT = 0.25  # share of the particles below the next level
 _FORGOTTEN = 0.3  # correlation at which a level has been moved enough
-_GONE = 0.02  # correlation at which particles count as independent
 _MOST_ROUNDS = 400
 _PATIENCE = 10  # rounds in which a correlation has to sink
 _HARDLY_LESS = 0.9  # to less than this share of what it was
@@ -167,7 +176,7 @@ class Smc:
         EnsnareError
             If they cannot come away from each other.
         """
-        self._move(Level(0.0, -1.0), max(_GONE, 3 / math.sqrt(self._count)))
+        self._move(Level(0.0, -1.0), independent_at(self._count))
         left, rounds = self.left, 0
         self.alike *= left**2
         while len(np.unique(self.u, axis=1).T) < self._count:
@@ -203,13 +212,8 @@ class Smc:
 
     def _propose(self, mine: _Mine, kind: Kind, rows: NDArray[np.int64], height: float) -> None:
         """Move this process's particles by differences of two others, where they stay below."""
-        low, high = self._part
-        streams = self._crew.streams
-        step_number = streams.next_step()
         kind.moves += 1
-        for first in range(low, high, CHUNK):
-            some = slice(first - low, min(first + CHUNK, high) - low)
-            chance = streams.uniforms(step_number, first, some.stop - some.start, 3)
+        for first, some, chance in chances(self._crew.streams, self._part):
             step = differences(mine.pool, rows, chance[:2])
             step *= kind.factor * (0.5 + chance[2])
             moved = mine.u[:, some].copy()

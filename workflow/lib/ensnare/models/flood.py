@@ -79,6 +79,25 @@ def overflow(H: float, Zv: float, Zb: float, Hd: float) -> float:
     return Zv + H - Zb - Hd
 
 
+def flood(
+    Q: float, Ks: float, Zv: float, Zm: float, B: float, L: float, Zb: float, Hd: float
+) -> dict[str, float]:
+    """Return water height and overflow, as a Python model.
+
+    Parameters
+    ----------
+    Q, Ks, Zv, Zm, B, L, Zb, Hd : float
+        See `water_height` and `overflow`.
+
+    Returns
+    -------
+    dict of str to float
+        H, the water height [m], and S, the overflow [m].
+    """
+    H = water_height(Q, Ks, Zv, Zm, B, L)
+    return {"H": H, "S": overflow(H, Zv, Zb, Hd)}
+
+
 def read_line(line: str) -> tuple[str, float] | None:
     """Return the variable that a line of the deck gives.
 

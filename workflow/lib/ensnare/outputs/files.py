@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -56,12 +57,15 @@ class RunFiles:
 
     def _find(self, name: str) -> str:
         path = os.path.join(self.directory, name)
-        if not glob.has_magic(name) or os.path.lexists(path):
+        if not _may_match_many(name) or os.path.lexists(path):
             return path
         found = glob.glob(name, root_dir=self.directory, recursive=True)
         if not found:
             raise FileNotFoundError(name)
         return os.path.join(self.directory, max(found, key=_numerically))
+
+
+_may_match_many = functools.cache(glob.has_magic)  # of few names, but for every sample
 
 
 def _kind(path: str) -> str:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from ensnare.config.model import Success
 from ensnare.config.outputs import AfterOutput, RegexOutput
 from ensnare.errors import OutputError
 from ensnare.outputs.files import Parser, RunFiles, to_float
 
-_MAPPED = 1 << 20  # larger texts are mapped, so that a gigabyte of log costs no memory
+_Found = TypeVar("_Found")
+_SMALL = 1 << 16  # larger texts are mapped, so that a gigabyte of log costs no memory
 
 
-@contextlib.contextmanager
-def _contents(path: str) -> Iterator[Any]:
-    """Give the bytes of a file, however large."""
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size < _MAPPED:
-            yield file.read()
-        else:
-            with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as text:
-                yield text
+def _search(path: str, find: Callable[[Any], _Found]) -> _Found:
+    """Return what is found in the bytes of a file, however large."""
+    # by bare calls: every sample comes here, and a file object takes five more of them
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        start = os.read(handle, _SMALL)
+        if len(start) < _SMALL:  # a shorter answer is all there is
+            return find(start)
+        with mmap.mmap(handle, 0, prot=mmap.PROT_READ) as text:
+            return find(text)
+    finally:
+        os.close(handle)
 
 
 def find_last(path: str, pattern: re.Pattern[bytes]) -> tuple[bytes | None, ...] | None:
     """Return the groups of the last match of a pattern in a file, the whole match first."""
-    with _contents(path) as text:
-        return _last_groups(text, pattern)
+    return _search(path, lambda text: _last_groups(text, pattern))
 
 
 def _last_groups(text: Any, pattern: re.Pattern[bytes]) -> tuple[bytes | None, ...] | None:  # noqa: ANN401
@@ -69,11 +71,13 @@ def regex_parser(output: RegexOutput, stdout: str) -> Parser:
     if pattern.groups != 1:
         raise ValueError(f"'{regex}' has {pattern.groups} groups; expected one, the number")
 
+    kind, where = f"regex {regex}", f"'{name}': '{regex}'"
+
     def parse(files: RunFiles) -> float:
-        match = files.get(name, f"regex {regex}", lambda path: find_last(path, pattern))
+        match = files.get(name, kind, lambda path: find_last(path, pattern))
         if match is None:
             raise OutputError(f"'{name}': nothing matches '{regex}'")
-        return to_float((match[1] or b"").decode(errors="replace"), f"'{name}': '{regex}'")
+        return to_float((match[1] or b"").decode(errors="replace"), where)
 
     return parse
 
@@ -83,14 +87,13 @@ def after_parser(output: AfterOutput, stdout: str) -> Parser:
     name, marker = output.in_ or stdout, output.after.encode()
     where = f"'{name}': field {output.field} after '{output.after}'"
 
-    def find(path: str) -> list[bytes] | None:
-        with _contents(path) as text:
-            at = _occurrence(text, marker, output.occurrence)
-            return None if at < 0 else _words(text, at + len(marker), output.field)
+    def find_words(text: Any) -> list[bytes] | None:  # noqa: ANN401
+        at = _occurrence(text, marker, output.occurrence)
+        return None if at < 0 else _words(text, at + len(marker), output.field)
 
     def parse(files: RunFiles) -> float:
         kind = f"after {output.field} {output.occurrence} {output.after}"
-        words = files.get(name, kind, find)
+        words = files.get(name, kind, lambda path: _search(path, find_words))
         if words is None:
             raise OutputError(f"'{name}': no '{output.after}' (occurrence {output.occurrence})")
         if len(words) < output.field:

@@ -9,6 +9,8 @@ The states of iteration k have the dataset `y`, shape (slices + 1, m), the datas
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +88,9 @@ def read_solve(path: Path) -> Solve:
     ArchiveError
         If it is missing or damaged.
     """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            attributes = file.attrs
-            return Solve(file["data"][:], float(attributes["h"]), float(attributes["elapsed_s"]))
-    except (OSError, KeyError) as error:
-        raise _unreadable(path, error) from None
+    with _reading(path) as file:
+        attributes = file.attrs
+        return Solve(file["data"][:], float(attributes["h"]), float(attributes["elapsed_s"]))
 
 
 @dataclass(frozen=True)
@@ -119,12 +118,9 @@ def read_ends(path: Path) -> Ends:
     ArchiveError
         If it is missing or damaged.
     """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            data = file["data"]
-            return Ends(data[0], data[len(data) - 1], float(file.attrs["elapsed_s"]))
-    except (OSError, KeyError) as error:
-        raise _unreadable(path, error) from None
+    with _reading(path) as file:
+        data = file["data"]
+        return Ends(data[0], data[len(data) - 1], float(file.attrs["elapsed_s"]))
 
 
 def write_iterate(path: Path, iterate: Iterate) -> None:
@@ -148,13 +144,9 @@ def read_iterate(path: Path) -> Iterate:
     ArchiveError
         If they are missing or damaged.
     """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            numbers = {n: float(file.attrs[n]) for n in ("maxdif", "coarse_s", "wall_s")}
-            iteration = int(file.attrs["iteration"])
-            return Iterate(iteration, file["y"][:], file["coarse"][:], **numbers)
-    except (OSError, KeyError) as error:
-        raise _unreadable(path, error) from None
+    with _reading(path) as file:
+        numbers = {n: float(file.attrs[n]) for n in ("maxdif", "coarse_s", "wall_s")}
+        return Iterate(int(file.attrs["iteration"]), file["y"][:], file["coarse"][:], **numbers)
 
 
 def read_maxdif(path: Path) -> float:
@@ -165,11 +157,8 @@ def read_maxdif(path: Path) -> float:
     ArchiveError
         If the file is missing or damaged.
     """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            return float(file.attrs["maxdif"])
-    except (OSError, KeyError) as error:
-        raise _unreadable(path, error) from None
+    with _reading(path) as file:
+        return float(file.attrs["maxdif"])
 
 
 def is_whole(path: Path) -> bool:
@@ -183,6 +172,14 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def _unreadable(path: Path, error: Exception) -> ArchiveError:
-    reason = error.args[0] if path.exists() else "it is missing"
-    return ArchiveError(f"{path}: {reason}; remove it if it is there, and run snakemake again")
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[h5py.File]:
+    """Open a file; what cannot be read in it is one line."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except (OSError, KeyError) as error:
+        reason = error.args[0] if path.exists() else "it is missing"
+        raise ArchiveError(
+            f"{path}: {reason}; remove it if it is there, and run snakemake again"
+        ) from None

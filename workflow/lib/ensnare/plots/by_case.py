@@ -16,10 +16,9 @@ from ensnare.plots.style import (
     LIGHT,
     MARKERS,
     PALETTE,
-    empty,
+    empty_figure,
     label_axis,
     legend_columns,
-    new_figure,
     note,
     plain,
     styled,
@@ -91,9 +90,7 @@ def plot_estimates_by_case(
     """
     table = table[table["index"].isin(list(estimates.kinds))]
     if not table["value"].notna().any():
-        figure, axes = new_figure(7.2, 1.6)
-        empty(axes, "no estimate could be made")
-        return figure
+        return empty_figure("no estimate could be made")
     levels = place_levels(table, factor_columns)
     table = table.assign(_level=levels.index, input=table["input"].astype(str))
     table["_label"] = short_names(table["input"])

@@ -18,8 +18,7 @@ from ensnare.plots.rows import (
 from ensnare.plots.style import (
     MUTED,
     FloatArray,
-    empty,
-    new_figure,
+    empty_figure,
     note,
     plain,
     styled,
@@ -129,9 +128,7 @@ def plot_correlations(
         first one where there is none).
     """
     if table.empty:
-        figure, axes = new_figure(7.2, 1.6)
-        empty(axes, "no correlation could be estimated")
-        return figure
+        return empty_figure("no correlation could be estimated")
     table = table.assign(input=table["input"].astype(str))
     coefficients = _coefficients(table)
     order, cut = cut_rows(_ranked(table, coefficients))

@@ -16,10 +16,9 @@ from ensnare.plots.style import (
     MARKERS,
     PALETTE,
     FloatArray,
-    empty,
+    empty_figure,
     label_axis,
     legend_columns,
-    new_figure,
     note,
     plain,
     styled,
@@ -121,9 +120,7 @@ def plot_estimate_curves(
     """
     table = table[table["index"].isin(list(estimates.kinds))]
     if not table["value"].notna().any():
-        figure, axes = new_figure(7.2, 1.6)
-        empty(axes, "no estimate could be made")
-        return figure
+        return empty_figure("no estimate could be made")
     ranked = estimates.ranked(table.assign(input=table["input"].astype(str)), "mean")
     table = _on_axis(table, axis)
     shown = [i for i in estimates.kinds if (table["index"] == i).any()]

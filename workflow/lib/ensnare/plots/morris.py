@@ -22,9 +22,8 @@ from ensnare.plots.style import (
     PALETTE,
     FloatArray,
     axis_label,
-    empty,
+    empty_figure,
     label_axis,
-    new_figure,
     note,
     plain,
     styled,
@@ -153,9 +152,7 @@ def plot_morris(
     Build. 68, 741-750, doi:10.1016/j.enbuild.2012.08.048 (the lines)
     """
     if table.empty:
-        figure, axes = new_figure(7.2, 1.6)
-        empty(axes, "no elementary effect could be estimated")
-        return figure
+        return empty_figure("no elementary effect could be estimated")
     table = table.assign(input=table["input"].astype(str))
     table = table.sort_values("mu_star", ascending=False, kind="stable")
     mu_star = table["mu_star"].to_numpy(dtype=float)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ensnare.plots.distributions import draw_histogram
@@ -20,6 +21,7 @@ from ensnare.plots.style import (
     finite,
     label_axis,
     label_linear,
+    legend_columns,
     new_figure,
     note,
     number,
@@ -44,6 +46,7 @@ class _Points:
     y: FloatArray
     ok: RowArray
     lost: RowArray
+    colors: str | NDArray[np.str_]  # of the rows that are ok
 
 
 def thin(rows: RowArray, n_max: int) -> RowArray:
@@ -58,6 +61,21 @@ def thin(rows: RowArray, n_max: int) -> RowArray:
     return rows[np.sort(chosen)]
 
 
+def is_logarithmic(values: FloatArray) -> bool:
+    """Return whether values of more than a decade lie more evenly on a logarithmic axis.
+
+    The middle 90 % decides: a uniform input that starts near 0 is not one of many decades.
+    """
+    inner = finite(values)
+    if inner.size == 0 or inner.min() <= 0:
+        return False
+    quantiles = np.quantile(inner, [0.05, 0.5, 0.95])
+    if not spans_decades(quantiles, 1):
+        return False
+    (a, b, c), (la, lb, lc) = quantiles, np.log(quantiles)
+    return bool(abs((lb - la) / (lc - la) - 0.5) < abs((b - a) / (c - a) - 0.5))
+
+
 def _draw_panel(axes: Axes, values: FloatArray, points: _Points, label: str) -> None:
     """Draw the output against one input, and failed samples as ticks at the bottom."""
     size, alpha = (9, 0.7) if points.ok.size <= MAX_VECTOR_POINTS else (4, 0.35)
@@ -66,14 +84,12 @@ def _draw_panel(axes: Axes, values: FloatArray, points: _Points, label: str) -> 
         points.y[points.ok],
         s=size,
         alpha=alpha,
-        color=PALETTE[0],
+        c=points.colors,
         linewidths=0,
         rasterized=points.ok.size > MAX_VECTOR_POINTS,
     )
     failed_ticks(axes, values[points.lost], 6)
-    inner = finite(values)
-    # The middle 90 % decides: a uniform input that starts near 0 is not one of many decades.
-    if inner.size and inner.min() > 0 and spans_decades(np.quantile(inner, [0.05, 0.95]), 2):
+    if is_logarithmic(values):
         axes.set_xscale("log")
     label_axis(axes, "x", label, n_ticks=4)
     text = axes.get_xlabel()
@@ -101,6 +117,7 @@ def plot_scatter(
     labels: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
     output_label: str,
+    cases: Mapping[str, slice] | None = None,
 ) -> Figure:
     """Plot one output against each input, one small panel an input.
 
@@ -114,6 +131,8 @@ def plot_scatter(
         Label and unit of inputs by name; the name and no unit when missing.
     output_label : str
         As `axis_label` makes it.
+    cases : mapping of str to slice, optional
+        The rows of each case, by its label; up to as many as there are colours are told apart.
 
     Returns
     -------
@@ -122,7 +141,12 @@ def plot_scatter(
     """
     y = np.asarray(y, dtype=float)
     ok, lost = np.flatnonzero(np.isfinite(y)), np.flatnonzero(~np.isfinite(y))
-    points = _Points(y, thin(ok, MAX_POINTS), thin(lost, MAX_TICKS))
+    shown = thin(ok, MAX_POINTS)
+    if told := cases if cases and 1 < len(cases) <= len(PALETTE) else {}:
+        # by chance, so that no case lies on top of the others
+        shown = np.random.default_rng(THINNING_SEED).permutation(shown)
+    colors = _colors(told, y.size)[shown] if told else PALETTE[0]
+    points = _Points(y, shown, thin(lost, MAX_TICKS), colors)
     figure, grid = _panel_grid(len(x))
     texts = plain_names([(labels or {}).get(name, name) for name in x], 20)
     for axes, text, (name, values) in zip(grid, texts, x.items(), strict=False):
@@ -133,7 +157,25 @@ def plot_scatter(
     ticks = "red ticks" if lost.size <= MAX_TICKS else f"red ticks: {MAX_TICKS} of them"
     failed = f"{lost.size} of {y.size} samples failed ({ticks})" if lost.size else ""
     note(figure, drawn, failed)
+    _name_cases(figure, list(told))
     return figure
+
+
+def _colors(cases: Mapping[str, slice], n: int) -> NDArray[np.str_]:
+    """Return the colour of each row by its case, shape (n,)."""
+    colors = np.full(n, PALETTE[0])
+    for rows, color in zip(cases.values(), PALETTE, strict=False):
+        colors[rows] = color
+    return colors
+
+
+def _name_cases(figure: Figure, names: list[str]) -> None:
+    """Write which colour is which case below a figure."""
+    if names:
+        texts = plain_names(names)
+        marks = [Line2D([], [], marker="o", ls="none", ms=4, color=color) for color in PALETTE]
+        columns = legend_columns(figure, texts, 4)
+        figure.legend(marks[: len(texts)], texts, loc="outside lower center", ncols=columns)
 
 
 def _label_output(figure: Figure, axes: Axes, y: FloatArray, label: str) -> None:

@@ -12,7 +12,7 @@ from ensnare.plots.rows import draw_estimates, draw_rows, draw_undefined, rows_h
 from ensnare.plots.style import (
     MUTED,
     FloatArray,
-    empty,
+    empty_figure,
     label_linear,
     new_figure,
     note,
@@ -128,9 +128,7 @@ def plot_second_order(
     """
     table = table[table["index"] == "second"]
     if table.empty:
-        figure, axes = new_figure(7.2, 1.6)
-        empty(axes, "no second-order index could be estimated")
-        return figure
+        return empty_figure("no second-order index could be estimated")
     halves = _split(table["input"])
     inputs = list(dict.fromkeys(halves.to_numpy().ravel().tolist()))
     largest = table.sort_values("value", ascending=False, kind="stable")[:MAX_PAIRS]

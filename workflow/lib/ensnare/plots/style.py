@@ -257,6 +257,13 @@ def empty(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
 
 
+def empty_figure(text: str) -> Figure:
+    """Return a figure that says why nothing is drawn in it."""
+    figure, axes = new_figure(7.2, 1.6)
+    empty(axes, text)
+    return figure
+
+
 def save(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write a figure as `<stem>.svg` and `<stem>.png` (150 dpi), the same bytes each time.
 

@@ -55,7 +55,7 @@ _CAPTIONS = {
     "exceedance": "Probability that {output} is beyond a threshold, with its {confidence:.0%} "
     "interval.",
     "distribution": "Distribution of {output}.",
-    "curves": "{output} along its axis: median, bands of 50 and 90 %, and some of the samples.",
+    "curves": "{output} along its axis: median, and bands that hold shares of the samples.",
     "scatter": "{output} against each input; the samples that failed are marked at the edge.",
     "design": "The points of the design, which satisfy its constraints: each pair of inputs, and "
     "each input alone.",

@@ -26,7 +26,7 @@ def round_tables(results: StudyResults, frames: Mapping[str, pd.DataFrame]) -> l
 def not_reached(results: StudyResults) -> list[str]:
     """Return why a design ended before its results were good enough, if it did."""
     said = rounds_ending(results)
-    return [said] if said and not said.startswith("reached") else []
+    return [f"rounds: {said}"] if said and not said.startswith("reached") else []
 
 
 def until_text(until: Mapping[str, Any]) -> str:

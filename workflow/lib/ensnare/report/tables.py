@@ -246,19 +246,25 @@ def morris_view(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def dropped_notes(table: pd.DataFrame, what: str) -> list[str]:
-    """Return a line for each output and case that lost base rows (or samples) to failures."""
+    """Return a line for each case that lost base rows (or samples) to failures.
+
+    Outputs that lost as many in the same case share a line.
+    """
     keys = _case_columns(table)
-    notes = []
+    factors = [k for k in keys if k != "output"]
+    outputs: dict[tuple[str, str], list[str]] = {}
     for _, rows in table.groupby(_key(table, keys), sort=False):
         worst = rows.iloc[int(rows["n_dropped"].argmax())]
         n_dropped, n_used = int(worst["n_dropped"]), int(worst["n_used"])
         if not n_dropped:
             continue
-        where = ", ".join(
-            format_value(worst[k]) if k == "output" else f"{k} = {format_value(worst[k])}"
-            for k in keys
-        )
         before = "up to " if rows["n_dropped"].nunique() > 1 else ""
         text = f"{before}{n_dropped} of {n_dropped + n_used} {what} dropped"
-        notes.append(f"{where}: {text}" if where else text)
-    return notes
+        case = ", ".join(f"{k} = {format_value(worst[k])}" for k in factors)
+        named = outputs.setdefault((case, text), [])
+        if "output" in keys:
+            named.append(format_value(worst["output"]))
+    return [
+        f"{where}: {text}" if (where := ", ".join(filter(None, [*names, case]))) else text
+        for (case, text), names in outputs.items()
+    ]
