@@ -6,7 +6,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from small_studies import evaluate, labels, load, python, shell, study_tree
+from small_studies import UNIFORM, evaluate, labels, load, python, shell, study_tree
 from test_evaluate import logged, started
 
 from ensnare import announce
@@ -252,6 +252,26 @@ def test_a_new_factor_with_a_default_runs_only_the_new_levels(tmp_path, log):
     tree["model"]["environment"] = {"set": {"N": "${n}"}}
     tree |= {"sweep": {"n": [1, 2, 3]}, "defaults": {"n": 2}}
     assert counts(tree, tmp_path, log)[0] == (10, 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("k", {"inputs": [{"name": "x", "distribution": UNIFORM}, {"name": "k", "value": 3}]}),
+        ("h", {"derived": {"h": "k * 3"}}),
+        ("seed", {"seed": 1}),
+    ],
+)
+def test_a_value_that_only_the_environment_hands_over_runs_samples_again(
+    tmp_path, log, name, change
+):
+    tree = study_tree(logged(log), size=3, derived={"h": "k * 2"})
+    tree["inputs"].append({"name": "k", "value": 2})
+    tree["model"]["environment"] = {"set": {"A": "1", "V": f"${{{name}}}"}}
+    assert counts(tree, tmp_path, log)[0] == (3, 0, 0)
+    tree["model"]["environment"]["set"]["A"] = "2"  # how it is run, not what
+    assert counts(tree, tmp_path, log)[0] == (0, 0, 3)
+    assert counts(tree | change, tmp_path, log)[0] == (3, 0, 0)
 
 
 def test_a_larger_pick_freeze_design_runs_exactly_the_new_rows(tmp_path, log):

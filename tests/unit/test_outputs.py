@@ -199,6 +199,9 @@ OPENFOAM = """\
         ("t, y\r\n0, 1\r\n", {"column": "y"}, 1),
         ("t,y\n0,1\n1\n2,3\n", {"column": "y"}, 3),
         ("5\n", {"column": 0}, 5),
+        ("t,y,\n0,1\n", {"column": "y"}, 1),
+        ("t,y\n0,1,\n", {"column": "y"}, 1),
+        ("# t [s]\ty [m]\tz [m]\n0\t1\t2\n", {"column": "y [m]"}, 1),
     ],
 )
 def test_a_number_in_a_table_is_found_by_row_and_column(tmp_path, text, where, value):
@@ -215,6 +218,12 @@ def test_a_number_in_a_table_is_found_by_row_and_column(tmp_path, text, where, v
         ("0,1\n", {"column": 0, "row": 3}, "'out': row 3, column 0: the table has 1 rows"),
         ("t,y\n0,1\n1\n", {"column": "y"}, "'out': row -1, column y: the row has 1 columns"),
         ("0,1\n", {"column": 2}, "'out': row -1, column 2: the row has 2 columns"),
+        (
+            "# t [s]  y [m]  z [m]\n0 1 2\n",
+            {"column": "y"},
+            "'out': row -1, column y: the row has 3 columns and the header 6 names; give the "
+            "number of the column, from 0",
+        ),
         (
             "t,y\n0,nan\n",
             {"column": "y"},

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ensnare.config import LoadedStudy
 from ensnare.errors import ConfigError
@@ -61,6 +62,15 @@ class Surroundings:
     source: Template | None
     variables: Mapping[str, Template]
     _made: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def handed_over(self) -> list[str]:
+        """The names of the values that it needs and that the ids of samples do not hold."""
+        files = [self.source] if self.source else []
+        templates = (*self.modules, *files, *self.variables.values())
+        needed = {name for template in templates for name in template.names}
+        config = self.study.config
+        return sorted(needed & {*config.constants, *config.derived, "seed"})
 
     def of(self, values: Mapping[str, Value]) -> Mapping[str, str]:
         """Return the environment of the command of a sample.

@@ -61,13 +61,18 @@ class CommandModel:
     _programs: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     def identity(self, values: Values) -> str:
-        """Return the hash of what a run computes: its files as rendered, and its command."""
+        """Return the hash of what a run computes: its files as rendered, and its command.
+
+        The text of the environment is no part of it, but the values are that it hands over.
+        """
         values = {**values, **_HOW}
         texts = [str(len(self.files))]
         for file in self.files:
             texts += (file.target, file.template.render(values) if file.template else file.content)
         for step in self.steps:
             texts += (str(len(step)), *[word.render(values) for word in step])
+        for name in self.surroundings.handed_over:
+            texts += (name, repr(values[name]))
         # lengths keep the texts apart; JSON would cost five times as much for every sample
         whole = "".join([f"{len(text)}:{text}" for text in texts])
         return hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=8).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from ensnare.config.outputs import TableOutput
 from ensnare.errors import OutputError
@@ -27,7 +28,7 @@ def table_parser(output: TableOutput) -> Parser:
 
     def parse(files: RunFiles) -> float | list[float]:
         header, body = files.get(output.table, f"table {output.delimiter}", load)
-        values = _cells(body, rows, (wanted, _column(wanted, header, where)), where)
+        values = _cells(body, rows, _column(wanted, header, where), where)
         if output.reduce:
             return reduced(values, output.reduce, f"{where}: rows {rows}, column {wanted}")
         if output.shape is None:
@@ -35,25 +36,43 @@ def table_parser(output: TableOutput) -> Parser:
         sized(values, output)
         if axis is None:
             return values
-        return values + _cells(body, rows, (axis, _column(axis, header, where)), where)
+        return values + _cells(body, rows, _column(axis, header, where), where)
 
     return parse
 
 
-def _cells(
-    body: Sequence[Sequence[str]], rows: str, column: tuple[str | int, int], where: str
-) -> list[float]:
-    """Return the numbers of some rows of a column, which is given as written and as a number."""
-    start, stop = row_range(rows, len(body), f"{where}: %s {rows}, column {column[0]}")
+@dataclass(frozen=True)
+class _Column:
+    """A column as written, its number, and how many names the header has that it was found in."""
+
+    name: str | int
+    number: int
+    names: frozenset[int] = frozenset()
+
+
+def _cells(body: Sequence[Sequence[str]], rows: str, column: _Column, where: str) -> list[float]:
+    """Return the numbers of some rows of a column."""
+    start, stop = row_range(rows, len(body), f"{where}: %s {rows}, column {column.name}")
     numbers = []
     for i in range(start, stop):
-        place = f"{where}: row {i if '..' in rows else rows}, column {column[0]}"
+        place = f"{where}: row {i if '..' in rows else rows}, column {column.name}"
         try:
-            cell = body[i][column[1]]
+            cell = body[i][column.number]
         except IndexError:
             raise OutputError(f"{place}: the row has {len(body[i])} columns") from None
+        # such as `t [s]  y [m]` between blanks: a name would stand for another column
+        if column.names and not column.names & _widths(body[i]):
+            raise OutputError(
+                f"{place}: the row has {len(body[i])} columns and the header "
+                f"{max(column.names)} names; give the number of the column, from 0"
+            )
         numbers.append(to_float(cell, place))
     return numbers
+
+
+def _widths(cells: Sequence[str]) -> frozenset[int]:
+    """Return how many cells there are, also without one that a separator at the end makes."""
+    return frozenset({len(cells), len(cells) - (not cells[-1])})
 
 
 def row_range(rows: str, count: int, place: str) -> tuple[int, int]:
@@ -81,16 +100,16 @@ def row_range(rows: str, count: int, place: str) -> tuple[int, int]:
     return start, end + 1
 
 
-def _column(column: str | int, header: Sequence[str] | None, where: str) -> int:
+def _column(column: str | int, header: Sequence[str] | None, where: str) -> _Column:
     if isinstance(column, int):
-        return column
+        return _Column(column, column)
     if header is None:
         raise OutputError(f"{where}: no header to find the column '{column}' in")
     if column not in header:
         raise OutputError(f"{where}: no column '{column}'; found {', '.join(header)[:200]}")
     if header.count(column) > 1:
         raise OutputError(f"{where}: two columns '{column}'; give the number of one, from 0")
-    return header.index(column)
+    return _Column(column, header.index(column), _widths(header))
 
 
 def split_table(
