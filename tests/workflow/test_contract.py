@@ -16,10 +16,10 @@ from workflow_helpers import ROOT, announced, awk_study, environment
 
 
 def test_a_dry_run_lists_the_batches_before_any_design_exists(snakemake, tmp_path):
-    done = snakemake("-n", study=awk_study(600))
+    done = snakemake("-n", study=awk_study(9000))
     assert done.code == 0
     assert done.job_counts()["evaluate"] == 2
-    assert announced(done.text) == (600, 0)
+    assert announced(done.text) == (9000, 0)
     assert not (tmp_path / "results").exists()
 
 
