@@ -1,3 +1,7 @@
+import gc
+
+gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
+
 from ensnare.deliver import write_tables
 from ensnare.results import open_study
 from ensnare.scripting import logged

@@ -1,3 +1,7 @@
+import gc
+
+gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
+
 from pathlib import Path
 
 from ensnare.archive import pickle_tree, write_archive
