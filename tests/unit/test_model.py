@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 from small_studies import evaluate, load, shell, study_tree
 
 from ensnare.errors import BatchError, ConfigError
-from ensnare.model import compile_model
+from ensnare.model import CommandModel, compile_model
 from ensnare.samples import known_values
 from ensnare.status import Status
 
@@ -310,10 +311,19 @@ def test_a_copied_file_that_changes_under_way_stops_its_batch(tmp_path, kind):
     entry = {"copy": "case/data.txt"} if kind == "copy" else {"tree": "case"}
     script = CHANGES % "echo y = 2 > ${study_dir}/case/data.txt"
     tree = study_tree(shell(script, files=[entry]), size=3)
-    with pytest.raises(BatchError, match=r"Stale file handle: \S+/case/data\.txt"):
+    with pytest.raises(BatchError, match=r"it changed while samples ran: \S+/case/data\.txt"):
         evaluate(tree, tmp_path, workers=1)
     _, arrays = evaluate(tree, tmp_path)
     assert arrays.y.tolist() == [[2.0]] * 3
+
+
+def test_a_stale_handle_in_a_sample_is_its_own_affair(tmp_path, monkeypatch):
+    def run(*_, **__):
+        raise OSError(errno.ESTALE, "Stale file handle", "out")
+
+    monkeypatch.setattr(CommandModel, "run", run)
+    _, arrays = evaluate(study_tree(shell("echo y = ${x}"), size=2), tmp_path, workers=1)
+    assert (arrays.status == Status.ERROR).all()
 
 
 def test_a_copied_file_that_is_written_again_as_it_was_stops_nothing(tmp_path):

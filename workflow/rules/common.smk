@@ -61,12 +61,15 @@ def check_and_announce():
     if doubling:
         account = in_one_line(count_rounds, doubling, paths)
         notes = [rounds_note(doubling, paths)]
+        item = doubling.present(paths)
+        sized, planned = item.study, item.batches
     else:
+        sized, planned = study, batches
         attempted = [batch for batch in batches if batch.key not in lacks]
         account = in_one_line(count_samples, study, attempted, paths)
         notes = [growth_note(study, paths), *lack_notes(study, batches, lacks)]
-        if workflow.resource_settings.nodes is not None:  # also in a dry run
-            notes.append(length_note(study, batches, paths))
+    if workflow.resource_settings.nodes is not None:  # also in a dry run
+        notes.append(length_note(sized, planned, paths))
     notes.append(namesake_note(study, paths))
     logger.info(f"study {study.config.study}: {account}")
     if workflow.output_settings.dryrun:  # another run stops, or was told to go on

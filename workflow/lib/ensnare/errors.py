@@ -56,6 +56,10 @@ class HopelessError(BatchError):
     """The jobs of a batch die one after the other, and none adds a sample to what is on record."""
 
 
+class ChangedFileError(OSError):
+    """A file of the model is not what it was when the batch began (ESTALE)."""
+
+
 class OutputError(Exception):
     """The result of one sample cannot be read."""
 

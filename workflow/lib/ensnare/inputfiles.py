@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ensnare.config import LoadedStudy
 from ensnare.config.model import CopyFile, File, LinkFile, TemplateFile, TreeFile
-from ensnare.errors import ConfigError
+from ensnare.errors import ChangedFileError, ConfigError
 from ensnare.identity import file_digest, file_target, tree_files
 from ensnare.jinjatemplates import JinjaTemplate, parse_jinja
 from ensnare.templates import Template, Value, parse_template
@@ -51,8 +51,10 @@ def make_files(files: Sequence[InputFile], values: Mapping[str, Value]) -> None:
     Raises
     ------
     OSError
-        If a file cannot be written, or one to copy is not what it was when the batch began: what
-        it holds now would be on record as what it held then.
+        If a file cannot be written.
+    ChangedFileError
+        If one to copy is not what it was when the batch began: what it holds now would be on
+        record as what it held then.
     ValueError
         If a value does not fit its field.
     """
@@ -67,7 +69,7 @@ def make_files(files: Sequence[InputFile], values: Mapping[str, Value]) -> None:
             shutil.copy2(file.source, file.target)
             # written again as it was is not changed
             if _written(file.source) != file.written and not _is_as_hashed(file):
-                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), file.source)
+                raise ChangedFileError(errno.ESTALE, os.strerror(errno.ESTALE), file.source)
 
 
 def _written(path: str) -> tuple[int, int]:

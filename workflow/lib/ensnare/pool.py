@@ -8,6 +8,7 @@ its task, and what is not done is tried again by another.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -26,6 +27,7 @@ __all__ = ["Pool", "Terminated", "raise_on_signals"]
 
 _PATIENCE_S = 10.0  # for workers that were asked to end; a process tree gets 2 s of it
 _TICK_S = 0.5
+_CHANGED = "it changed while samples ran"  # what `Stale file handle` means
 _IDLE_DEATHS = 20  # workers that died before they took a task: something kills them all
 
 
@@ -152,8 +154,9 @@ class Pool:
             state = int(self._shared.state[worker.slot])
             if state < 0:
                 where = os.fsdecode(bytes(self._shared.where[worker.slot])) or "in a worker"
+                why = _CHANGED if -state == errno.ESTALE else os.strerror(-state)
                 raise BatchError(
-                    f"a sample cannot be run or recorded: {os.strerror(-state)}: {where}; mend "
+                    f"a sample cannot be run or recorded: {why}: {where}; mend "
                     "that and run again (what is on record stays)"
                 )
             if state != FINISHED:  # whatever its exit code: a function may call os._exit(0)

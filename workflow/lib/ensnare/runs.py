@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ensnare.callables import PythonModel
 from ensnare.directories import enter_empty, is_full
-from ensnare.errors import EnsnareError
+from ensnare.errors import ChangedFileError, EnsnareError
 from ensnare.gpus import OF_A_STEP, gpus_of_worker
 from ensnare.kept import Keeper
 from ensnare.legs import Leg, Legs
@@ -77,11 +77,11 @@ class SampleRuns:
                 enter_empty(directory)
                 model.prepare(values)
                 end = model.run(values, directory)
+        except ChangedFileError:  # no sample's own affair
+            raise
         except OSError as error:
             if error.errno in MACHINE_TROUBLE:
                 raise OSError(error.errno, error.strerror, directory) from None
-            if error.errno == errno.ESTALE:  # a file of the model is not what it was
-                raise
             text = f"{error.strerror}: {error.filename}"
             end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, text)
         except (ValueError, EnsnareError) as error:  # such as no module for its level of a factor
