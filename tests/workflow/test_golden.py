@@ -63,6 +63,14 @@ class Copy:
         assert done.code == 0, done.text
         return done
 
+    def edit(self, change):
+        """Change the study file."""
+        yaml = YAML(typ="safe")
+        study = yaml.load(self.root / "study.yaml")
+        change(study)
+        with (self.root / "study.yaml").open("w") as file:
+            yaml.dump(study, file)
+
     def ran(self):
         """Return what the code logged, once for each run of a sample."""
         log = self.root / "log"
@@ -279,13 +287,21 @@ def test_a_sample_whose_record_is_damaged_runs_again_alone(golden):
     assert found.tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("name", ["command", "function", "vectorised", "sweep"])
+def test_batches_that_are_cut_otherwise_take_over_every_finished_sample(golden, name):
+    copy = golden(name)
+    killed = len(copy.ids(status="killed"))  # which says little about a sample
+    copy.edit(lambda study: study.update(batch={"size": 7}))
+    dry = copy.snakemake("-n")
+    assert announced(dry.text) == (killed, len(copy.ids()) - killed), dry.text
+    assert dry.job_counts()["evaluate"] > 1
+    assert copy.ran() == []
+
+
 def test_packed_directories_are_read_again_for_an_output_that_is_new(golden):
     copy = golden("packed")
-    yaml = YAML(typ="safe")
-    study = yaml.load(copy.root / "study.yaml")
-    study["model"]["outputs"].append({"name": "again", "json": "out.json", "key": "values.0"})
-    with (copy.root / "study.yaml").open("w") as file:
-        yaml.dump(study, file)
+    output = {"name": "again", "json": "out.json", "key": "values.0"}
+    copy.edit(lambda study: study["model"]["outputs"].append(output))
     dry = copy.snakemake("-n")
     assert "samples: 0 to run, 10 to parse again, 0 reused" in dry.text, dry.text
 
