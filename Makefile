@@ -28,7 +28,7 @@ check: install
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint --profile local
-	python -m ensnare.config.docs --check
+	python -m ensnare.study.docs --check
 
 ## the tests (about half an hour)
 test: install
@@ -47,7 +47,7 @@ cluster-stop: install
 
 ## write the schema and config/README.md from the study model
 docs: install
-	python -m ensnare.config.docs
+	python -m ensnare.study.docs
 
 ## remove the environment and all results
 clean:

@@ -45,33 +45,31 @@ def parse_arguments() -> argparse.Namespace:
 
 def ensnare_contender(method: str) -> Callable[[int, int], np.ndarray]:
     """Return what draws points by a method of Ensnare's."""
-    from ensnare.constrained.inputfile import read_set
-    from ensnare.constrained.particles import Crew
-    from ensnare.constrained.sampler import draw
-    from ensnare.constrained.streams import Streams
-    from ensnare.constrained.team import Team
+    from ensnare.design.constrained.inputfile import read_set
+    from ensnare.design.constrained.parallel import Streams, Team
+    from ensnare.design.constrained.particles import Processes
+    from ensnare.design.constrained.sampler import draw
 
     def points(n: int, seed: int) -> np.ndarray:
-        return draw(read_set(SET).problem, n, method, Crew(Team(), Streams(seed))).x
+        return draw(read_set(SET).problem, n, method, Processes(Team(), Streams(seed))).x
 
     return points
 
 
 def hit_and_run_contender() -> Callable[[int, int], np.ndarray]:
     """Return what draws points by Ensnare's hit-and-run, which this set is too easy for."""
-    from ensnare.constrained.hitandrun import HitAndRun
-    from ensnare.constrained.inputfile import read_set
-    from ensnare.constrained.linear import centre
-    from ensnare.constrained.outline import bounding_box, polytope
-    from ensnare.constrained.particles import Crew
-    from ensnare.constrained.streams import Streams
-    from ensnare.constrained.team import Team
+    from ensnare.design.constrained.bounds import bounding_box, polytope
+    from ensnare.design.constrained.hit_and_run import HitAndRun
+    from ensnare.design.constrained.inputfile import read_set
+    from ensnare.design.constrained.linear import centre
+    from ensnare.design.constrained.parallel import Streams, Team
+    from ensnare.design.constrained.particles import Processes
 
     def points(n: int, seed: int) -> np.ndarray:
         problem = read_set(SET).problem
         box = problem.zoomed(*bounding_box(problem))
         spaces, _, _, _ = polytope(box)
-        walk = HitAndRun(box, spaces, centre(spaces)[0], n, Crew(Team(), Streams(seed)))
+        walk = HitAndRun(box, spaces, centre(spaces)[0], n, Processes(Team(), Streams(seed)))
         walk.spread()
         return box.values(walk.u).T
 
@@ -80,8 +78,8 @@ def hit_and_run_contender() -> Callable[[int, int], np.ndarray]:
 
 def half_spaces() -> tuple[np.ndarray, np.ndarray]:
     """Return A and b of the alloy set, A x <= b."""
-    from ensnare.constrained import linear
-    from ensnare.constrained.inputfile import read_set
+    from ensnare.design.constrained import linear
+    from ensnare.design.constrained.inputfile import read_set
 
     problem = read_set(SET).problem
     spaces, complete = linear.half_spaces(

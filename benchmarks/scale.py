@@ -20,15 +20,15 @@ import h5py
 import numpy as np
 import psutil
 
-from ensnare.analysis import ANALYSES
-from ensnare.archive import pickle_tree, write_archive
-from ensnare.batches import Batch, plan_batches
-from ensnare.config.analyses import wanted_tables
-from ensnare.gather import StudyArrays, gather
-from ensnare.paths import StudyPaths
-from ensnare.picklefile import write_pickle
-from ensnare.resolved import read_resolved
-from ensnare.results import open_study
+from ensnare.analyses.tables import ANALYSES
+from ensnare.archive.archive import pickle_tree, write_archive
+from ensnare.archive.gather import StudyArrays, gather
+from ensnare.archive.results import open_study
+from ensnare.plan.batches import Batch, plan_batches
+from ensnare.store.paths import StudyPaths
+from ensnare.store.pickles import write_pickle
+from ensnare.study.analyses import wanted_tables
+from ensnare.study.loading import read_resolved
 
 T = TypeVar("T")
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import ks_2samp
 
-from ensnare import plots
-from ensnare.constrained.inputfile import read_set
-from ensnare.constrained.particles import Crew
-from ensnare.constrained.sampler import METHODS, Draw, draw
-from ensnare.constrained.streams import Streams
-from ensnare.constrained.team import Team
+from ensnare.design.constrained.inputfile import read_set
+from ensnare.design.constrained.parallel import Streams, Team
+from ensnare.design.constrained.particles import Processes
+from ensnare.design.constrained.sampler import METHODS, Draw, draw
+from ensnare.report.figures.design import plot_pairs
+from ensnare.report.figures.style import save
 
 POINTS, INDEPENDENT = 20_000, 200_000
 ALLOY = Path(__file__).parents[1] / "config/data/sets/alloy.txt"
@@ -34,14 +34,14 @@ def largest_distance(x: np.ndarray, exact: np.ndarray) -> float:
 
 def compare(path: Path) -> dict[str, Draw]:
     """Print a line for each method; return what each drew."""
-    exact = draw(read_set(path).problem, INDEPENDENT, "auto", Crew(Team(), Streams(99))).x
+    exact = draw(read_set(path).problem, INDEPENDENT, "auto", Processes(Team(), Streams(99))).x
     print(f"{'method':18} {'distance':>8} {'ess':>6} {'R-hat':>6} {'distinct':>8} {'CPU [s]':>8}")
     drawn = {}
     for method in METHODS:
         described = read_set(path)
         began = time.process_time()
         found = draw(
-            described.problem, POINTS, method, Crew(Team(), Streams(0)), start=described.start
+            described.problem, POINTS, method, Processes(Team(), Streams(0)), start=described.start
         )
         elapsed_s = time.process_time() - began
         r_hat = "" if found.r_hat is None else f"{found.r_hat:.3f}"
@@ -66,7 +66,7 @@ def main() -> None:
             method: {name: drawn[method].x[:, names.index(name)] for name in shown}
             for method in ("SMC", "Metropolis")
         }
-        plots.save(plots.plot_pairs(groups), sys.argv[2])
+        save(plot_pairs(groups), sys.argv[2])
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 
 from pathlib import Path
 
-from ensnare.analysis import write_table
-from ensnare.derived import note_derived
+from ensnare.analyses.tables import write_table
+from ensnare.commands.job import logged
 from ensnare.parareal.archive import open_parareal
-from ensnare.scripting import logged
+from ensnare.store.derived import note_derived
 
 with logged(snakemake.log[0]):
     results, table = open_parareal(snakemake.input[0]), Path(snakemake.output[0])

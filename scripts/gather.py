@@ -4,14 +4,14 @@ gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 
 from pathlib import Path
 
-from ensnare.archive import pickle_tree, write_archive
-from ensnare.batches import plan_batches
-from ensnare.gather import gather
-from ensnare.paths import StudyPaths
-from ensnare.picklefile import write_pickle
-from ensnare.resolved import read_resolved
-from ensnare.rounds import as_it_stands
-from ensnare.scripting import logged
+from ensnare.archive.archive import pickle_tree, write_archive
+from ensnare.archive.gather import gather
+from ensnare.commands.job import logged
+from ensnare.plan.batches import plan_batches
+from ensnare.plan.rounds import as_it_stands
+from ensnare.store.paths import StudyPaths
+from ensnare.store.pickles import write_pickle
+from ensnare.study.loading import read_resolved
 
 with logged(snakemake.log[0]):
     paths = StudyPaths(Path(snakemake.input.study).parent)

@@ -4,13 +4,13 @@ gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 
 from pathlib import Path
 
+from ensnare.commands.job import logged
 from ensnare.parareal.archive import parareal_tree, write_parareal_archive
 from ensnare.parareal.problem import components
 from ensnare.parareal.results import collect_cases
-from ensnare.paths import StudyPaths
-from ensnare.picklefile import write_pickle
-from ensnare.resolved import read_resolved
-from ensnare.scripting import logged
+from ensnare.store.paths import StudyPaths
+from ensnare.store.pickles import write_pickle
+from ensnare.study.loading import read_resolved
 
 with logged(snakemake.log[0]):
     paths = StudyPaths(Path(snakemake.input.study).parent)

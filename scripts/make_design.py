@@ -4,13 +4,13 @@ gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 
 from pathlib import Path
 
-from ensnare.design import make_design
-from ensnare.designfile import write_design
-from ensnare.pastlevels import record_defaults
-from ensnare.paths import StudyPaths
-from ensnare.resolved import read_resolved, write_resolved
-from ensnare.rounds import largest
-from ensnare.scripting import logged
+from ensnare.commands.job import logged
+from ensnare.design.table import make_design
+from ensnare.plan.defaults import record_defaults
+from ensnare.plan.rounds import largest
+from ensnare.plan.samples import write_design
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import read_resolved, write_resolved
 
 with logged(snakemake.log[0]):
     write_resolved(snakemake.params.study, Path(snakemake.output.study))

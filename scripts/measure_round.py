@@ -5,13 +5,13 @@ gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 import sys
 from pathlib import Path
 
-from ensnare.analysis import measure_round
-from ensnare.gather import gather
-from ensnare.paths import StudyPaths
-from ensnare.resolved import read_resolved
-from ensnare.rounds import round_of, write_round
-from ensnare.scripting import logged
-from ensnare.verdicts import round_report
+from ensnare.analyses.round_precision import measure_round
+from ensnare.archive.gather import gather
+from ensnare.commands.job import logged
+from ensnare.plan.criteria import round_report
+from ensnare.plan.rounds import round_of, write_round
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import read_resolved
 
 with logged(snakemake.log[0]):
     paths = StudyPaths(Path(snakemake.input.study).parent)

@@ -2,9 +2,9 @@ import gc
 
 gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 
-from ensnare.deliver import write_report
-from ensnare.results import open_study
-from ensnare.scripting import logged
+from ensnare.archive.results import open_study
+from ensnare.commands.gather import write_report
+from ensnare.commands.job import logged
 
 with logged(snakemake.log[0]):
     results = open_study(snakemake.input.archive)

@@ -4,13 +4,13 @@ gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 
 from pathlib import Path
 
-from ensnare.batches import plan_batches
-from ensnare.gather import gather
-from ensnare.paths import StudyPaths
-from ensnare.resolved import read_resolved
-from ensnare.rounds import as_it_stands
-from ensnare.samplestable import write_samples
-from ensnare.scripting import logged
+from ensnare.archive.gather import gather
+from ensnare.archive.samples_csv import write_samples
+from ensnare.commands.job import logged
+from ensnare.plan.batches import plan_batches
+from ensnare.plan.rounds import as_it_stands
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import read_resolved
 
 with logged(snakemake.log[0]):
     paths = StudyPaths(Path(snakemake.input.study).parent)

@@ -4,10 +4,10 @@ gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 
 from pathlib import Path
 
-from ensnare.pastlevels import record_defaults
-from ensnare.paths import StudyPaths
-from ensnare.resolved import read_resolved, write_resolved
-from ensnare.scripting import logged
+from ensnare.commands.job import logged
+from ensnare.plan.defaults import record_defaults
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import read_resolved, write_resolved
 
 with logged(snakemake.log[0]):
     path = Path(snakemake.output[0])

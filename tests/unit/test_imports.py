@@ -12,8 +12,8 @@ HEAVY = {"openturns", "pandas", "scipy", "matplotlib", "xarray", "snakemake", "j
 # what `python -m ensnare evaluate-batch` does, and then tells what it imported, workers too
 PROGRAM = """
 import os, sys
-from ensnare.cli import main
-import ensnare.worker as worker
+from ensnare.commands.main import main
+import ensnare.evaluate.worker as worker
 modules = os.path.abspath('modules.txt')
 leave = worker._leave
 def tell(code):
@@ -42,7 +42,7 @@ def test_the_evaluation_path_imports_nothing_heavy(tmp_path, monkeypatch, kind):
     model = shell("echo y = ${x}") if kind == "command" else python("model.py:f")
     modules = imported(study_tree(model, size=4), tmp_path)
     assert not HEAVY & {name.partition(".")[0] for name in modules}
-    assert {"ensnare.work", "numpy", "h5py"} <= modules
+    assert {"ensnare.evaluate.tasks", "numpy", "h5py"} <= modules
 
 
 def test_a_code_that_leaves_nothing_behind_costs_no_psutil(tmp_path, monkeypatch):
@@ -53,7 +53,7 @@ def test_a_code_that_leaves_nothing_behind_costs_no_psutil(tmp_path, monkeypatch
 
 
 def test_the_command_line_starts_without_numpy(tmp_path):
-    text = "import sys, ensnare.cli; print(*sys.modules)"
+    text = "import sys, ensnare.commands.main; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True, check=True, env=os.environ
     )
@@ -72,7 +72,7 @@ def test_rules_and_jobs_of_parareal_import_nothing_heavy(module, heavy):
     assert not heavy & {name.partition(".")[0] for name in done.stdout.split()}
 
 
-@pytest.mark.parametrize("module", ["analysis", "deliver", "figures"])
+@pytest.mark.parametrize("module", ["analyses.tables", "commands.gather", "report.draw"])
 def test_tables_and_figures_import_what_only_some_need_when_they_need_it(module):
     text = f"import sys, ensnare.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
@@ -88,7 +88,7 @@ def test_what_rule_files_import_is_light():
         found |= set(re.findall(r"^from (ensnare[\w.]*) import", text, re.M))
         for guarded in re.findall(r"^try:\n(.*?)^except", text, re.M | re.S):
             found |= set(re.findall(r"^    from (ensnare[\w.]*) import", guarded, re.M))
-    assert {"ensnare.batches", "ensnare.loops"} <= found
+    assert {"ensnare.plan.batches", "ensnare.plan.loops"} <= found
     text = f"import sys, {', '.join(found)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert not (HEAVY | {"numpy", "h5py"}) & set(done.stdout.split())

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from killing import Round, kill, wait_until
 
-from ensnare.picklefile import read_pickle
+from ensnare.store.pickles import read_pickle
 
 SCRIPTS = {
     "make_design": 2,

@@ -15,7 +15,7 @@ from killing import kill, wait_until
 from ruamel.yaml import YAML
 from workflow_helpers import ROOT, environment
 
-from ensnare.sensitivity import sobol_indices
+from ensnare.analyses.estimators.sobol import sobol_indices
 
 ARCHIVE, ROUNDS = "results/ishigami/archive.h5", "results/ishigami/rounds.csv"
 TABLE = ("--cores", 2, ARCHIVE, ROUNDS)  # without figures and report

@@ -13,10 +13,10 @@ import pytest
 from mpi_programs import VARIABLES
 from workflow_helpers import ROOT, announced
 
-from ensnare.batches import plan_batches
-from ensnare.capacity import measuring_order
-from ensnare.config import load_study
-from ensnare.config.yaml12 import read_yaml
+from ensnare.plan.batches import plan_batches
+from ensnare.plan.needs import measuring_order
+from ensnare.study.loading import load_study
+from ensnare.study.yaml12 import read_yaml
 
 CORES = len(os.sched_getaffinity(0))
 TOO_MANY = 4096

@@ -13,7 +13,7 @@ from killing import Round, wait_until
 from ruamel.yaml import YAML
 from workflow_helpers import announced, awk_study
 
-from ensnare.jobrecords import read_records
+from ensnare.evaluate.jobs import read_records
 
 STATED = {"mem_mb", "runtime", "cpus_per_task", "slurm_extra"}
 ARCHIVE = "results/killed/archive.h5"

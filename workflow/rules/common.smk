@@ -3,21 +3,21 @@ import sys
 from pathlib import Path
 
 try:
-    from ensnare.batches import batch_resources, case_table
-    from ensnare.batches import design_content, plan_batches
-    from ensnare.capacity import measuring_order
-    from ensnare.config import accepts_rerun, study_from_snakemake
-    from ensnare.config.analyses import SCALING_TABLES, wanted_tables
+    from ensnare.plan.batches import batch_resources, case_table
+    from ensnare.plan.batches import design_content, plan_batches
+    from ensnare.plan.needs import measuring_order
+    from ensnare.study.loading import accepts_rerun, study_from_snakemake
+    from ensnare.study.analyses import SCALING_TABLES, wanted_tables
     from ensnare.errors import EnsnareError
-    from ensnare.figurenames import figure_names
-    from ensnare.handback import RETRIES
-    from ensnare.jobends import growth
-    from ensnare.jobs import JobNeeds, stated_names
+    from ensnare.report.names import figure_names
+    from ensnare.evaluate.hand_back import RETRIES
+    from ensnare.evaluate.jobs import growth
+    from ensnare.plan.needs import JobNeeds, stated_names
     from ensnare.parareal.cases import exact_identity, plan_cases, solved_digest
-    from ensnare.paths import StudyPaths
-    from ensnare.resolved import resolved_tree, with_settled_size
-    from ensnare.rounds import Growth, grows, largest
-    from ensnare.runlock import wait_for_turn
+    from ensnare.store.paths import StudyPaths
+    from ensnare.study.loading import resolved_tree, with_settled_size
+    from ensnare.plan.rounds import Growth, grows, largest
+    from ensnare.store.locks import wait_for_turn
 except ImportError as error:
     sys.exit(f"{error}; in the clone run: make install, and use the Python of .venv")
 
@@ -42,17 +42,17 @@ def load():
 
 def check_and_announce():
     """Say what is wrong, or what will run, before any job starts."""
-    from ensnare.announce import count_rounds, count_samples
-    from ensnare.announce import (
+    from ensnare.evaluate.forecast import count_rounds, count_samples
+    from ensnare.evaluate.forecast import (
         growth_note,
         length_note,
         loss_note,
         namesake_note,
         rounds_note,
     )
-    from ensnare.capacity import lack_notes
-    from ensnare.check import check_once
-    from ensnare.pastlevels import refuse_other_defaults
+    from ensnare.plan.needs import lack_notes
+    from ensnare.model.checks import check_once
+    from ensnare.plan.defaults import refuse_other_defaults
 
     in_one_line(refuse_other_defaults, study, paths)
     if study.config.parareal:
@@ -94,7 +94,7 @@ def refuse_dear_rerun():
     """Stop before any job if what would be run again was dear, and nobody said so."""
     if study.config.parareal:
         return
-    from ensnare.announce import refuse_loss
+    from ensnare.evaluate.forecast import refuse_loss
 
     accepted = in_one_line(accepts_rerun, dict(workflow.config_settings.config))
     in_one_line(refuse_loss, study, account, accepted)
@@ -108,7 +108,7 @@ def tell_jobs_of_retries():
 
 def explain_failure(logs):
     """Say in one line what a scheduler did to jobs, below all that Snakemake says of each."""
-    from ensnare.clusterjobs import failure_note
+    from ensnare.commands.status import failure_note
 
     text = "".join(Path(log).read_text(errors="replace") for log in logs)
     unfinished = sum(not path.exists() for path in batch_files)
@@ -118,7 +118,7 @@ def explain_failure(logs):
 
 def tell_of_leftovers():
     """Say that figures and tables of earlier versions of the study are still there."""
-    from ensnare.derived import leftovers_note
+    from ensnare.commands.clean import leftovers_note
 
     if note := leftovers_note(study, paths):
         logger.info(f"study {study.config.study}: {note}")
@@ -126,7 +126,7 @@ def tell_of_leftovers():
 
 def tell_outcome():
     """Say at the end of a run what came out, and where it is."""
-    from ensnare.outcome import outcome_lines
+    from ensnare.commands.status import outcome_lines
 
     attempted = [batch.key for batch in batches if batch.key not in lacks]
     for line in outcome_lines(paths, attempted):
@@ -147,8 +147,8 @@ def find_lacks():
         return {}
     if not workflow.is_main_process:  # does not judge again: what could be run is there
         return {b.key: "" for b in batches if not paths.batch(b.key).exists()}
-    from ensnare.announce import known_batches
-    from ensnare.capacity import cluster_capacity, local_capacity, not_attempted
+    from ensnare.evaluate.forecast import known_batches
+    from ensnare.plan.needs import cluster_capacity, local_capacity, not_attempted
 
     if workflow.resource_settings.nodes is None:
         capacity = local_capacity(workflow.cores)
@@ -234,7 +234,7 @@ def cut(study):
         return study
     if not workflow.is_main_process:  # does not judge again: results come meanwhile
         return in_one_line(with_settled_size, study, paths)
-    from ensnare.sizing import with_measured_size
+    from ensnare.evaluate.measured_size import with_measured_size
 
     return in_one_line(with_measured_size, study, paths)
 

@@ -1,6 +1,6 @@
 # Studies whose next step depends on results: what their checkpoints and jobs ask for. See
 # docs/iterating.md.
-from ensnare.loops import follow
+from ensnare.plan.loops import follow
 from ensnare.parareal.schedule import CaseLoop, block_of, blocks, end_digest
 
 

@@ -8,7 +8,7 @@ import sys
 # the time in which a job starts
 gc.disable()
 
-from ensnare.cli import main  # noqa: E402
+from ensnare.commands.main import main  # noqa: E402
 
 gc.enable()
 code = main()

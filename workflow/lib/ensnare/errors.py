@@ -8,7 +8,7 @@ EnsnareError                  one clear line for the user; a command ends with i
 └── BatchError                a batch cannot be evaluated (its samples may fail without this)
     ├── HandedBackError       the job of a batch has no time for the rest of it
     │   └── ShortOfMemoryError    or not the memory
-    └── HopelessError         its jobs die again and again, and achieve nothing
+    └── GaveUpError         its jobs die again and again, and achieve nothing
 
 OutputError                   one sample's result cannot be read: becomes the status `unparsable`
 """
@@ -52,7 +52,7 @@ class ShortOfMemoryError(HandedBackError):
     """The job of a batch leaves samples that were killed to the next one, which has more memory."""
 
 
-class HopelessError(BatchError):
+class GaveUpError(BatchError):
     """The jobs of a batch die one after the other, and none adds a sample to what is on record."""
 
 

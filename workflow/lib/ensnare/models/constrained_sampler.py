@@ -20,13 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ensnare.constrained.inputfile import read_set
-from ensnare.constrained.particles import Crew
-from ensnare.constrained.sampler import METHODS, Draw, draw
-from ensnare.constrained.streams import Streams
-from ensnare.constrained.team import Team, find_team
+from ensnare.design.constrained.inputfile import read_set
+from ensnare.design.constrained.parallel import Streams, Team, find_team
+from ensnare.design.constrained.particles import Processes
+from ensnare.design.constrained.sampler import METHODS, Draw, draw
 from ensnare.errors import EnsnareError, did_you_mean, trouble_line
-from ensnare.paths import write_whole
+from ensnare.store.paths import write_whole
 
 TIME_FILE = "comp_time.log"
 
@@ -96,7 +95,7 @@ def run(options: argparse.Namespace, team: Team) -> None:
     """
     began = time.perf_counter()
     described = read_set(options.input)
-    crew = Crew(team, Streams(options.seed))
+    crew = Processes(team, Streams(options.seed))
     drawn = draw(described.problem, options.points, options.method, crew, start=described.start)
     elapsed_s = time.perf_counter() - began
     if team.rank == 0:

@@ -5,7 +5,6 @@ import numpy.typing as npt
 
 A = 7.0
 B = 0.1
-
 Value = float | npt.NDArray[np.float64]
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ensnare.archive import provenance_of, reading_archive, root_attributes
-from ensnare.config import LoadedStudy, Study, parse_study
-from ensnare.hdf5file import new_hdf5
+from ensnare.archive.archive import provenance_of, reading_archive, root_attributes
 from ensnare.parareal.results import CaseResults
-from ensnare.paths import StudyPaths, write_whole
+from ensnare.store.hdf5 import new_hdf5
+from ensnare.store.paths import StudyPaths, write_whole
+from ensnare.study.loading import LoadedStudy, parse_study
+from ensnare.study.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ensnare.errors import BatchError
-from ensnare.paths import write_whole
+from ensnare.store.paths import write_whole
 
 
 class FailedSolveError(BatchError):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ensnare.batches import case_table
-from ensnare.config import LoadedStudy
-from ensnare.config.model import Model
-from ensnare.config.parareal import Integrator, Parareal, Propagator
 from ensnare.errors import ConfigError
-from ensnare.identity import digest, model_identity, source_digest
-from ensnare.sweep import Case, case_identity, case_label
+from ensnare.plan.batches import case_table
+from ensnare.plan.identity import digest, model_identity, source_digest
+from ensnare.study.loading import LoadedStudy
+from ensnare.study.model import Model
+from ensnare.study.parareal import Integrator, Parareal, Propagator
+from ensnare.study.sweep import Case, case_identity, case_label
 
 LAYOUT = 1
+
+
 """Changed when the meaning of the files of a case changes."""
 
 

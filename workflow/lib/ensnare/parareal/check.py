@@ -8,18 +8,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ensnare.check import check_model
-from ensnare.config import LoadedStudy
-from ensnare.config.base import one_line
-from ensnare.config.parareal import Function, Solver
 from ensnare.errors import ConfigError
-from ensnare.expressions import parse_expression
-from ensnare.functions import load_function
+from ensnare.model.checks import check_model, derived_needs, refuse_unused
+from ensnare.model.function import load_function
 from ensnare.parareal.cases import parareal_of, with_model
 from ensnare.parareal.problem import Problem, problems
 from ensnare.parareal.propagators import IntegratorPropagator
-from ensnare.paths import StudyPaths
-from ensnare.unused import derived_needs, refuse_unused
+from ensnare.store.paths import StudyPaths
+from ensnare.study.expressions import parse_expression
+from ensnare.study.loading import LoadedStudy
+from ensnare.study.parareal import Function, Solver
+from ensnare.study.values import one_line
 
 
 def check_parareal(study: LoadedStudy) -> int:

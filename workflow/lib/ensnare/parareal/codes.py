@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.callables import PythonModel, load_callable
-from ensnare.config import LoadedStudy
-from ensnare.config.parareal import Parareal, Solver
-from ensnare.kept import Keeper
-from ensnare.legs import Legs
-from ensnare.model import CommandModel, compile_model
+from ensnare.evaluate.interrupted import InterruptedSamples
+from ensnare.evaluate.sample_runs import SampleRuns, show_gpus
+from ensnare.model.command import CommandModel, compile_model
+from ensnare.model.function import PythonModel, load_callable
+from ensnare.model.keep import Keeper
 from ensnare.parareal.cases import PararealCase, parareal_of, with_model
 from ensnare.parareal.propagators import Solve, SolveError, check_finite
-from ensnare.paths import StudyPaths
-from ensnare.runs import SampleRuns, show_gpus
-from ensnare.samples import Samples, known_values
-from ensnare.status import Outcome, Status
+from ensnare.plan.samples import Samples, known_values
+from ensnare.store.outcome import Outcome, Status
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import LoadedStudy
+from ensnare.study.parareal import Parareal, Solver
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class ModelPropagator:
     case: PararealCase
     model: CommandModel | PythonModel
     keeper: Keeper
-    legs: Legs
+    legs: InterruptedSamples
     parareal: Parareal
     order: tuple[int, ...]
 
@@ -135,7 +135,7 @@ def load_code(
         case,
         load_callable(inner) if is_python else compile_model(inner, needs.threads),
         Keeper(inner, case.key, paths),
-        Legs(paths.under_way(case.key)),
+        InterruptedSamples(paths.under_way(case.key)),
         parareal_of(study),
         _order(parareal_of(study), solver),
     )

@@ -19,13 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.errors import ArchiveError
-from ensnare.hdf5file import new_hdf5
 from ensnare.parareal.propagators import Solve
-from ensnare.paths import write_whole
+from ensnare.store.hdf5 import new_hdf5
+from ensnare.store.paths import write_whole
 
 Array = NDArray[np.float64]
-
-
 # To bring a file to the disk takes longer than many a solve: for less than this [s] it is not worth
 # it. A power loss may leave an empty file of it, which is made again (`is_whole`).
 _WORTH_S = 1.0

@@ -16,27 +16,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ensnare.config import LoadedStudy
-from ensnare.config.resources import Resources
 from ensnare.errors import BatchError, EnsnareError
-from ensnare.launcher import job_cores
-from ensnare.owner import Owner
+from ensnare.evaluate.claim import Claim
+from ensnare.evaluate.pool import Pool
+from ensnare.evaluate.worker import Death
+from ensnare.model.launcher import job_cores
 from ensnare.parareal.attempts import FailedSolveError, failing_once
 from ensnare.parareal.files import is_whole, read_iterate
 from ensnare.parareal.iteration import (
     begin,
+    failure_line,
     is_over,
+    missing_serial,
     missing_solves,
     needed_slices,
+    solve_fine,
+    solve_serial,
     standing,
     update,
 )
 from ensnare.parareal.problem import Problem, problems
-from ensnare.parareal.solves import failure_line, missing_serial, solve_fine, solve_serial
-from ensnare.paths import StudyPaths, write_whole
-from ensnare.pool import Pool
-from ensnare.status import Status
-from ensnare.worker import Death
+from ensnare.store.outcome import Status
+from ensnare.store.paths import StudyPaths, write_whole
+from ensnare.study.loading import LoadedStudy
+from ensnare.study.resources import Resources
 
 Kind = Literal["begin", "fine", "update", "serial"]
 
@@ -103,7 +106,7 @@ class Task:
 
 
 class Round:
-    """Tasks that need nothing of each other, as work for the pool; see `ensnare.worker.Work`."""
+    """Tasks that need nothing of each other, as `ensnare.evaluate.worker.Work`."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tasks
@@ -124,7 +127,7 @@ class Round:
         except EnsnareError as error:
             self._fail(str(error))
 
-    def bury(self, task: int, death: Death) -> bool:
+    def record_death(self, task: int, death: Death) -> bool:
         """Give a task up whose worker died too often."""
         found = self.tasks[task]
         self._deaths[task] += 1
@@ -192,7 +195,7 @@ def solve_all(
     cases = problems(study, paths)
     for problem in cases:
         problem.make_ready()
-    with Owner(paths.parareal_owner, say) as owner:
+    with Claim(paths.parareal_owner, say) as owner:
         driver = Driver(side_by_side(study.config.resources, cores), owner, say)
         with failing_once(paths.parareal_failure, attempt):
             last = driver.iterate(cases)
@@ -216,7 +219,7 @@ class Driver:
     """The job: its workers, its claim, its log."""
 
     workers: int
-    owner: Owner
+    owner: Claim
     say: Callable[[str], None]
 
     def iterate(self, cases: Sequence[Problem]) -> dict[str, int]:

@@ -2,22 +2,93 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.config import LoadedStudy
-from ensnare.config.parareal import Integrator, Parareal, Solver
-from ensnare.errors import ConfigError
-from ensnare.expressions import parse_expression
+from ensnare.errors import ConfigError, did_you_mean
+from ensnare.model.function import load_function
 from ensnare.parareal.cases import PararealCase, parareal_of, plan_cases
 from ensnare.parareal.codes import load_code
 from ensnare.parareal.propagators import IntegratorPropagator, Propagator
-from ensnare.parareal.values import bound, case_values
-from ensnare.paths import StudyPaths
+from ensnare.plan.identity import callable_file
+from ensnare.store.paths import StudyPaths
+from ensnare.study.expressions import parse_expression
+from ensnare.study.loading import LoadedStudy
+from ensnare.study.parareal import Function, Integrator, Parareal, Solver
+
+
+def case_values(study: LoadedStudy, case: Mapping[str, Any]) -> dict[str, Any]:
+    """Return constants, factors and derived values of a case, by name."""
+    values = {**study.config.constants, **case}
+    for name, expression in study.config.expressions.items():
+        values[name] = expression.evaluate(values)
+    return values
+
+
+def _load(call: str, directory: Path, where: str) -> Callable[..., Any]:
+    """Load a function, once for all cases; a file that has changed is read again."""
+    changed = callable_file(call, directory, where).stat().st_mtime_ns
+    return _load_once(call, directory, where, changed)
+
+
+@functools.lru_cache(maxsize=8)
+def _load_once(call: str, directory: Path, where: str, _changed: int) -> Callable[..., Any]:
+    return load_function(call, directory, where)[0]
+
+
+def bound(
+    function: Function, study: LoadedStudy, where: str, given: tuple[str, ...], more: dict[str, Any]
+) -> Callable[..., Any]:
+    """Return a Python function with its named parameters set to values of a case.
+
+    Parameters
+    ----------
+    function : Function
+        What the study names.
+    study : LoadedStudy
+        The study.
+    where : str
+        Begins messages.
+    given : tuple of str
+        What it is called with, by position.
+    more : dict
+        Values by name.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be imported, or takes a name that there is not.
+    """
+    where = f"{study.source}: {where}.call"
+    loaded = _load(function.call, study.directory, where)
+    try:
+        parameters = list(inspect.signature(loaded).parameters.values())
+    except (TypeError, ValueError):  # compiled functions may hide their signature
+        return loaded
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if len([p for p in parameters if p.kind in by_place]) < len(given):
+        raise ConfigError(f"{where}: the function takes too little; expected {', '.join(given)}")
+    values: dict[str, Any] = {}
+    for parameter in parameters[len(given) :]:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            values |= more
+        elif parameter.name in more:
+            values[parameter.name] = more[parameter.name]
+        elif parameter.default is parameter.empty:
+            raise ConfigError(
+                f"{where}: the function takes '{parameter.name}', which the study does not have"
+                + did_you_mean(parameter.name, more)
+            )
+    return lambda *arguments: loaded(*arguments, **values)
+
 
 Array = NDArray[np.float64]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from ensnare.config import LoadedStudy
-from ensnare.owner import read_claim
+from ensnare.evaluate.claim import read_claim
 from ensnare.parareal.cases import solved_digest
 from ensnare.parareal.files import read_iterate
-from ensnare.parareal.iteration import Standing, fine_solve_count, needed_slices, standing
+from ensnare.parareal.iteration import (
+    Standing,
+    fine_solve_count,
+    missing_serial,
+    needed_slices,
+    standing,
+)
 from ensnare.parareal.problem import Problem, problems
-from ensnare.parareal.solves import missing_serial
-from ensnare.paths import StudyPaths
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import LoadedStudy
 
 
 def account_line(study: LoadedStudy, paths: StudyPaths) -> str:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensnare.errors import ArchiveError
-from ensnare.owner import Owner
+from ensnare.evaluate.claim import Claim
 from ensnare.parareal.attempts import failing_once
 from ensnare.parareal.iteration import missing_solves, standing
 from ensnare.parareal.pooled import Driver, Task, serial_tasks, write_solved
 from ensnare.parareal.problem import Problem
 from ensnare.parareal.schedule import block_of, blocks
-from ensnare.paths import write_whole
+from ensnare.store.paths import write_whole
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Job:
             If something fails in spite of the retries of the study: one line.
         """
         failed = self.owner.with_suffix(".failed")
-        with Owner(self.owner, self.say) as owner, failing_once(failed, self.attempt):
+        with Claim(self.owner, self.say) as owner, failing_once(failed, self.attempt):
             tasks = [task for task in find() if not task.is_done]
             if tasks:
                 self.problem.make_ready()

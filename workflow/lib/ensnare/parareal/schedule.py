@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensnare.config import LoadedStudy
-from ensnare.identity import digest
 from ensnare.parareal.cases import parareal_of
+from ensnare.plan.identity import digest
+from ensnare.study.loading import LoadedStudy
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Iteration:
 
 @dataclass(frozen=True)
 class CaseLoop:
-    """The loop over the iterations of a case; see `ensnare.loops`.
+    """The loop over the iterations of a case; see `ensnare.plan.loops`.
 
     Attributes
     ----------

@@ -1,5 +1,7 @@
 """The report of a study: one self-contained HTML page, from data in memory."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ensnare.report.svg import inline_figure
-from ensnare.report.tables import (
+from ensnare.report.text import (
     MAX_PAIRS,
     correlation_view,
     dropped_notes,

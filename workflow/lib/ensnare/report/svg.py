@@ -1,5 +1,7 @@
 """Put figures into an HTML page: SVG text with ids of its own, or a PNG when that is large."""
 
+from __future__ import annotations
+
 import base64
 import re
 import xml.etree.ElementTree as ET

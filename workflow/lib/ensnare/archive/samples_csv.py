@@ -1,0 +1,88 @@
+"""`samples.csv`: one line per sample, for readers and for programs that read no HDF5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensnare.archive.gather import StudyArrays
+from ensnare.model.keep import kept_directories
+from ensnare.store.outcome import Status, one_line
+from ensnare.store.paths import StudyPaths, write_whole
+
+_CHUNK = 65536  # rows as text in memory
+_LABELS = [status.label for status in Status]
+
+
+def write_samples(path: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
+    """Write one line per sample: id, case, values, status, directory.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file.
+    arrays : StudyArrays
+        The samples.
+    paths : StudyPaths
+        Where working directories are; those that were not kept are left empty.
+    """
+    write_whole(path, lambda part: _write(part, arrays, kept_directories(paths)))
+
+
+def _write(part: Path, arrays: StudyArrays, kept: Mapping[tuple[str, str], Path]) -> None:
+    # arrays would make a line of thousands of cells: they are in the archive
+    plain = [j for j, name in enumerate(arrays.output_names) if not name.endswith("]")]
+    header = [
+        *("id", *arrays.factors, "design_row", *arrays.input_names),
+        *(arrays.output_names[j] for j in plain),
+        *("status", "exit_code", "elapsed_s", "attempts", "redone", "directory", "message"),
+    ]
+    levels = [[_cell(case.get(f, "")) for case in arrays.cases] for f in arrays.factors]
+    with part.open("w", newline="") as file:
+        file.write(",".join(header) + "\n")
+        for start in range(0, len(arrays.sample_id), _CHUNK):
+            at = slice(start, start + _CHUNK)
+            columns = _columns(arrays, at, levels, plain, kept)
+            # by columns: a csv.writer would look at every cell of every row for quotes
+            file.write("".join(",".join(row) + "\n" for row in zip(*columns, strict=True)))
+
+
+def _columns(
+    arrays: StudyArrays,
+    at: slice,
+    levels: Sequence[Sequence[str]],
+    plain: Sequence[int],
+    kept: Mapping[tuple[str, str], Path],
+) -> Iterator[Sequence[str]]:
+    """Yield the columns of some rows as text."""
+    ids = arrays.sample_id[at].astype(str).tolist()
+    cases = arrays.case[at].tolist()
+    yield ids
+    for of_case in levels:
+        yield [of_case[case] for case in cases]
+    yield _text(arrays.design_row[at])
+    for column in (*arrays.x[at].T, *arrays.y[at][:, plain].T):
+        yield _text(column)
+    yield [_LABELS[status] for status in arrays.status[at].tolist()]
+    for column in (arrays.exit_code, arrays.elapsed_s, arrays.attempts):
+        yield _text(column[at])
+    yield ["0"] * len(ids) if arrays.redone is None else _text(arrays.redone[at])
+    origins = arrays.origin[at].astype(str).tolist() if kept else []
+    none = [""] * len(ids)
+    yield [_cell(kept.get(k, "")) for k in zip(origins, ids, strict=True)] if kept else none
+    places = range(at.start, at.start + len(ids))
+    yield [_cell(one_line(arrays.messages[i])) if i in arrays.messages else "" for i in places]
+
+
+def _text(column: np.ndarray) -> list[str]:
+    """Return numbers as the shortest text that reads back the same."""
+    return list(map(repr, column.tolist()))
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401
+    """Return a value as a cell of a CSV file."""
+    text = repr(value) if isinstance(value, float) else str(value)
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if set(text) & set(',"\r\n') else text

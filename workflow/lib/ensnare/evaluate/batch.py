@@ -1,0 +1,331 @@
+"""Evaluating one batch: take over what is known, run the rest, write the batch file."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.errors import BatchError, GaveUpError, HandedBackError
+from ensnare.evaluate.amendments import read_amendments
+from ensnare.evaluate.batchfile import (
+    count_statuses,
+    journal_note,
+    parsers_of,
+    record_width,
+    write_batch,
+    write_rows,
+)
+from ensnare.evaluate.claim import Claim
+from ensnare.evaluate.concurrency import side_by_side, timed_alone
+from ensnare.evaluate.failure_limit import FailureLimit
+from ensnare.evaluate.hand_back import another_has_more_memory, handed_back
+from ensnare.evaluate.interrupted import InterruptedSamples
+from ensnare.evaluate.jobs import Beginning, job_on_record, record_waiting
+from ensnare.evaluate.pool import Pool
+from ensnare.evaluate.progress import Counts, Progress, publish
+from ensnare.evaluate.reuse import OlderBatches
+from ensnare.evaluate.tasks import PENDING, BatchWork
+from ensnare.evaluate.walltime import Walltime, job_end
+from ensnare.model.command import compile_model
+from ensnare.model.function import PythonModel, load_callable
+from ensnare.model.launcher import job_cores
+from ensnare.plan.batches import Batch, batch_resources
+from ensnare.plan.rounds import sized_batches
+from ensnare.plan.samples import read_samples
+from ensnare.store.journal import Finished, Journal, members, read_journal, rows_of, without_result
+from ensnare.store.outcome import Status
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import LoadedStudy
+
+_WHY = "its jobs died one after the other (time, memory, a lost node); jobs.csv says how"
+
+
+def write_lost(study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
+    """Write the file of a batch of which no job came to its end: the rest of it was killed.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batch : Batch
+        The batch; its claim is ours.
+    paths : StudyPaths
+        The study's files; the design file exists.
+    """
+    samples, outputs = read_samples(study, batch.segments, paths.design), record_width(study)
+    known = read_journal(paths.journal(batch.key), outputs).rows["sample_id"]
+    lost = samples.ids[~members(samples.ids, known)]
+    rows = rows_of(lost, "", batch.key, np.empty((len(lost), outputs)))
+    journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
+    try:
+        names = [name.decode() for name in lost.tolist()]
+        journal.append_rows(without_result(rows, Status.KILLED), dict.fromkeys(names, _WHY))
+        journal.sync()
+    finally:
+        journal.close()
+    InterruptedSamples(paths.under_way(batch.key)).clear()
+    finished = read_journal(paths.journal(batch.key), outputs)
+    write_batch(paths.batch(batch.key), study, samples, finished)
+
+
+# the pool ticks twice a second: no record waits longer than a second to be on the disk
+_SYNC_S = 0.5
+
+
+def find_batch(study: LoadedStudy, key: str) -> tuple[LoadedStudy, Batch]:
+    """Return a batch by its key, and the study, at the size of its design that has the batch.
+
+    Raises
+    ------
+    BatchError
+        If there is none, because a file of the study changed since the run was planned.
+    """
+    for sized, batches in sized_batches(study):
+        for batch in batches:
+            if batch.key == key:
+                return sized, batch
+    raise BatchError(
+        f"no batch {key} in the study as it is now; a file of the model changed while the run was "
+        "under way; run snakemake again"
+    )
+
+
+def evaluate_batch(
+    study: LoadedStudy,
+    batch: Batch,
+    paths: StudyPaths,
+    workers: int,
+    say: Callable[[str], None],
+    attempt: int = 1,
+) -> None:
+    """Evaluate the samples of a batch that are not known yet, and write the batch file.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batch : Batch
+        Which samples.
+    paths : StudyPaths
+        The study's files; the design file exists.
+    workers : int
+        Number of cores to use.
+    say : callable
+        Receives lines of progress.
+    attempt : int
+        Which job of this batch it is in this call of Snakemake.
+
+    Raises
+    ------
+    EnsnareError
+        If the batch cannot be evaluated, or not within the time of the job. Failing samples are
+        results, not errors.
+    """
+    start, record, cores = time.time(), paths.jobs(batch.key), _cores(study, batch, workers)
+    with Claim(paths.owner(batch.key), say) as owner:
+        if paths.batch(batch.key).exists():  # another job evaluated it while we waited
+            say(f"batch {batch.key}: taken over from the job that evaluated it")
+            record_waiting(record, cores, start)
+            return
+        known = read_journal(paths.journal(batch.key), record_width(study)).rows
+        goes_on = bool(InterruptedSamples(paths.under_way(batch.key)).all())
+        beginning = Beginning(attempt, len(known), goes_on, cores, start)
+        try:
+            with job_on_record(record, beginning):
+                walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
+                tries = study.config.on_failure.times(Status.KILLED)
+                grows = another_has_more_memory(record, attempt, tries)
+                _evaluate(study, batch, paths, _Job(workers, owner, walltime, say, grows))
+        except GaveUpError:
+            if study.config.scaling is None:
+                raise
+            say(f"batch {batch.key}: its jobs died again and again: a run without a time")
+            write_lost(study, batch, paths)
+        paths.counts(batch.key).unlink(missing_ok=True)
+
+
+def _cores(study: LoadedStudy, batch: Batch, workers: int) -> int:
+    """Return the cores of this job, for its record."""
+    if batch_resources(study, [batch])[batch.key].ranks is not None:
+        with contextlib.suppress(BatchError):  # said where they are needed
+            return sum(job_cores(workers).per_node)
+    return workers
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The job that evaluates a batch: its cores, its claim, its time, its log, what follows it."""
+
+    cores: int
+    owner: Claim
+    walltime: Walltime
+    say: Callable[[str], None]
+    grows: bool
+
+
+def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) -> None:
+    """Evaluate what is not known of a batch that is ours, and write its file."""
+    samples = read_samples(study, batch.segments, paths.design)
+    needs = batch_resources(study, [batch])[batch.key]
+    python = study.config.model.python
+    model = load_callable(study) if python else compile_model(study, needs.threads)
+    outputs = record_width(study)
+    journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
+    try:
+        work = BatchWork(study, batch.key, samples, model, journal, paths, job.walltime)
+        work.gpus, work.hands_over = needs.gpus, job.grows and needs.memory is not None
+        todo, known = _unfinished(work, outputs, job.say)
+        limit = FailureLimit(study, batch, paths)
+        progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
+        limit.begin(known)
+        watch = _Watch(work, job.owner, limit, progress)
+        workers = side_by_side(work, todo, needs, job.cores)
+        with timed_alone(study, job.say):
+            _run(work, todo, workers, watch)
+        journal.sync()
+    finally:
+        journal.close()
+    work.keeper.finish()
+    work.legs.clear()
+    if work.recorded is not None and (rows := work.recorded.all()) is not None:
+        write_rows(paths.batch(batch.key), Finished(rows), parsers_of(study))
+        return
+    finished = read_journal(paths.journal(batch.key), outputs)
+    write_batch(paths.batch(batch.key), study, samples, finished)
+
+
+def _unfinished(
+    work: BatchWork, outputs: int, say: Callable[[str], None]
+) -> tuple[NDArray[np.int64], Counts]:
+    """Return the samples to run, after taking over what is known, and how the others ended."""
+    ids, key = work.samples.ids, work.key
+    own = _own(work, outputs, say)
+    if own.withdrawn is not None:
+        names, times = (own.withdrawn[k].tolist() for k in ("sample_id", "attempts"))
+        attempts = dict(zip(names, times, strict=True))
+        for i in np.flatnonzero(members(ids, own.withdrawn["sample_id"])).tolist():
+            work.before[i] = attempts[ids[i]]
+    _count_legs(work, say)
+    todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
+    scaling = work.study.config.scaling
+    if scaling is not None and scaling.mode == "throughput" and 0 < len(todo) < len(ids):
+        # copies are timed together: those of an interrupted run ran beside others
+        return np.arange(len(ids)), Counts(len(ids), count_statuses(own.rows["status"][:0]))
+    if len(todo) < len(ids):
+        say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
+    found = OlderBatches(work.study, work.paths).find(todo, work)
+    rows, messages = found.rows()
+    if len(rows):
+        work.journal.append_rows(rows, messages)
+        say(f"batch {key}: {len(rows)} of {len(ids)} samples are known from older batches")
+    if found.again:
+        work.again = found.again
+        say(f"batch {key}: {len(found.again)} of {len(ids)} kept directories are read again")
+    known = Counts(len(ids), count_statuses(own.rows["status"]))
+    todo = np.sort(np.concatenate([found.rest, np.array([*found.again], np.int64)]))
+    return todo, known + Counts(0, count_statuses(rows["status"]))
+
+
+def _count_legs(work: BatchWork, say: Callable[[str], None]) -> None:
+    """Count how often samples were started that were under way when the last job ended."""
+    legs = work.legs.all()
+    if not legs:
+        return
+    for i, sample_id in enumerate(work.samples.ids.tolist()):
+        if (leg := legs.get(sample_id.decode())) is not None:
+            work.before[i] = leg.attempts
+    say(f"batch {work.key}: {len(legs)} samples were under way; they go on in their directories")
+
+
+def _own(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
+    """Return what the journal of the batch holds, after noting in it which samples to skip."""
+    ids, path = work.samples.ids, work.paths.journal(work.key)
+    own = read_journal(path, outputs)
+    # it may be damaged, without which no other batch could take over what is recorded; or what is
+    # kept may have changed since
+    if own.about != journal_note(work.study):
+        work.journal.note(journal_note(work.study))
+    if own.damaged:
+        say(
+            f"batch {work.key}: {own.damaged} bytes of the journal are damaged; "
+            "the samples they recorded run again"
+        )
+    reasons = read_amendments(work.paths).skipped
+    if not reasons:
+        return own
+    left_out = own.rows["sample_id"][own.rows["status"] == Status.SKIPPED]
+    wanted = members(ids, np.array([name.encode() for name in reasons], ids.dtype))
+    fresh = ids[wanted & ~members(ids, left_out)]
+    if len(fresh):
+        rows = rows_of(fresh, "", work.key, np.empty((len(fresh), outputs)))
+        rows["attempts"] = 0
+        work.journal.append_rows(without_result(rows, Status.SKIPPED), reasons)
+    return read_journal(path, outputs)
+
+
+@dataclass
+class _Watch:
+    """What is to be looked after while samples run."""
+
+    work: BatchWork
+    owner: Claim
+    limit: FailureLimit
+    progress: Progress
+    _done: float = field(default_factory=lambda: time.monotonic())
+
+    def tick(self) -> None:
+        """Do what is due; called about twice a second."""
+        work = self.work
+        if time.monotonic() - self._done >= _SYNC_S:
+            work.journal.sync()
+            self.publish(self.progress.tally())
+            self._done = time.monotonic()
+        if not self.owner.beat():
+            raise BatchError(f"batch {work.key}: another job took it over; this one stops")
+        self.limit.check(self.progress.tally())
+        self.progress.show()
+        if work.study.config.model.resume:
+            work.legs.beat(work.under_way())
+            if work.walltime.is_over() and (running := work.under_way()):
+                work.journal.sync()
+                raise HandedBackError(
+                    f"batch {work.key}: the time of the job is up; {len(running)} samples that "
+                    "are under way go on in the next one, which the retries of the profile start, "
+                    "or snakemake when it is run again"
+                )
+
+    def publish(self, tally: Counts) -> None:
+        """Let others know how far the batch is."""
+        publish(self.work.paths.counts(self.work.key), tally)
+
+
+def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) -> None:
+    """Run samples in a pool of workers.
+
+    Raises
+    ------
+    HandedBackError
+        If samples are left because the time of the job would not do for them.
+    """
+    if not len(todo):
+        return
+    work.cut(todo)
+    python = isinstance(work.model, PythonModel)
+    limit_s = work.study.config.timeout if python else None
+    watch.publish(watch.progress.tally())
+    try:
+        Pool(work, len(work.tasks), workers, limit_s, watch.tick).run()
+        watch.publish(watch.progress.tally())  # of two that end at once, one sees the other
+        watch.limit.check(watch.progress.tally(), final=True)
+    finally:
+        watch.progress.show(final=True)
+        watch.publish(replace(watch.progress.tally(), rate=0.0))
+    if left := int((work.ended[todo] == PENDING).sum()):
+        work.journal.sync()
+        counts = left, int(work.short.sum()), len(work.samples)
+        raise handed_back(work.key, counts, work.walltime)

@@ -1,0 +1,141 @@
+"""Ending a study early when too many samples fail, over all of its batches.
+
+Every running batch publishes its counts. The one whose failure crosses the limit writes the file
+STOP and fails; the others see it and fail too. Whether the limit is exceeded is counted anew
+whenever a batch begins, so a STOP of an earlier run blocks nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+
+from ensnare.errors import ArchiveError, BatchError
+from ensnare.evaluate.batchfile import read_live_journal
+from ensnare.evaluate.progress import NOTHING, AllCounts, Counts
+from ensnare.plan.batches import Batch, plan_batches
+from ensnare.store.outcome import FAILURES, Status, one_line
+from ensnare.store.paths import StudyPaths, write_whole
+from ensnare.study.loading import LoadedStudy
+
+_EVERY_S = 1.0
+_TAILS = 3
+
+
+class FailureLimit:
+    """The limit of failures of a study, as one of its batches sees it.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batch : Batch
+        The batch that is evaluated.
+    paths : StudyPaths
+        The files of the study.
+    """
+
+    def __init__(self, study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
+        self._paths, self._key = paths, batch.key
+        self._name, self._says = study.config.study, study.config.on_failure.stop_after
+        self._limit: int | None = None
+        if self._says is not None:
+            batches = plan_batches(study)
+            self._limit = study.config.on_failure.limit(sum(map(len, batches)))
+            self._others = [other for other in batches if other.key != batch.key]
+            self._tallies = AllCounts(paths)
+        self._elsewhere = Counts(0)
+        self._counted = self._looked = float("-inf")
+
+    def begin(self, own: Counts) -> None:
+        """Fail if the limit is exceeded already; what an earlier run said counts no more.
+
+        Raises
+        ------
+        BatchError
+            If too many samples of the study failed.
+        """
+        if self._limit is not None:
+            self._count()
+            self._judge(own)
+        self._paths.stop.unlink(missing_ok=True)
+
+    def check(self, own: Counts, *, final: bool = False) -> None:
+        """Fail if the limit is exceeded, here or elsewhere; called often, looks once a second.
+
+        Raises
+        ------
+        BatchError
+            If too many samples of the study failed.
+        """
+        if self._limit is None:
+            return
+        now = time.monotonic()
+        if own.failed + self._elsewhere.failed > self._limit or final:
+            self._count()
+            self._judge(own)
+        elif now - self._looked >= _EVERY_S:
+            self._looked = now
+            self._heed()
+            if own.failed > self._counted:  # else whoever fails counts us
+                self._counted = own.failed
+                self._count()
+                self._judge(own)
+
+    def _count(self) -> None:
+        """Count the failures of all other batches."""
+        self._elsewhere = sum(self._tallies.read(self._others).values(), Counts(0, NOTHING))
+
+    def _judge(self, own: Counts) -> None:
+        total = own + self._elsewhere
+        assert self._limit is not None
+        if total.failed > self._limit:
+            text = self._summary(total)
+            content = json.dumps({"failed": total.failed, "text": text}) + "\n"
+            write_whole(self._paths.stop, lambda part: part.write_text(content))
+            raise BatchError(text)
+
+    def _heed(self) -> None:
+        """Fail if another batch of this run found the limit exceeded."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            found = json.loads(self._paths.stop.read_text())
+            assert self._limit is not None
+            if found["failed"] > self._limit:
+                raise BatchError(str(found["text"]))
+
+    def _summary(self, total: Counts) -> str:
+        """Return what failed, why, and what to do next."""
+        causes = [f"{total.counts[s]} {s.label}" for s in FAILURES if total.counts[s]]
+        root = self._paths.root
+        lines = [
+            f"study {self._name}: {total.failed} of {total.ran} samples that ran failed, and "
+            f"on_failure.stop_after is {self._says}: the study ends here ({', '.join(causes)})"
+        ]
+        keys = [self._key, *(batch.key for batch in self._others)]
+        tails = [tail for _, tail in zip(range(_TAILS), self._tails(keys), strict=False)]
+        return "\n".join(
+            [
+                *lines,
+                *(f"  {tail}" for tail in tails),
+                f"next: ensnare redo {root} --failed, when the cause is mended; or raise "
+                f"stop_after; or ensnare gather --partial {root}, for what there is",
+            ]
+        )
+
+    def _tails(self, keys: list[str]) -> Iterator[str]:
+        """Yield the messages of the samples that failed first, with their directories."""
+        bad = {int(status) for status in FAILURES}
+        for key in keys:
+            try:
+                finished, _ = read_live_journal(self._paths.journal(key))
+            except (ArchiveError, OSError):
+                continue
+            for row in finished.rows:
+                if row["status"] in bad:
+                    name = row["sample_id"].decode()
+                    place = self._paths.sample(row["origin"].decode(), name)
+                    where = f" ({place})" if place.is_dir() else ""
+                    said = one_line(finished.messages.get(name, "")) or "no message"
+                    yield f"{name}: {Status(row['status']).label}: {said}{where}"

@@ -1,0 +1,291 @@
+"""How many samples a run would evaluate, and at what cost, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensnare.errors import BatchError, EnsnareError
+from ensnare.evaluate.amendments import read_amendments
+from ensnare.evaluate.measured_size import mean_elapsed_s
+from ensnare.evaluate.planned_runs import planned_runs
+from ensnare.evaluate.reuse import OlderBatches
+from ensnare.plan.batches import Batch, batch_resources, case_table, design_rows, plan_batches
+from ensnare.plan.criteria import ending
+from ensnare.plan.rounds import Growth
+from ensnare.store.paths import StudyPaths
+from ensnare.study.designs import Composite, Factorial, Lhs, Morris, OneAtATime, design_options
+from ensnare.study.loading import LoadedStudy, read_resolved
+
+# finished samples worth more than this are not run again without a word [core-hours]
+RERUN_LIMIT_H = 100.0
+_FEW = 64  # samples of a job that may well be as many, however long they take
+# designs of which one change moves all points but those that happen to be equal
+_CANNOT_GROW: dict[type[Any], str] = {
+    Lhs: "a Latin hypercube",
+    Morris: "morris with other levels",
+    Factorial: "factorial with other levels",
+    OneAtATime: "one_at_a_time with other levels",
+    Composite: "composite with another tail",
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run would do.
+
+    Attributes
+    ----------
+    run, again, reused : int
+        Samples to run, those whose kept directories are to be read again, and those known.
+    cost_h : float
+        What the run would cost [core-hours]; NaN where no sample has finished.
+    lost : int
+        Finished samples that it would run again.
+    lost_h : float
+        What these had cost [core-hours].
+    """
+
+    run: int
+    again: int
+    reused: int
+    cost_h: float = float("nan")
+    lost: int = 0
+    lost_h: float = 0.0
+
+    def __str__(self) -> str:
+        """Return it as it is announced."""
+        again = f"{self.again} to parse again, " if self.again else ""
+        cost = "" if np.isnan(self.cost_h) else f"; about {_shown(self.cost_h)} core-hours"
+        return f"samples: {self.run} to run, {again}{self.reused} reused{cost if self.run else ''}"
+
+
+def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> Account:
+    """Count the samples to run, and those that are known.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batches : sequence of Batch
+        Its batches.
+    paths : StudyPaths
+        Its files; the design file need not exist.
+    """
+    missing = [batch for batch in batches if not paths.batch(batch.key).exists()]
+    total = sum(map(len, batches))
+    if not missing:
+        return Account(0, 0, total)
+    older = OlderBatches(study, paths)
+    mean_s = mean_elapsed_s(paths)
+    journals = any(paths.journal(batch.key).exists() for batch in missing)
+    if not (older or journals or read_amendments(paths).skipped):
+        run = sum(map(len, missing))
+        needs = batch_resources(study, missing)
+        cores = sum(len(batch) * needs[batch.key].cores for batch in missing)
+        return Account(run, 0, total - run, cores * mean_s / 3600)
+    run = again = 0
+    times, cores_of = [np.empty(0)], [np.empty(0)]
+    cores_by_case = np.array([study.config.resources_of(c).cores for c in case_table(study)])
+    for runs in planned_runs(study, missing, paths):
+        found = older.find(runs.todo, runs)
+        run, again = run + len(found.rest), again + len(found.again)
+        times.append(older.elapsed_s(runs.samples.ids[found.rest]))
+        cores_of.append(cores_by_case[runs.samples.case[found.rest]])
+    elapsed_s, core_h = np.concatenate(times), np.concatenate(cores_of) / 3600
+    lost = ~np.isnan(elapsed_s)
+    lost_h = float((elapsed_s * core_h)[lost].sum())
+    cost_h = float((np.where(lost, elapsed_s, mean_s) * core_h).sum())
+    return Account(run, again, total - run - again, cost_h, int(lost.sum()), lost_h)
+
+
+def known_batches(
+    study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths
+) -> frozenset[str]:
+    """Return the keys of batches of which every sample is on record, here or in older batches.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batches : sequence of Batch
+        Batches that have no batch file.
+    paths : StudyPaths
+        Its files; the design file need not exist.
+    """
+    older = OlderBatches(study, paths)
+    if not older and not any(paths.journal(batch.key).exists() for batch in batches):
+        return frozenset()
+    planned = planned_runs(study, batches, paths)
+    return frozenset(
+        batch.key
+        for batch, runs in zip(batches, planned, strict=True)
+        if not len(older.find(runs.todo, runs).rest)
+    )
+
+
+def refuse_loss(study: LoadedStudy, account: Account, accepted: bool) -> None:
+    """Stop a run that would throw away what was dear; see `loss_note`.
+
+    Raises
+    ------
+    BatchError
+        If it would, and the user has not accepted that.
+    """
+    if not accepted and (note := loss_note(study, account)):
+        raise BatchError(f"study {study.config.study}: {note}")
+
+
+def loss_note(study: LoadedStudy, account: Account) -> str:
+    """Return what to know before finished samples are run again that were dear; or else nothing.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    account : Account
+        What the run would do; above `RERUN_LIMIT_H` core-hours were dear.
+    """
+    if account.lost_h <= RERUN_LIMIT_H:
+        return ""
+    return (
+        f"{account.lost} finished samples, {_shown(account.lost_h)} core-hours, would be run "
+        "again, since what they ran has changed; go on with snakemake ... --config "
+        f"accept_rerun=true, or keep their results with ensnare adopt {study.source}"
+    )
+
+
+def _shown(hours: float) -> str:
+    return f"{hours:.2g}" if hours < 10 else f"{hours:.0f}"
+
+
+def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
+    """Return what to know when a design that cannot grow gets another size; empty otherwise.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files; the design file need not exist.
+    """
+    design = study.config.design
+    kind = _CANNOT_GROW.get(type(design), "")
+    if not kind or not paths.study.exists():
+        return ""
+    try:
+        old = read_resolved(paths.study)
+        rows, before = design_rows(study), design_rows(old)
+    except EnsnareError:  # a damaged file is made again
+        return ""
+    if type(old.config.design) is not type(design):
+        return ""
+    if design_options(old.config.design) == design_options(design):
+        return ""
+    return (
+        f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
+        "are; monte_carlo, sobol, halton, saltelli, morris and constrained grow by their size"
+    )
+
+
+def length_note(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> str:
+    """Return what to know of a run on a cluster whose jobs may be too long; empty otherwise.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batches : sequence of Batch
+        Its batches.
+    paths : StudyPaths
+        Its files.
+    """
+    config = study.config
+    vectorized = config.model.python is not None and config.model.python.vectorized
+    if vectorized or config.scaling is not None or config.batch.size != "auto":
+        return ""
+    needs = batch_resources(study, batches)
+    blind = [
+        len(batch)
+        for batch in batches
+        if needs[batch.key].runtime is None and not paths.batch(batch.key).exists()
+    ]
+    most = max(blind, default=0)
+    if most <= _FEW or np.isfinite(mean_elapsed_s(paths)):
+        return ""
+    return (
+        f"nothing says how long a sample takes, so up to {most} go to one job; for a code of more "
+        "than some seconds state resources.runtime, the longest time of a sample, and jobs take "
+        "about 20 minutes each"
+    )
+
+
+def namesake_note(study: LoadedStudy, paths: StudyPaths) -> str:
+    """Return what to know when another study file of the same name made the results.
+
+    A file that was moved is no other one: the old one has to be there still.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+    try:
+        old = Path(read_resolved(paths.study).source)
+    except EnsnareError:  # nothing was run
+        return ""
+    new = Path(study.source)
+    if not (old.is_file() and new.is_file()) or old.samefile(new):
+        return ""
+    return (
+        f"{paths.root} has the results of {old}, which has the same name; what runs takes their "
+        "place: give one of the two files another name in study:, if they are two studies"
+    )
+
+
+def count_rounds(growth: Growth, paths: StudyPaths) -> Account:
+    """Count the samples to run in the present round of a design that grows by itself.
+
+    What follows depends on results. But what is lost is counted in all that was there: a change of
+    the model begins with the first round, and would run the others again later.
+
+    Parameters
+    ----------
+    growth : Growth
+        The rounds of the study.
+    paths : StudyPaths
+        Its files.
+    """
+    item, before = growth.present(paths), growth.grown_before(paths)
+    account = count_samples(item.study, item.batches, paths)
+    if not account.lost:
+        return account
+    whole = count_samples(before, plan_batches(before), paths)
+    return replace(account, lost=whole.lost, lost_h=whole.lost_h)
+
+
+def rounds_note(growth: Growth, paths: StudyPaths) -> str:
+    """Return how far a design is that grows by itself.
+
+    Parameters
+    ----------
+    growth : Growth
+        The rounds of the study.
+    paths : StudyPaths
+        Its files.
+    """
+    found = growth.on_record(paths)
+    said = ending(growth.study, [measured for _, measured in found.done])
+    if found.missing is None:
+        last = found.done[-1][0]
+        return f"{len(found.done)} rounds, the last of {last.size} base rows: {said}"
+    return (
+        f"round {found.missing.number + 1} of at most {len(growth.rounds)}, of "
+        f"{found.missing.size} base rows; {said}: what runs after it depends on its results"
+    )

@@ -1,0 +1,71 @@
+"""How large batches are where only samples that have run can tell how long one takes."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+
+from ensnare.errors import ArchiveError
+from ensnare.plan.batches import MOST_SAMPLES, case_table, first_size, plan_batches, size_for
+from ensnare.store.outcome import Status
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import LoadedStudy, read_resolved, with_batch_size
+
+_LOOKED_AT = 4096  # rows of a batch file that tell how long its samples took
+
+
+def with_measured_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
+    """Return a study with a size of its batches where it says `auto` and samples tell more.
+
+    A size holds as long as a batch that was cut by it is there: it is kept in the resolved study.
+    Only while there is none, the size follows from what samples took.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+    config = study.config
+    needs = map(config.resources_of, case_table(study))
+    if config.batch.size != "auto" or all(item.runtime is not None for item in needs):
+        return study
+    if config.scaling is not None:  # every run is a batch
+        return study
+    try:
+        kept = with_batch_size(study, read_resolved(paths.study).config.batch.size)
+    except ArchiveError:  # nothing has run
+        return study
+    if any(_exists(paths, batch.key) for batch in plan_batches(kept)):
+        return kept
+    return with_batch_size(study, _measured_size(study, paths))
+
+
+def mean_elapsed_s(paths: StudyPaths) -> float:
+    """Return how long a sample took, from the first of each batch [s]; NaN if none is known."""
+    sums = np.zeros(2)
+    for path in paths.batches.glob("*.h5"):
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                rows, size = file["rows"][:_LOOKED_AT], len(file["rows"])
+        except (OSError, KeyError):  # a damaged file; its journal has the samples
+            continue
+        good = ~np.isin(rows["status"], (Status.KILLED, Status.NOT_RUN, Status.SKIPPED))
+        elapsed_s = rows["elapsed_s"][good & np.isfinite(rows["elapsed_s"])]
+        if len(elapsed_s):
+            sums += np.array([elapsed_s.mean(), 1]) * size
+    return float(sums[0] / sums[1]) if sums[1] else float("nan")
+
+
+def _measured_size(study: LoadedStudy, paths: StudyPaths) -> int | str:
+    mean_s = mean_elapsed_s(paths)
+    if not mean_s > 0:
+        return "auto"
+    size = size_for(mean_s, study.config.resources.cores)
+    # short samples: batches that double are soon long enough
+    return "auto" if size >= min(MOST_SAMPLES, first_size(study)) else size
+
+
+def _exists(paths: StudyPaths, key: str) -> bool:
+    return paths.batch(key).exists() or paths.journal(key).exists()

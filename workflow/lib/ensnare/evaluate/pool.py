@@ -1,0 +1,197 @@
+"""A pool of worker processes that pull tasks; it survives the death of any of them.
+
+Tasks go through a pipe that all workers read, so whoever is free takes the next one. A page of
+shared memory tells which task each worker runs: when one dies, the work is asked what became of
+its task, and what is not done is tried again by another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensnare.errors import BatchError
+from ensnare.evaluate.worker import FINISHED, Death, Shared, Work, start_worker
+from ensnare.model.process import adopt_orphans, end_descendants
+from ensnare.store.signals import held_back
+
+_PATIENCE_S = 10.0  # for workers that were asked to end; a process tree gets 2 s of it
+_TICK_S = 0.5
+_CHANGED = "it changed while samples ran"  # what `Stale file handle` means
+_IDLE_DEATHS = 20  # workers that died before they took a task: something kills them all
+
+
+@dataclass
+class _Worker:
+    pid: int
+    handle: int  # pidfd: readable when the process has ended
+    slot: int
+    late_at: float = float("nan")  # when it was killed for being late
+
+
+class Pool:
+    """Workers for one list of tasks.
+
+    Parameters
+    ----------
+    work : Work
+        What to do.
+    tasks : int
+        Number of tasks, 0 .. tasks - 1.
+    workers : int
+        Number of worker processes.
+    limit_s : float, optional
+        Kill a worker that spends longer than this on a task, or on a part of one that restarted
+        the clock [s]; for work that cannot stop itself.
+    tick : callable
+        Called about twice a second.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        tasks: int,
+        workers: int,
+        limit_s: float | None,
+        tick: Callable[[], None],
+    ) -> None:
+        self._work = work
+        self._count = max(1, min(workers, tasks))
+        self._limit_s = limit_s
+        self._tick = tick
+        self._shared = Shared(tasks, self._count)
+        self._workers: list[_Worker] = []
+        self._idle_deaths = 0
+
+    def run(self) -> None:
+        """Do all tasks.
+
+        Raises
+        ------
+        BatchError
+            If a worker cannot record what it achieved, or workers cannot live here.
+        Terminated
+            On SIGTERM, SIGINT or SIGHUP; all workers and what they run are ended first.
+        """
+        adopt_orphans()
+        try:
+            while len(left := np.flatnonzero(self._shared.done == 0)):
+                self._round(left)
+            self._tick()
+        finally:
+            self._end_workers()
+
+    def _round(self, tasks: Sequence[int] | np.ndarray) -> None:
+        """Feed tasks to the workers until all of these have ended."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        feed = memoryview(np.asarray(tasks, "<u4").tobytes())
+        try:
+            for slot in range(min(self._count, len(tasks))):
+                self._start(slot, reader, writer)
+            while self._workers:
+                feed = self._wait(feed, writer)
+                if not feed and writer >= 0:
+                    os.close(writer)
+                    writer = -1
+                self._replace_dead(reader, writer)
+        finally:
+            os.close(reader)
+            if writer >= 0:
+                os.close(writer)
+
+    def _start(self, slot: int, reader: int, writer: int) -> None:
+        with held_back():  # a signal must not come between the process and the note of it
+            pid = start_worker(self._work, self._shared, slot, reader, writer)
+            self._workers.append(_Worker(pid, os.pidfd_open(pid), slot))
+
+    def _wait(self, feed: memoryview, writer: int) -> memoryview:
+        """Wait for something to happen; return what is left to feed."""
+        poll = select.poll()
+        for worker in self._workers:
+            poll.register(worker.handle, select.POLLIN)
+        if feed:
+            poll.register(writer, select.POLLOUT)
+        events = dict(poll.poll(_TICK_S * 1000))
+        if writer in events:
+            # whole tasks only: a short write may not cut one in two
+            with contextlib.suppress(BlockingIOError):
+                feed = feed[os.write(writer, feed[: select.PIPE_BUF]) :]
+        self._stop_late()
+        self._tick()
+        return feed
+
+    def _stop_late(self) -> None:
+        """Kill workers whose task passed its time limit."""
+        if self._limit_s is None:
+            return
+        now = time.monotonic()
+        for worker in self._workers:
+            since = self._shared.since[worker.slot]
+            if self._shared.running[worker.slot] and now - since > self._limit_s:
+                worker.late_at = now
+                os.kill(worker.pid, signal.SIGKILL)  # not reaped, so it is no one else's number
+
+    def _replace_dead(self, reader: int, writer: int) -> None:
+        """Collect ended workers; start others in the place of those that died."""
+        for worker in list(self._workers):
+            if not select.select([worker.handle], [], [], 0)[0]:
+                continue
+            with held_back():
+                code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
+                os.close(worker.handle)
+                self._workers.remove(worker)
+            state = int(self._shared.state[worker.slot])
+            if state < 0:
+                where = os.fsdecode(bytes(self._shared.where[worker.slot])) or "in a worker"
+                why = _CHANGED if -state == errno.ESTALE else os.strerror(-state)
+                raise BatchError(
+                    f"a sample cannot be run or recorded: {why}: {where}; mend "
+                    "that and run again (what is on record stays)"
+                )
+            if state != FINISHED:  # whatever its exit code: a function may call os._exit(0)
+                self._bury(worker, code)
+                self._start(worker.slot, reader, writer)
+
+    def _bury(self, worker: _Worker, code: int) -> None:
+        """Deal with the task of a worker that died, and with what the worker left running."""
+        end_descendants(spare={other.pid for other in self._workers})
+        task = int(self._shared.running[worker.slot]) - 1
+        if task < 0:
+            self._idle_deaths += 1
+            if self._idle_deaths > _IDLE_DEATHS:
+                raise BatchError(
+                    f"{self._idle_deaths} workers ended before they took a sample, the last with "
+                    f"exit code {code}; is there enough memory?"
+                )
+            return
+        if self._shared.done[task]:
+            return
+        elapsed_s = time.monotonic() - float(self._shared.since[worker.slot])
+        # it may have gone on to another task between the look at the clock and the kill
+        late = worker.late_at - float(self._shared.since[worker.slot]) > (self._limit_s or 0.0)
+        if self._work.record_death(task, Death(code, late, elapsed_s)):
+            self._shared.done[task] = 1
+
+    def _end_workers(self) -> None:
+        """End all workers; they end what they run."""
+        with held_back():
+            for worker in self._workers:
+                os.kill(worker.pid, signal.SIGTERM)
+            deadline = time.monotonic() + _PATIENCE_S
+            for worker in self._workers:
+                left = max(0.0, deadline - time.monotonic())
+                if not select.select([worker.handle], [], [], left)[0]:
+                    os.kill(worker.pid, signal.SIGKILL)
+                os.waitpid(worker.pid, 0)
+                os.close(worker.handle)
+            self._workers.clear()
+            end_descendants()

@@ -1,0 +1,221 @@
+"""Reading kept directories again, when parsers changed or outputs were added."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import math
+import os
+import tarfile
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ensnare.evaluate.batchfile import column_slices, kept_policies
+from ensnare.model.command import CommandModel
+from ensnare.model.directories import match_all
+from ensnare.model.keep import Place, index_pack, opened_place
+from ensnare.model.process import MACHINE_TROUBLE
+from ensnare.store.outcome import Outcome, Status
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import LoadedStudy
+from ensnare.study.outputs import PythonOutput
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What of a sample is to be read again.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        Names, sorted.
+    success : bool
+        Whether the signs of success are to be looked for, too.
+    """
+
+    outputs: tuple[str, ...]
+    success: bool
+
+    def model(self, model: CommandModel, study: LoadedStudy) -> CommandModel:
+        """Return a model that reads only that; its outputs come sorted by name."""
+        outputs = study.config.model.outputs
+        place = {output.name: i for i, output in enumerate(outputs)}
+        chosen = [place[name] for name in self.outputs]
+        return replace(
+            model,
+            parsers=tuple(model.parsers[i] for i in chosen),
+            width=sum(outputs[i].width for i in chosen),
+            success=model.success if self.success else (),
+        )
+
+
+@dataclass(frozen=True)
+class KeptSample:
+    """A sample whose kept directory is to be read again.
+
+    Attributes
+    ----------
+    row : structured scalar
+        How it ended (`journal.row_type`), with the outputs that are known.
+    place : Place
+        Its directory.
+    reading : Reading
+        What to read.
+    """
+
+    row: Any
+    place: Place
+    reading: Reading
+
+
+class KeptRuns:
+    """The kept directories of a study, and whether parsers find in them what they need.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+
+    def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
+        self._model = study.config.model
+        self._paths = paths
+        self._places: dict[str, dict[str, Place]] = {}
+        self._trusted: dict[tuple[str, Reading], bool] = {}
+        self._needs: dict[Reading, list[str]] = {}
+
+    def find(self, rows: Any, reading: Reading) -> list[Place | None]:  # noqa: ANN401
+        """Return where samples were kept, if what is to be read is there.
+
+        Parameters
+        ----------
+        rows : structured ndarray, shape (k,)
+            The samples (`journal.row_type`).
+        reading : Reading
+            What is to be read.
+        """
+        origins, ids = rows["origin"].tolist(), rows["sample_id"].tolist()
+        kept = {origin: self._kept(origin.decode(), reading) for origin in set(origins)}
+        found: list[Place | None] = []
+        for origin, sample in zip(origins, ids, strict=True):
+            place = kept[origin].get(sample.decode()) if kept[origin] else None
+            found.append(place if place and self._holds(place, reading) else None)
+        return found
+
+    def _kept(self, origin: str, reading: Reading) -> dict[str, Place]:
+        """Return the directories that were kept of a batch, if they can be trusted."""
+        if origin not in self._places:
+            self._places[origin] = self._list(origin)
+        if not self._places[origin]:
+            return {}
+        if (origin, reading) not in self._trusted:
+            self._trusted[origin, reading] = self._trusts(origin, reading)
+        return self._places[origin] if self._trusted[origin, reading] else {}
+
+    def _holds(self, place: Place, reading: Reading) -> bool:
+        """Return whether a directory has the files that are to be read."""
+        if reading not in self._needs:
+            self._needs[reading] = self._files(reading)
+        return all(place.has(name) for name in self._needs[reading])
+
+    def _list(self, origin: str) -> dict[str, Place]:
+        """List what was kept of a batch, once: a batch may have a million directories."""
+        pack, root = self._paths.pack(origin), os.path.abspath(self._paths.samples / origin)
+        places = index_pack(os.path.abspath(pack)) if pack.exists() else {}
+        with contextlib.suppress(OSError):
+            places |= {name: Place(os.path.join(root, name)) for name in os.listdir(root)}
+        return places
+
+    def _trusts(self, origin: str, reading: Reading) -> bool:
+        """Return whether what is found is what a run leaves, where not all of it was kept.
+
+        A name stands for itself. But a glob takes the last of several files, and a function may
+        look at all of them.
+        """
+        globs = [name for name in self._files(reading) if glob.has_magic(name)]
+        if not globs and not self._functions(reading):
+            return True
+        policies = kept_policies(self._paths.journal(origin))
+        patterns = [kept for kept in policies if kept != "all"]
+        if not policies or (patterns and self._functions(reading)):
+            return False
+        return all(match_all(kept, name) for kept in patterns for name in globs)
+
+    def _functions(self, reading: Reading) -> bool:
+        chosen = (o for o in self._model.outputs if o.name in reading.outputs)
+        return any(isinstance(output, PythonOutput) for output in chosen)
+
+    def _files(self, reading: Reading) -> list[str]:
+        """Return the names, or globs, of the files that are read."""
+        chosen = [o for o in self._model.outputs if o.name in reading.outputs]
+        names = {o.file or self._model.stdout for o in chosen if not isinstance(o, PythonOutput)}
+        if reading.success:
+            names |= {sign.in_ or self._model.stdout for sign in self._model.success}
+        return sorted(names)
+
+
+class Reparser:
+    """Reads kept directories again.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    model : CommandModel
+        Its model.
+    """
+
+    def __init__(self, study: LoadedStudy, model: CommandModel) -> None:
+        self._study, self._model = study, model
+        outputs = sorted(study.config.model.outputs, key=lambda output: output.name)
+        self._slices = column_slices({output.name: output.width for output in outputs})
+        self._readers: dict[Reading, CommandModel] = {}
+
+    def read(self, again: KeptSample, directory: str) -> Outcome | None:
+        """Read the directory of a sample.
+
+        Parameters
+        ----------
+        again : KeptSample
+            The sample.
+        directory : str
+            Where to unpack it, if it is in a tar file.
+
+        Returns
+        -------
+        Outcome or None
+            All outputs, sorted by name; time and exit code are those of the run. None if the
+            directory is gone.
+
+        Raises
+        ------
+        OSError
+            If the machine is exhausted.
+        """
+        row, reading = again.row, again.reading
+        code, elapsed_s = int(row["exit_code"]), float(row["elapsed_s"])
+        if reading not in self._readers:
+            self._readers[reading] = reading.model(self._model, self._study)
+        try:
+            with opened_place(again.place, directory) as here:
+                end = self._readers[reading].read(here, code, elapsed_s)
+        except (OSError, tarfile.TarError) as error:
+            if getattr(error, "errno", None) in MACHINE_TROUBLE:
+                raise
+            return None
+        return replace(end, outputs=self._merged(again, end))
+
+    def _merged(self, again: KeptSample, end: Outcome) -> list[float]:
+        """Return all outputs: those that were known and those that were read."""
+        if end.status is not Status.OK:
+            return [math.nan] * len(again.row["outputs"])
+        outputs: list[float] = again.row["outputs"].tolist()
+        at = 0
+        for name in again.reading.outputs:
+            place = self._slices[name]
+            width = place.stop - place.start
+            outputs[place] = end.outputs[at : at + width]
+            at += width
+        return outputs

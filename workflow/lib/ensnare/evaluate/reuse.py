@@ -1,0 +1,319 @@
+"""The batches of earlier versions of a study, and how their samples answer what is wanted now."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensnare.errors import ArchiveError
+from ensnare.evaluate.batchfile import (
+    parsers_of,
+    read_batch,
+    read_live_journal,
+    widths_of,
+    with_known_outputs,
+)
+from ensnare.evaluate.reparse import KeptRuns, KeptSample, Reading
+from ensnare.plan.batches import plan_batches
+from ensnare.plan.samples import Samples
+from ensnare.store.ids import find_ids
+from ensnare.store.journal import Finished, row_type
+from ensnare.store.outcome import Status
+from ensnare.store.paths import StudyPaths
+from ensnare.study.loading import LoadedStudy
+
+# these come before any output is read
+_BEFORE_READING = (Status.FAILED, Status.TIMEOUT, Status.SKIPPED)
+# these say that the outputs could not be read as they were to be read then
+UNREAD = (Status.UNPARSABLE, Status.UNSUCCESSFUL)
+
+
+@dataclass(frozen=True)
+class Older:
+    """A batch file, or a journal, of an earlier version of the study.
+
+    Attributes
+    ----------
+    key : str
+        Its name.
+    finished : Finished
+        Its finished samples.
+    parsers : dict of str to str
+        Output to what decided how it was read, in the order of the columns.
+    """
+
+    key: str
+    finished: Finished
+    parsers: dict[str, str]
+
+    def usable(self, wanted: Mapping[str, str]) -> NDArray[np.bool_]:
+        """Return which of its samples need not be read again, as the outputs are wanted."""
+        status = self.finished.rows["status"]
+        if self.parsers == wanted:
+            return np.ones(len(status), bool)
+        if all(self.parsers.get(name) == text for name, text in wanted.items()):
+            return ~np.isin(status, UNREAD)  # an output that is gone may be the one to blame
+        return np.isin(status, _BEFORE_READING)
+
+    def reading(self, status: Status, wanted: Mapping[str, str]) -> Reading:
+        """Return what is to be read again of samples that ended like that."""
+        if status is not Status.OK:
+            return Reading(tuple(wanted), success=True)
+        old = {name: json.loads(text) for name, text in self.parsers.items()}
+        new = {name: json.loads(text) for name, text in wanted.items()}
+        changed = [n for n, (parser, _) in new.items() if n not in old or old[n][0] != parser]
+        signs = [success for _, success in new.values()][:1]
+        return Reading(tuple(changed), success=signs != [s for _, s in old.values()][:1])
+
+
+@dataclass(frozen=True)
+class Match:
+    """Samples of a batch that an older one holds: their positions in both."""
+
+    older: Older
+    here: NDArray[np.int64]
+    there: NDArray[np.int64]
+
+    @property
+    def rows(self) -> Any:  # noqa: ANN401
+        """The rows of the older batch."""
+        return self.older.finished.rows[self.there]
+
+    def only(self, chosen: NDArray[np.bool_]) -> Match:
+        """Return some of the samples."""
+        return Match(self.older, self.here[chosen], self.there[chosen])
+
+    def of(self, status: Status) -> Match:
+        """Return the samples that ended like that."""
+        return self.only(self.older.finished.rows["status"][self.there] == status)
+
+
+@dataclass
+class Found:
+    """What older batches hold of the samples that were asked for.
+
+    Attributes
+    ----------
+    taken : list of Match
+        Samples to take over as they are.
+    reread : list of Match
+        Samples whose kept directories are to be read again.
+    again : dict of int to KeptSample
+        These, by their positions.
+    rest : ndarray of int
+        Positions of the samples to run.
+    """
+
+    wanted: Mapping[str, str]
+    rest: NDArray[np.int64]
+    taken: list[Match] = field(default_factory=list)
+    reread: list[Match] = field(default_factory=list)
+    again: dict[int, KeptSample] = field(default_factory=dict)
+
+    def rows(self) -> tuple[Any, dict[str, str]]:
+        """Return what is taken over, as rows for the journal, and messages by sample id."""
+        widths = widths_of(self.wanted)
+        size = sum(len(match.here) for match in self.taken)
+        found = np.empty(size, row_type(sum(widths.values())))
+        start = 0
+        messages: dict[str, str] = {}
+        for match in self.taken:
+            rows = match.rows
+            have = widths_of(match.older.parsers)
+            known = [n for n, text in self.wanted.items() if match.older.parsers.get(n) == text]
+            if [*have.items()] != [*widths.items()] or known != [*widths]:
+                rows = with_known_outputs(rows, have, known, widths)
+            found[start : start + len(rows)] = rows  # to join records costs far more
+            start += len(rows)
+            texts = match.older.finished.messages
+            ids = {i.decode() for i in rows["sample_id"].tolist()} if texts else set()
+            messages |= {i: text for i, text in texts.items() if i in ids}
+        return found, messages
+
+
+def read_older(paths: StudyPaths, keys: Sequence[str]) -> Iterator[Older]:
+    """Read batch files, or else their journals; what cannot be read is left out."""
+    for key in keys:
+        found = read_any(paths, key)
+        if found is not None:
+            yield Older(key, *found)
+
+
+def read_any(paths: StudyPaths, key: str) -> tuple[Finished, dict[str, str]] | None:
+    """Read a batch file, or else its journal; None if neither can be: its samples run again."""
+    if paths.batch(key).exists():
+        with contextlib.suppress(ArchiveError):
+            return read_batch(paths.batch(key))
+    with contextlib.suppress(ArchiveError):
+        return read_live_journal(paths.journal(key))
+    return None
+
+
+# these say nothing about the sample: it is to be run
+_NOT_FINISHED = (Status.KILLED, Status.NOT_RUN, Status.SKIPPED)
+
+
+class KnowsRuns(Protocol):
+    """Something that tells what a sample would run."""
+
+    samples: Samples
+
+    def run_key(self, i: int) -> str:
+        """Return the identity of what sample `i` runs."""
+
+
+class OlderBatches:
+    """The batch files of earlier versions of a study, as a source of finished samples.
+
+    The journal of a batch that was interrupted, or runs now, is one too.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    paths : StudyPaths
+        Its files.
+    """
+
+    def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
+        self._files = paths
+        self._wanted = parsers_of(study)
+        self._is_command = study.config.model.python is None
+        self._kept = KeptRuns(study, paths)
+        files = {path.stem: path for path in paths.batches.glob("*.journal")}
+        files |= {path.stem: path for path in paths.batches.glob("*.h5")}
+        # the batches of the study as it is now have no sample in common
+        current = {batch.key for batch in plan_batches(study)} if files else set()
+        older = [files[key] for key in sorted(files.keys() - current)]
+        self._paths = sorted(older, key=_time, reverse=True)
+
+    def __bool__(self) -> bool:
+        return bool(self._paths)
+
+    def find(
+        self, todo: NDArray[np.int64], work: KnowsRuns, *, whatever_ran: bool = False
+    ) -> Found:
+        """Find the samples that older batches hold, those of the latest one first.
+
+        A sample is taken over when it has the same id (case, values, occurrence), ran the same
+        thing (rendered files, command), and its outputs were read in the same way; or else when
+        its directory was kept with all that is to be read again.
+
+        Parameters
+        ----------
+        todo : ndarray of int
+            Positions of the samples wanted.
+        work : KnowsRuns
+            Tells what each would run.
+        whatever_ran : bool
+            Do not compare what ran.
+        """
+        found = Found(self._wanted, todo)
+        keys: dict[int, str] | None = None if whatever_ran else {}
+        for older in self._older if len(todo) else ():
+            match = _common(older, work, found.rest, older.usable(self._wanted))
+            match = self._same_runs(match, work, keys)
+            if len(match.here):
+                found.taken.append(match)
+                found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
+        for older in self._older if self._is_command and len(found.rest) else ():
+            match = _common(older, work, found.rest, ~older.usable(self._wanted))
+            for status in (Status.OK, *UNREAD):
+                reading = older.reading(status, self._wanted)
+                self._add_reread(found, match.of(status), reading, work, keys)
+        return found
+
+    def _add_reread(
+        self,
+        found: Found,
+        match: Match,
+        reading: Reading,
+        work: KnowsRuns,
+        keys: dict[int, str] | None,
+    ) -> None:
+        """Add those of some samples of which all that is to be read again was kept."""
+        # before what they run, which costs more to know
+        found_at = self._kept.find(match.rows, reading)
+        places = {i: place for i, place in zip(match.here.tolist(), found_at, strict=True) if place}
+        match = match.only(np.array([place is not None for place in found_at], bool))
+        match = self._same_runs(match, work, keys)
+        if not len(match.here):
+            return
+        known = [name for name in self._wanted if name not in reading.outputs]
+        have, want = widths_of(match.older.parsers), widths_of(self._wanted)
+        rows = with_known_outputs(match.rows, have, known, want)
+        for i, row in zip(match.here.tolist(), rows, strict=True):
+            found.again[i] = KeptSample(row, places[i], reading)
+        found.reread.append(match)
+        found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
+
+    def elapsed_s(self, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
+        """Return how long samples took, whatever they ran; NaN where no older batch has them.
+
+        Parameters
+        ----------
+        ids : ndarray of S20, shape (k,)
+            Sample ids.
+
+        Returns
+        -------
+        ndarray of float, shape (k,)
+            Times [s], those of the latest batch.
+        """
+        elapsed_s = np.full(len(ids), np.nan)
+        for older in self._older:
+            rows = _finished_rows(older.finished.rows)
+            place = find_ids(ids, rows["sample_id"])
+            here = np.flatnonzero(place >= 0)
+            there = place[here]
+            new = np.isnan(elapsed_s[here])
+            elapsed_s[here[new]] = np.nan_to_num(rows["elapsed_s"][there[new]])
+        return elapsed_s
+
+    def _same_runs(self, match: Match, work: KnowsRuns, keys: dict[int, str] | None) -> Match:
+        """Return those that ran what they would run now; all of them if there are no keys."""
+        if keys is None or not len(match.here):
+            return match
+        ran = match.older.finished.rows["run_key"][match.there]
+        if not self._is_command:  # all calls of a function are alike
+            return match.only(ran == work.run_key(int(match.here[0])).encode())
+        same = np.zeros(len(match.here), bool)
+        for n, (i, key) in enumerate(zip(match.here.tolist(), ran.tolist(), strict=True)):
+            if i not in keys:
+                keys[i] = work.run_key(i)
+            same[n] = bool(keys[i]) and keys[i].encode() == key
+        return match.only(same)
+
+    @cached_property
+    def _older(self) -> Sequence[Older]:
+        return list(read_older(self._files, [path.stem for path in self._paths]))
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # a journal may be replaced by its batch file now
+        return 0.0
+
+
+def _finished_rows(rows: Any) -> Any:  # noqa: ANN401
+    return rows[~np.isin(rows["status"], _NOT_FINISHED)]
+
+
+def _common(
+    older: Older, work: KnowsRuns, todo: NDArray[np.int64], usable: NDArray[np.bool_]
+) -> Match:
+    """Return which of the usable samples of an older batch are among `todo`."""
+    rows = older.finished.rows
+    at = np.flatnonzero(usable & ~np.isin(rows["status"], _NOT_FINISHED))
+    place = find_ids(work.samples.ids[todo], rows["sample_id"][at])
+    here = np.flatnonzero(place >= 0)
+    return Match(older, todo[here], at[place[here]])

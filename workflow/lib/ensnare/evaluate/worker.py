@@ -1,0 +1,164 @@
+"""What happens in a worker process of the pool."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ensnare.model.process import adopt_orphans, die_with_parent, end_descendants
+from ensnare.store.signals import Terminated, held_back, raise_on_signals, release
+
+TASK = struct.Struct("<I")
+_WHERE = 256  # bytes of the name of a file
+SERVING, FINISHED = 0, 1  # how a slot stands; minus the errno when nothing could be recorded
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a worker ended in the middle of a task.
+
+    Attributes
+    ----------
+    exit_code : int
+        Exit code of the worker, or minus the signal that ended it.
+    timed_out : bool
+        Whether the pool killed it because its task passed the time limit.
+    elapsed_s : float
+        Time since the task, or its latest part, began [s].
+    """
+
+    exit_code: int
+    timed_out: bool
+    elapsed_s: float
+
+
+class Work(Protocol):
+    """What the pool does."""
+
+    def begin(self, slot: int) -> None:
+        """Prepare for tasks, in a worker.
+
+        Parameters
+        ----------
+        slot : int
+            Which of the workers that run at a time it is, from 0.
+        """
+
+    def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
+        """Do a task, in a worker; what it achieves must be on record when it returns.
+
+        Parameters
+        ----------
+        task : int
+            The task.
+        attempt : int
+            How often it was taken up, this time included.
+        restart_clock : callable
+            To be called when a part of the task begins that has a time limit of its own.
+
+        Raises
+        ------
+        OSError
+            If what was achieved cannot be recorded; the pool stops.
+        """
+
+    def record_death(self, task: int, death: Death) -> bool:
+        """Deal, in the parent, with a task whose worker died; return whether it is done with.
+
+        A task that is not is taken up again, so this has to give up at some time.
+        """
+
+
+class Shared:
+    """Memory that the pool and its workers share."""
+
+    def __init__(self, tasks: int, slots: int) -> None:
+        memory = mmap.mmap(-1, max(1, (24 + _WHERE) * slots + 5 * tasks))
+        self.running = np.frombuffer(memory, np.int64, slots)  # task + 1, or 0
+        self.since = np.frombuffer(memory, np.float64, slots, 8 * slots)
+        self.state = np.frombuffer(memory, np.int64, slots, 16 * slots)
+        self.where = np.frombuffer(memory, f"S{_WHERE}", slots, 24 * slots)  # of what failed
+        self.attempts = np.frombuffer(memory, np.uint32, tasks, (24 + _WHERE) * slots)
+        self.done = np.frombuffer(memory, np.uint8, tasks, (24 + _WHERE) * slots + 4 * tasks)
+
+
+def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int) -> int:
+    """Fork a worker that serves from the pipe `reader`; return its process id."""
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    shared.state[slot], shared.running[slot] = SERVING, 0
+    with held_back():  # a signal must not raise in the child before it is a worker
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 1
+        try:
+            raise_on_signals()
+            release()
+            die_with_parent(parent)
+            adopt_orphans()
+            if writer >= 0:
+                os.close(writer)  # or the pipe would never end
+            code = _serve_to_the_end(work, shared, slot, reader)
+        except Terminated as signal_:
+            code = signal_.exit_code
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            _leave(code)
+    raise AssertionError("a worker does not return")
+
+
+def _leave(code: int) -> None:
+    """End a worker: nothing that it started stays, nothing of the parent's is run."""
+    try:
+        with held_back(), contextlib.suppress(Exception):
+            end_descendants()
+            sys.stdout.flush()
+            sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _serve_to_the_end(work: Work, shared: Shared, slot: int, reader: int) -> int:
+    """Do tasks until there are none; return the exit code."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)  # a function that asks for input gets none
+    os.close(null)
+    try:
+        work.begin(slot)
+        _serve(work, shared, slot, reader)
+    except OSError as error:
+        shared.where[slot] = os.fsencode(error.filename or "")[-_WHERE:]
+        shared.state[slot] = -(error.errno or 5)
+        return 1
+    shared.state[slot] = FINISHED
+    return 0
+
+
+def _serve(work: Work, shared: Shared, slot: int, reader: int) -> None:
+    """Take and do tasks until there are none."""
+
+    def restart_clock() -> None:
+        shared.since[slot] = time.monotonic()
+
+    while data := os.read(reader, TASK.size):
+        (task,) = TASK.unpack(data)
+        restart_clock()
+        shared.running[slot] = task + 1
+        shared.attempts[task] += 1
+        work.do(task, int(shared.attempts[task]), restart_clock)
+        shared.done[task] = 1
+        shared.running[slot] = 0

@@ -1,0 +1,237 @@
+"""Starting the ranks of MPI models: by srun in a SLURM allocation, by mpiexec elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from ensnare.errors import BatchError, ConfigError
+from ensnare.model.environment import find_program
+from ensnare.model.process import Ended
+from ensnare.model.templates import Template, Value, parse_template
+from ensnare.study.loading import LoadedStudy
+from ensnare.study.model import Model
+
+VARIABLE = "ENSNARE_LAUNCHER"
+EXPORTED = "ENSNARE_MPI"
+_MPIEXEC = "mpiexec -n ${ranks}"
+# on cores that no other step has; memory is the job's, or the first step would take all of it
+_SRUN = (
+    "srun --exact --nodes=${nodes} --ntasks=${ranks} --cpus-per-task=${threads} --mem=0 "
+    "--kill-on-bad-exit=1 --job-name=${sample}"
+)
+# inside a step of SLURM all cores are taken by it: steps of their own would wait for ever
+_SRUN_INSIDE = _SRUN.replace("--exact", "--overlap")
+_BY_SIGNAL = 128
+_NAMES = frozenset({"ranks", "threads", "nodes", "sample"})
+# what the batch job was asked for is not what a step in it is to get
+_OF_THE_JOB = re.compile(
+    "SLURM_(NTASKS|NPROCS|NNODES|JOB_NUM_NODES|JOB_NAME|CPUS_PER|TASKS_PER|MEM_|CPU_BIND|"
+    "TRES|DISTRIBUTION|STEP|EXACT|EXCLUSIVE|OVERLAP|HINT|THREADS_PER_CORE)"
+)
+# samples run side by side, and an MPI that binds ranks to cores would bind all to the first ones;
+# it also would count cores, and refuse more ranks
+_POLICIES = {
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "I_MPI_PIN": "off",
+}
+
+
+@dataclass(frozen=True)
+class Cores:
+    """The cores that a job has, on each of its nodes."""
+
+    per_node: tuple[int, ...]
+
+    def side_by_side(self, cores: int) -> int:
+        """Return how many samples of so many cores run at the same time; at least one."""
+        if cores > max(self.per_node):
+            return max(1, sum(self.per_node) // cores)
+        return sum(node // cores for node in self.per_node)
+
+    def nodes_for(self, cores: int) -> int:
+        """Return the fewest nodes that have so many cores; all nodes if they have fewer."""
+        sums = list(accumulate(sorted(self.per_node, reverse=True)))
+        return next((i for i, total in enumerate(sums, 1) if total >= cores), len(sums))
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """What starts the ranks of a sample.
+
+    Attributes
+    ----------
+    words : tuple of Template
+        Its command.
+    steps, resume : tuple of bool
+        Whether it starts a step of the command, and of what goes on with a run.
+    by_slurm : bool
+        Whether it is srun, in a job of SLURM.
+    spread : bool
+        Whether the value `nodes` says on how many machines, and not the fewest that do.
+    """
+
+    words: tuple[Template, ...]
+    steps: tuple[bool, ...]
+    resume: tuple[bool, ...]
+    by_slurm: bool
+    spread: bool = False
+
+    def command(self, values: Mapping[str, Value]) -> list[str]:
+        """Return the words that stand before the program of a sample."""
+        cores = int(values["ranks"]) * int(values["threads"])
+        nodes = job_cores(1).nodes_for(cores) if self.by_slurm else 1
+        if self.by_slurm and self.spread:
+            nodes = int(values["nodes"])
+        return [word.render({**values, "nodes": nodes}) for word in self.words]
+
+    def start(
+        self,
+        steps: Sequence[list[str]],
+        values: Mapping[str, Value],
+        search: str | None,
+        goes_on: bool,
+    ) -> list[list[str]]:
+        """Return the words of each step with those that start its ranks.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the launcher is not on the path `search`.
+        """
+        program, *options = self.command(values)
+        start = [find_program(program, "", search), *options]
+        pairs = zip(self.launched(goes_on), steps, strict=True)
+        return [[*start, *step] if launched else step for launched, step in pairs]
+
+    def environment(
+        self, given: Mapping[str, str], values: Mapping[str, Value]
+    ) -> Mapping[str, str]:
+        """Return the environment of a sample whose ranks it starts."""
+        if self.by_slurm:
+            given = {k: v for k, v in given.items() if not _OF_THE_JOB.match(k)}
+        return {**_POLICIES, **given, EXPORTED: shlex.join(self.command(values))}
+
+    def launched(self, goes_on: bool) -> tuple[bool, ...]:
+        """Return which steps it starts, of the command or of what goes on with a run."""
+        return self.resume if goes_on else self.steps
+
+    def check(self, search: str | None) -> None:
+        """Check that the launcher exists on a search path.
+
+        Raises
+        ------
+        ConfigError
+            If it does not.
+        """
+        (word,) = [self.words[0].render({})]
+        if shutil.which(word, path=search) is None:
+            raise ConfigError(
+                f"resources.ranks: no program '{word}' on PATH to start MPI ranks with; load an "
+                f"MPI in model.environment, or set {VARIABLE} to a command such as '{_MPIEXEC}'"
+            )
+
+
+def compile_launcher(study: LoadedStudy) -> Launcher | None:
+    """Return what starts the ranks of a study on this machine; None if it has none.
+
+    That is `srun` in a job of SLURM and `mpiexec` elsewhere, or what the environment variable
+    ENSNARE_LAUNCHER says: the machine decides, and not the study.
+
+    Raises
+    ------
+    ConfigError
+        If the variable is not a command with a place for the number of ranks.
+    """
+    if study.config.resources.ranks is None:
+        return None
+    text = os.environ.get(VARIABLE, "").strip()
+    by_slurm = not text and in_slurm_job() and shutil.which("srun") is not None
+    if not text:
+        inside = os.environ.get("SLURM_STEP_ID", "").isdecimal()
+        text = (_SRUN_INSIDE if inside else _SRUN) if by_slurm else _MPIEXEC
+    try:
+        words = tuple(parse_template(word) for word in shlex.split(text))
+    except ValueError as error:
+        raise ConfigError(f"{VARIABLE}: {error}") from None
+    names = frozenset().union(*(word.names for word in words))
+    if "ranks" not in names or names - _NAMES or words[0].names:
+        raise ConfigError(
+            f"{VARIABLE}: got '{text}'; expected a command such as '{_MPIEXEC}', with "
+            "${ranks} and perhaps ${threads}, ${nodes} and ${sample}"
+        )
+    model = study.config.model
+    scaling = study.config.scaling
+    return Launcher(
+        words,
+        _launched(model.steps, model),
+        _launched(model.resume, model),
+        by_slurm,
+        spread=scaling is not None and scaling.over == "nodes",
+    )
+
+
+def _launched(steps: Sequence[Sequence[str]], model: Model) -> tuple[bool, ...]:
+    return tuple(model.serial != "all" and str(step[0]) not in model.serial for step in steps)
+
+
+def said_by_system(how: Ended) -> Ended:
+    """Return how a rank ended that a signal ended: its launcher says it as a shell does."""
+    if how.exit_code <= _BY_SIGNAL:
+        return how
+    return replace(how, exit_code=_BY_SIGNAL - how.exit_code)
+
+
+def in_slurm_job() -> bool:
+    """Return whether this process is part of a SLURM job."""
+    return "SLURM_JOB_ID" in os.environ
+
+
+@functools.lru_cache(maxsize=4)
+def job_cores(threads: int) -> Cores:
+    """Return the cores of this job for samples of several ranks.
+
+    Parameters
+    ----------
+    threads : int
+        The cores that we were told to use; they stand for a job of one node.
+
+    Raises
+    ------
+    BatchError
+        If SLURM does not say what the job has.
+    """
+    if not in_slurm_job():
+        return Cores((threads,))
+    text = os.environ.get("SLURM_JOB_CPUS_PER_NODE")
+    if text is None:  # Snakemake takes it away where it starts an MPI job
+        return _asked()
+    found = re.findall(r"(\d+)(?:\(x(\d+)\))?", text)
+    per_node = tuple(int(n) for n, times in found for _ in range(int(times or 1)))
+    # on one node several batches may run, each with its share of the cores
+    return Cores(per_node) if len(per_node) > 1 else Cores((threads,))
+
+
+def _asked() -> Cores:
+    """Ask SLURM for the cores of this job."""
+    job = os.environ["SLURM_JOB_ID"]
+    command = ["scontrol", "show", "job", job, "--oneliner"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = dict(re.findall(r"\b(NumNodes|NumCPUs)=(\d+)", done.stdout))
+        nodes, cores = int(found["NumNodes"]), int(found["NumCPUs"])
+    except (OSError, KeyError):
+        raise BatchError(
+            f"scontrol does not say how many cores the SLURM job {job} has; run again"
+        ) from None
+    return Cores((max(1, cores // nodes),) * nodes)

@@ -1,0 +1,116 @@
+"""Whether the programs of a study exist, where its samples look for them."""
+
+from __future__ import annotations
+
+import os
+
+from ensnare.errors import ConfigError
+from ensnare.model.environment import Surroundings, compile_surroundings, find_program
+from ensnare.model.templates import parse_template
+from ensnare.plan.batches import case_table
+from ensnare.plan.identity import file_target
+from ensnare.plan.samples import known_values
+from ensnare.study.loading import LoadedStudy
+from ensnare.study.model import TreeFile
+
+# what a shell would take for itself, and a program gets as a word
+_SHELL_WORDS = frozenset(("<", ">", ">>", "2>", "2>&1", "|", "&&", "||"))
+
+
+def check_words(study: LoadedStudy) -> None:
+    """Check that no step counts on a shell that is not there.
+
+    Raises
+    ------
+    ConfigError
+        If one has a word such as `<`.
+    """
+    model = study.config.model
+    for key, steps in (("command", model.steps), ("resume", model.resume)):
+        for step in steps:
+            found = next((word for word in step[1:] if word in _SHELL_WORDS), None)
+            if found:
+                line = " ".join(map(str, step))
+                raise ConfigError(
+                    f"model.{key}: '{found}' would be a word for {step[0]}, since no shell reads "
+                    f"it; write [sh, -c, '{line}']"
+                )
+
+
+def check_programs(study: LoadedStudy) -> None:
+    """Check that the programs exist and can be run.
+
+    Raises
+    ------
+    ConfigError
+        If one is missing that all samples need.
+    """
+    known = known_values(study)
+    around = compile_surroundings(study, study.config.resources.threads)
+    searched = _search_paths(study, around)
+    for step in study.config.model.resume:
+        program = parse_template(step[0])
+        if program.names <= set(known) and not program.render(known).startswith("./"):
+            for search in searched:
+                _check_program(study, program.render(known), search, "model.resume")
+    for number, step in enumerate(study.config.model.steps):
+        program = parse_template(step[0])
+        if not program.names <= set(known):  # another one for every sample
+            continue
+        word = program.render(known)
+        if not word.startswith("./"):
+            for search in searched:
+                _check_program(study, word, search)
+        elif number == 0:  # a later one can be made by the steps before
+            _check_own_program(study, word)
+
+
+def _search_paths(study: LoadedStudy, around: Surroundings) -> set[str | None]:
+    """Return where the cases look for programs, after loading what each of them needs."""
+    found: set[str | None] = set()
+    missing: list[ConfigError] = []
+    for case in case_table(study):
+        try:
+            found.add(around.search_path(known_values(study, case) | case))
+        except ConfigError as error:
+            missing.append(error)
+    # what only some points of a scaling study lack is a result of it
+    if missing and not (found and study.config.scaling):
+        raise missing[0]
+    return found
+
+
+def _check_program(
+    study: LoadedStudy, word: str, search: str | None, where: str = "model.command"
+) -> None:
+    """Check a program that all samples share."""
+    try:
+        path = find_program(word, os.fspath(study.directory.absolute()), search)
+    except FileNotFoundError:
+        raise ConfigError(f"{where}: no program '{word}' on PATH; {_beside(study, word)}") from None
+    if not os.path.isfile(path):
+        raise ConfigError(f"{where}: no program {path}")
+    if not os.access(path, os.X_OK):
+        raise ConfigError(f"{where}: {path} is not executable; run chmod +x on it")
+
+
+def _check_own_program(study: LoadedStudy, word: str) -> None:
+    """Check a program that the files of the sample bring along."""
+    name = os.path.normpath(word)
+    for item in study.config.model.files:
+        if isinstance(item, TreeFile) or os.path.normpath(file_target(item)) == name:
+            return
+    raise ConfigError(
+        f"model.command: '{word}' is looked for in the working directory of the sample, where "
+        f"model.files puts no '{name}'; {_beside(study, name)}"
+    )
+
+
+def _beside(study: LoadedStudy, name: str) -> str:
+    """Return how to name a program that is not where it was looked for."""
+    if name and os.path.isfile(study.path(name)):
+        return f"for the one beside the study file write '${{study_dir}}/{name}'"
+    return (
+        "give its path relative to the study file (with a /), or in model.environment a module or "
+        "a file to source that sets PATH"
+    )

@@ -1,0 +1,184 @@
+"""The resolved study: what the study file said, typed and complete, kept beside the results."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ensnare.errors import ArchiveError, ConfigError
+from ensnare.store.paths import StudyPaths, write_whole
+from ensnare.study.messages import first_line
+from ensnare.study.study import Batch, Study
+from ensnare.study.values import one_line
+from ensnare.study.yaml12 import read_yaml, retype, typed
+
+_ACCEPT = "accept_rerun"  # an answer for one run, on the command line, and not part of a study
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A study, and the directory that its relative paths start from.
+
+    Attributes
+    ----------
+    config : Study
+        The typed study.
+    directory : Path
+        Where relative paths start: the directory of the study file.
+    source : str
+        What messages call it: the file, or `config`.
+    stated : Study, optional
+        As the file states it, where the design has another size than it begins with.
+    """
+
+    config: Study
+    directory: Path
+    source: str
+    stated: Study | None = None
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file that the study names."""
+        return self.directory / name
+
+
+def parse_study(tree: Mapping[str, Any], *, source: str = "config") -> Study:
+    """Return the typed study of a mapping.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a valid study: one line with the first thing that is wrong.
+    """
+    try:
+        return Study.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(one_line(f"{source}: {first_line(error, Study)}")) from None
+
+
+def load_study(path: Path) -> LoadedStudy:
+    """Return the study of a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not YAML or not a valid study.
+    """
+    config = parse_study(read_yaml(path), source=str(path))
+    return LoadedStudy(config, path.absolute().parent, str(path))
+
+
+def study_from_snakemake(
+    config: Mapping[str, Any], overrides: Mapping[str, Any], files: Sequence[Path]
+) -> LoadedStudy:
+    """Return the study that Snakemake's `config` holds, with the types of YAML 1.2.
+
+    Parameters
+    ----------
+    config : mapping
+        Snakemake's `config`, whole or the part handed to a module.
+    overrides : mapping
+        What `--config` set.
+    files : sequence of Path
+        The configuration files that were merged into `config`.
+
+    Raises
+    ------
+    ConfigError
+        If it is not a valid study.
+    """
+    if _ACCEPT in overrides:
+        config, overrides = (
+            {key: value for key, value in tree.items() if key != _ACCEPT}
+            for tree in (config, overrides)
+        )
+    tree, source = retype(config, overrides, files)
+    name = str(source) if source else "config"
+    if source and source.is_relative_to(Path.cwd()):
+        name = str(source.relative_to(Path.cwd()))
+    directory = source.parent if source else Path()
+    return LoadedStudy(parse_study(tree, source=name), directory, name)
+
+
+def accepts_rerun(overrides: Mapping[str, Any]) -> bool:
+    """Return whether `--config accept_rerun=true` was given: finished samples may run again.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither true nor false.
+    """
+    value = typed(overrides.get(_ACCEPT, False))
+    if not isinstance(value, bool):
+        raise ConfigError(f"--config {_ACCEPT}: got {value}; expected true or false")
+    return value
+
+
+def resolved_tree(study: LoadedStudy) -> dict[str, Any]:
+    """Return the resolved study as plain values; its directory relative to the working directory.
+
+    The directory is relative so that results and study can be moved or mounted elsewhere together.
+    """
+    return {
+        "directory": os.path.relpath(study.directory),
+        "source": study.source,
+        "study": study.config.model_dump(mode="json", by_alias=True),
+    }
+
+
+def write_resolved(tree: dict[str, Any], path: Path) -> None:
+    """Write a resolved study as JSON."""
+    text = json.dumps(tree, indent=1) + "\n"
+    write_whole(path, lambda part: part.write_text(text))
+
+
+def read_resolved(path: Path) -> LoadedStudy:
+    """Read a resolved study.
+
+    Raises
+    ------
+    ArchiveError
+        If there is none.
+    """
+    try:
+        tree = json.loads(path.read_text())
+        directory, source, study = Path(tree["directory"]), str(tree["source"]), tree["study"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or "not a resolved study"
+        raise ArchiveError(f"{path}: {reason}; run snakemake first") from None
+    return LoadedStudy(parse_study(study, source=source), directory, source)
+
+
+def with_batch_size(study: LoadedStudy, size: int | str) -> LoadedStudy:
+    """Return a study with another size of its batches."""
+    batch = Batch.model_validate({"size": size})
+    return replace(study, config=study.config.model_copy(update={"batch": batch}))
+
+
+def with_settled_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
+    """Return a study with the size of batches that its run settled on, for the jobs of the run."""
+    if study.config.batch.size != "auto":
+        return study
+    try:
+        return with_batch_size(study, read_resolved(paths.study).config.batch.size)
+    except ArchiveError:  # the job makes it
+        return study
+
+
+def study_place(text: str) -> Path:
+    """Return where a user points to: a study file, a directory of results, or a study by name.
+
+    Parameters
+    ----------
+    text : str
+        A path; or, where there is none, a name of which there are results below the working
+        directory.
+    """
+    named = StudyPaths.of(text)
+    by_name = os.sep not in text and named.study.exists() and not Path(text).exists()
+    return named.root if by_name else Path(text)
