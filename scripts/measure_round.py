@@ -5,7 +5,7 @@ gc.set_threshold(100_000)  # next to nothing of what imports make is garbage
 import sys
 from pathlib import Path
 
-from ensnare.analyses.round_precision import measure_round
+from ensnare.analyses.rounds import measure_round
 from ensnare.archive.gather import gather
 from ensnare.commands.job import logged
 from ensnare.plan.criteria import round_report

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from ensnare.analyses.failures import failure_table
-from ensnare.analyses.tables import pick_freeze_table, sobol_table, statistics_table
+from ensnare.analyses.groups import pick_freeze_table
+from ensnare.analyses.tables import sobol_table, statistics_table
 from ensnare.archive.results import StudyResults
 from ensnare.report.draw import draw_figures
 from ensnare.report.names import figure_names

@@ -11,7 +11,7 @@ import pytest
 from small_studies import evaluate, labels, logged, prepare, python, study_tree
 from waiting import is_running, lines_of, marked_processes, wait_until
 
-from ensnare.analyses.round_precision import measure_round
+from ensnare.analyses.rounds import measure_round
 from ensnare.archive.gather import gather
 from ensnare.archive.results import open_study
 from ensnare.commands import status as standing

@@ -71,3 +71,25 @@ def independent_rows(results: StudyResults) -> NDArray[np.bool_]:
     """
     block = results.columns.get("block")
     return np.ones(len(results), bool) if block is None else np.asarray(block < 2)
+
+
+def pick_freeze_table(
+    y: NDArray[np.float64], block: NDArray[Any], group: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Arrange outputs by base row and block.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n,)
+        Outputs.
+    block, group : ndarray of int, shape (n,)
+        Block and base row of each.
+
+    Returns
+    -------
+    ndarray of float, shape (n_groups, n_blocks)
+        NaN where a sample is missing.
+    """
+    table = np.full((int(group.max()) + 1, int(block.max()) + 1), np.nan)
+    table[group, block] = y
+    return table

@@ -16,10 +16,10 @@ from ensnare.analyses.estimators.rank_sobol import rank_sobol_indices
 from ensnare.analyses.estimators.sobol import sobol_indices
 from ensnare.analyses.estimators.statistics import exceedance, summarise
 from ensnare.analyses.failures import failure_table
-from ensnare.analyses.groups import Group, groups, independent_rows
+from ensnare.analyses.groups import Group, groups, independent_rows, pick_freeze_table
 from ensnare.analyses.rounds import rounds_table
-from ensnare.analyses.scaling import scaling_fits_table, scaling_points_table
-from ensnare.analyses.timed_runs import runs_table
+from ensnare.analyses.scaling_curves import scaling_fits_table, scaling_points_table
+from ensnare.analyses.scaling_runs import runs_table
 from ensnare.archive.results import StudyResults
 from ensnare.design.table import unit_points
 from ensnare.store.paths import write_whole
@@ -135,28 +135,6 @@ def sobol_table(results: StudyResults, *, estimator: str, confidence: float) -> 
                           n_used=found.n_used, n_dropped=found.n_dropped)
             )  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def pick_freeze_table(
-    y: NDArray[np.float64], block: NDArray[Any], group: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Arrange outputs by base row and block.
-
-    Parameters
-    ----------
-    y : ndarray of float, shape (n,)
-        Outputs.
-    block, group : ndarray of int, shape (n,)
-        Block and base row of each.
-
-    Returns
-    -------
-    ndarray of float, shape (n_groups, n_blocks)
-        NaN where a sample is missing.
-    """
-    table = np.full((int(group.max()) + 1, int(block.max()) + 1), np.nan)
-    table[group, block] = y
-    return table
 
 
 def rank_sobol_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:

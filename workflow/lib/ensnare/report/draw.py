@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ensnare.analyses.failures import failure_warnings
 from ensnare.analyses.groups import independent_rows
 from ensnare.analyses.rounds import rounds_ending
-from ensnare.analyses.scaling import curve_factors
+from ensnare.analyses.scaling_curves import curve_factors
 from ensnare.analyses.tables import read_table
 from ensnare.archive.results import StudyResults
 from ensnare.report.draw_scaling import ScalingFigure

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ensnare.analyses.estimators.scaling_laws import LAWS
-from ensnare.analyses.scaling import LAWS_OF, curves, scaling_of
+from ensnare.analyses.scaling_curves import LAWS_OF, curves, scaling_of
 from ensnare.report.figures.scaling import Quantity, ScalingCurve
 from ensnare.study.scaling import WALL, Scaling
 from ensnare.study.study import Study

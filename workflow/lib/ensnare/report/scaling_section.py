@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ensnare.analyses.scaling import curve_factors, scaling_of
+from ensnare.analyses.scaling_curves import curve_factors, scaling_of
 from ensnare.report.page import ReportTable
 from ensnare.report.text import NONE, format_estimate, format_range, format_value
 from ensnare.study.scaling import COPIES, WALL

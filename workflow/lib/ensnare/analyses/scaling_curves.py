@@ -18,7 +18,7 @@ from ensnare.analyses.estimators.scaling_points import (
     serial_fraction,
     speedup,
 )
-from ensnare.analyses.timed_runs import runs_table
+from ensnare.analyses.scaling_runs import runs_table
 from ensnare.archive.results import StudyResults
 from ensnare.study.scaling import Scaling
 from ensnare.study.study import Study
