@@ -94,7 +94,10 @@ def test_a_sample_goes_on_in_the_next_job_until_it_ends(tmp_path, log, number):
 
 @pytest.mark.parametrize(
     "point",
-    ["ensnare.evaluate.interrupted.InterruptedSamples.end", "ensnare.model.keep.Keeper.settle"],
+    [
+        "ensnare.evaluate.interrupted.InterruptedSamples.end",
+        "ensnare.model.keep.Keeper.finish_sample",
+    ],
 )
 def test_a_sample_that_has_ended_is_on_record_before_it_is_tidied_up(
     tmp_path, log, monkeypatch, point

@@ -286,7 +286,7 @@ def test_a_job_that_is_busy_for_long_keeps_its_claim(tmp_path, log, monkeypatch)
     model = {"python": {"call": "slow.py:f"}, "outputs": [{"name": "y"}]}
     prepared = prepare(study_tree(model, size=4), tmp_path)
     _, paths, (batch,) = prepared
-    quick = "import ensnare.model.process as p; p._BEAT_S = 0.05"
+    quick = "import ensnare.model.process as p; p._GUARD_CALL_S = 0.05"
     first = start_job(prepared, tmp_path, "first.txt", quick)
     wait_until(lambda: (tmp_path / "loading").exists())
     # the other host cannot see whether the process of the first lives

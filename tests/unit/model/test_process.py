@@ -198,7 +198,7 @@ FLOODS = {
 def test_a_code_that_writes_too_much_is_ended_and_its_file_cut(tmp_path, script):
     text = (
         f"ended = run_step(['/bin/sh', '-c', {script!r}], environment, "
-        "('out', 'err'), False, None, 2_000_000)\nprint(ended.flooded)"
+        "('out', 'err'), False, None, 2_000_000)\nprint(ended.stream_too_long)"
     )
     assert run_in_worker(tmp_path, text) == "True"
     assert marked_processes(str(tmp_path)) == []
@@ -209,7 +209,7 @@ def test_a_code_that_writes_too_much_is_ended_and_its_file_cut(tmp_path, script)
 def test_what_steps_write_together_counts(here):
     def flooded(append):
         script = ["/bin/sh", "-c", "head -c 600 /dev/zero"]
-        return run_step(script, ENVIRONMENT, ("out", "out"), append, None, 1000).flooded
+        return run_step(script, ENVIRONMENT, ("out", "out"), append, None, 1000).stream_too_long
 
     assert [flooded(False), flooded(True)] == [False, True]
     assert (here / "out").stat().st_size == 1000
@@ -266,7 +266,7 @@ except Terminated as ended:
 """
 
 
-def start_guarded(tmp_path, child, guard="stand_guard()", before=""):
+def start_guarded(tmp_path, child, guard="fork_with_guard()", before=""):
     text = (
         "import os, sys\nfrom ensnare.model.process import *\n"
         f"os.chdir({str(tmp_path)!r})\nenvironment = os.environ\n{before}\n"
@@ -310,8 +310,8 @@ def test_the_guard_hands_on_a_signal_to_end(tmp_path, number):
 
 
 def test_the_guard_beats_while_the_child_is_busy_or_stopped(tmp_path):
-    guard = "stand_guard(lambda pid: print(pid, file=open('beats', 'a')))"
-    quick = "sys.modules['ensnare.model.process']._BEAT_S = 0.01"
+    guard = "fork_with_guard(lambda pid: print(pid, file=open('beats', 'a')))"
+    quick = "sys.modules['ensnare.model.process']._GUARD_CALL_S = 0.01"
     process, child = start_guarded(tmp_path, "time.sleep(300)", guard, quick)
     os.kill(child, signal.SIGSTOP)
     before = len(lines_of(tmp_path / "beats"))

@@ -15,7 +15,7 @@ from typing import Any
 from ensnare.commands.job import job_log
 from ensnare.commands.parareal import add_parareal_jobs
 from ensnare.commands.study import STUDY_HELP, add_commands
-from ensnare.errors import ConfigError, EnsnareError, trouble_line
+from ensnare.errors import ConfigError, EnsnareError, os_error_line
 from ensnare.plan.rounds import as_it_grew, as_it_stands, results_of
 from ensnare.store.paths import StudyPaths
 from ensnare.store.signals import Terminated, raise_on_signals
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BAD_REQUEST
     except OSError as error:
-        print(f"ensnare: {trouble_line(error)}", file=sys.stderr)
+        print(f"ensnare: {os_error_line(error)}", file=sys.stderr)
         return _BAD_REQUEST
     except Terminated as ended:
         print(f"ensnare: ended by signal {ended.exit_code - 128}", file=sys.stderr)
@@ -264,14 +264,14 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
     gc.disable()
     from ensnare.evaluate.batch import evaluate_batch, find_batch
     from ensnare.evaluate.claim import beat_for
-    from ensnare.model.process import stand_guard
+    from ensnare.model.process import fork_with_guard
 
     gc.freeze()  # see __main__; and workers need not copy what nobody looks at
     gc.enable()
     study, batch = find_batch(read_resolved(options.study), options.key)
     paths = StudyPaths(options.study.parent)
     # to load a model or to pack directories may take longer than a heart may stand still
-    if (code := stand_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:
+    if (code := fork_with_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:
         return code
     with job_log(options.log) as say:
         evaluate_batch(study, batch, paths, options.threads, say, options.attempt)

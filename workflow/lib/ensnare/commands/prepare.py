@@ -17,7 +17,7 @@ from ensnare.evaluate.claim import Claim, beating
 from ensnare.model.command import CommandModel, Values, compile_model
 from ensnare.model.directories import enter_empty
 from ensnare.model.environment import FIND_MODULES, THREAD_VARIABLES
-from ensnare.model.launcher import EXPORTED
+from ensnare.model.launcher import MPI_VARIABLE
 from ensnare.plan.batches import Batch, plan_batches
 from ensnare.plan.samples import Samples, samples_of
 from ensnare.store.journal import Journal, read_journal
@@ -129,7 +129,7 @@ def run_script(study: LoadedStudy, model: CommandModel, values: Values) -> str:
     """
     lines = ["#!/bin/bash", f"# sample {values['sample']} of the study {study.config.study}"]
     lines += ['cd "$(dirname "$0")" || exit 1', f"rm -f {DONE}", f": > {BEGUN}"]
-    around = model.surroundings
+    around = model.environment
     if around.modules:
         lines.append(FIND_MODULES.rstrip())
     lines += [f"module load {shlex.quote(m.render(values))} || exit 1" for m in around.modules]
@@ -140,8 +140,8 @@ def run_script(study: LoadedStudy, model: CommandModel, values: Values) -> str:
     lines += [f'export {name}="${{{name}:-{threads}}}"' for name in THREAD_VARIABLES]
     if model.launcher:  # another machine may start ranks in another way
         start = shlex.quote(shlex.join(model.launcher.command(values)))
-        lines.append(f'[ -n "${EXPORTED}" ] || {EXPORTED}={start}')
-        lines.append(f"export {EXPORTED}")
+        lines.append(f'[ -n "${MPI_VARIABLE}" ] || {MPI_VARIABLE}={start}')
+        lines.append(f"export {MPI_VARIABLE}")
     for name, template in around.variables.items():
         lines.append(f"export {name}={shlex.quote(template.render(values))}")
     lines += ["begin=$(date +%s.%N)", _commands(model, values), "code=$?"]
@@ -159,7 +159,7 @@ def _commands(model: CommandModel, values: Values) -> str:
             words[0] = os.path.join(model.base, words[0])
         more = ">>" if number else ">"
         streams = f"{more}{out} 2>&1" if out == error else f"{more}{out} 2{more}{error}"
-        start = f"${EXPORTED} " if model.launcher and model.launcher.steps[number] else ""
+        start = f"${MPI_VARIABLE} " if model.launcher and model.launcher.steps[number] else ""
         steps.append(f"{start}{shlex.join(words)} {streams} </dev/null")
     return " &&\n".join(steps)
 

@@ -17,7 +17,7 @@ from types import TracebackType
 
 from ensnare.errors import BatchError
 from ensnare.model.process import die_with_parent
-from ensnare.store.locks import place, remove_abandoned, start_time, temporary_name
+from ensnare.store.locks import machine_identity, remove_abandoned, start_time, temporary_name
 
 _BEAT_S = 5.0
 _POLL_S = 0.2
@@ -50,7 +50,7 @@ class Claim:
         self._say = wait or (lambda _: None)
         self._mark = json.dumps(
             {
-                **place(),
+                **machine_identity(),
                 "pid": os.getpid(),
                 "started": start_time(os.getpid()),
                 "token": uuid.uuid4().hex,
@@ -154,7 +154,7 @@ def beat_for(path: Path, pid: int) -> None:
     """
     with contextlib.suppress(OSError, ValueError, AttributeError):
         claim = json.loads(path.read_text())
-        if {**place(), "pid": pid}.items() <= claim.items():
+        if {**machine_identity(), "pid": pid}.items() <= claim.items():
             os.utime(path)
 
 
@@ -162,7 +162,7 @@ def beat_for(path: Path, pid: int) -> None:
 def beating(paths: Sequence[Path]) -> Iterator[None]:
     """Show that claims of this process live, whatever it is busy with: a child does.
 
-    For commands without a guard (`ensnare.model.process.stand_guard`). A thread would not do:
+    For commands without a guard (`ensnare.model.process.fork_with_guard`). A thread would not do:
     reading one long file may hold the interpreter for longer than a heart may stand still.
 
     Parameters
@@ -223,7 +223,7 @@ def _alive(text: str) -> bool | None:
     try:
         mark = json.loads(text)
         # elsewhere its process number means nothing here: the heartbeat decides
-        if any(mark[key] != value for key, value in place().items()):
+        if any(mark[key] != value for key, value in machine_identity().items()):
             return None
         return bool(mark["started"] == start_time(mark["pid"]))
     except (ValueError, KeyError, TypeError):

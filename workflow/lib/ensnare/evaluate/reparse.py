@@ -13,7 +13,7 @@ from typing import Any
 from ensnare.evaluate.batchfile import column_slices, kept_policies
 from ensnare.model.command import CommandModel
 from ensnare.model.directories import match_all
-from ensnare.model.keep import Place, index_pack, opened_place
+from ensnare.model.keep import KeptDirectory, index_pack, open_kept
 from ensnare.model.process import MACHINE_TROUBLE
 from ensnare.store.outcome import Outcome, Status
 from ensnare.store.paths import StudyPaths
@@ -57,14 +57,14 @@ class KeptSample:
     ----------
     row : structured scalar
         How it ended (`journal.row_type`), with the outputs that are known.
-    place : Place
+    place : KeptDirectory
         Its directory.
     reading : Reading
         What to read.
     """
 
     row: Any
-    place: Place
+    place: KeptDirectory
     reading: Reading
 
 
@@ -82,11 +82,11 @@ class KeptRuns:
     def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
         self._model = study.config.model
         self._paths = paths
-        self._places: dict[str, dict[str, Place]] = {}
+        self._places: dict[str, dict[str, KeptDirectory]] = {}
         self._trusted: dict[tuple[str, Reading], bool] = {}
         self._needs: dict[Reading, list[str]] = {}
 
-    def find(self, rows: Any, reading: Reading) -> list[Place | None]:  # noqa: ANN401
+    def find(self, rows: Any, reading: Reading) -> list[KeptDirectory | None]:  # noqa: ANN401
         """Return where samples were kept, if what is to be read is there.
 
         Parameters
@@ -98,13 +98,13 @@ class KeptRuns:
         """
         origins, ids = rows["origin"].tolist(), rows["sample_id"].tolist()
         kept = {origin: self._kept(origin.decode(), reading) for origin in set(origins)}
-        found: list[Place | None] = []
+        found: list[KeptDirectory | None] = []
         for origin, sample in zip(origins, ids, strict=True):
             place = kept[origin].get(sample.decode()) if kept[origin] else None
             found.append(place if place and self._holds(place, reading) else None)
         return found
 
-    def _kept(self, origin: str, reading: Reading) -> dict[str, Place]:
+    def _kept(self, origin: str, reading: Reading) -> dict[str, KeptDirectory]:
         """Return the directories that were kept of a batch, if they can be trusted."""
         if origin not in self._places:
             self._places[origin] = self._list(origin)
@@ -114,18 +114,18 @@ class KeptRuns:
             self._trusted[origin, reading] = self._trusts(origin, reading)
         return self._places[origin] if self._trusted[origin, reading] else {}
 
-    def _holds(self, place: Place, reading: Reading) -> bool:
+    def _holds(self, place: KeptDirectory, reading: Reading) -> bool:
         """Return whether a directory has the files that are to be read."""
         if reading not in self._needs:
             self._needs[reading] = self._files(reading)
         return all(place.has(name) for name in self._needs[reading])
 
-    def _list(self, origin: str) -> dict[str, Place]:
+    def _list(self, origin: str) -> dict[str, KeptDirectory]:
         """List what was kept of a batch, once: a batch may have a million directories."""
         pack, root = self._paths.pack(origin), os.path.abspath(self._paths.samples / origin)
         places = index_pack(os.path.abspath(pack)) if pack.exists() else {}
         with contextlib.suppress(OSError):
-            places |= {name: Place(os.path.join(root, name)) for name in os.listdir(root)}
+            places |= {name: KeptDirectory(os.path.join(root, name)) for name in os.listdir(root)}
         return places
 
     def _trusts(self, origin: str, reading: Reading) -> bool:
@@ -199,7 +199,7 @@ class Reparser:
         if reading not in self._readers:
             self._readers[reading] = reading.model(self._model, self._study)
         try:
-            with opened_place(again.place, directory) as here:
+            with open_kept(again.place, directory) as here:
                 end = self._readers[reading].read(here, code, elapsed_s)
         except (OSError, tarfile.TarError) as error:
             if getattr(error, "errno", None) in MACHINE_TROUBLE:

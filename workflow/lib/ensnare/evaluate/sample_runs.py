@@ -15,7 +15,7 @@ from ensnare.errors import ChangedFileError, EnsnareError
 from ensnare.evaluate.interrupted import Interrupted, InterruptedSamples
 from ensnare.model.command import CommandModel, Values
 from ensnare.model.directories import enter_empty, is_full
-from ensnare.model.environment import OF_A_STEP, gpus_of_worker
+from ensnare.model.environment import GPUS_OF_STEP, gpus_of_worker
 from ensnare.model.function import PythonModel
 from ensnare.model.keep import Keeper
 from ensnare.model.process import MACHINE_TROUBLE
@@ -110,7 +110,7 @@ class SampleRuns:
         """
         if model.resume:  # before its directory is
             self._legs.end(self._samples.ids[i].decode())
-        self._keeper.settle(self._samples.ids[i], ok=end.status is Status.OK)
+        self._keeper.finish_sample(self._samples.ids[i], ok=end.status is Status.OK)
 
     def _go_on(self, model: CommandModel, values: Values, i: int, leg: Interrupted) -> Outcome:
         """Run a sample, or the rest of one that was under way when its job or worker ended."""
@@ -163,6 +163,6 @@ def show_gpus(model: CommandModel | PythonModel, slot: int, count: int) -> None:
     own = gpus_of_worker(slot, count, os.environ)
     if isinstance(model, CommandModel):
         if count and model.launcher and model.launcher.by_slurm:
-            own = {OF_A_STEP: str(count)}
-        model.surroundings.set_here(own)
+            own = {GPUS_OF_STEP: str(count)}
+        model.environment.set_variables(own)
     os.environ.update(own)

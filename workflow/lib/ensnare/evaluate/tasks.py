@@ -199,7 +199,7 @@ class BatchWork:
         self._record(i, end, self.run_key(i))
         if isinstance(self.model, CommandModel):
             self.legs.end(self.samples.ids[i].decode())
-            self.keeper.settle(self.samples.ids[i], ok=False)
+            self.keeper.finish_sample(self.samples.ids[i], ok=False)
 
     def _record(self, i: int, end: Outcome, run_key: str) -> None:
         if not self._is_ordered:
@@ -261,7 +261,7 @@ class BatchWork:
         ids = self.samples.ids[chosen]
         ordered = outputs if self._is_ordered else outputs[:, self._columns]
         assert self.recorded is not None
-        rows = self.recorded.room(chosen)
+        rows = self.recorded.rows_for(chosen)
         fill_rows(rows, ids, model.run_key, self.key, ordered)
         rows["elapsed_s"] = elapsed_s
         rows["attempts"] = 1 + self.before[chosen]
@@ -273,7 +273,7 @@ class BatchWork:
             rows["status"][k], rows["outputs"][k] = Status.UNPARSABLE, np.nan
         self.journal.append_rows(rows, messages)
         if not messages:
-            self.recorded.note(chosen)
+            self.recorded.mark_journaled(chosen)
         self.walltime.note(chosen, elapsed_s)
         self.ended[chosen] = rows["status"]
 

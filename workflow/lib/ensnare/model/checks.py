@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.model.command import CommandModel, compile_model
-from ensnare.model.environment import Surroundings
+from ensnare.model.environment import CommandEnvironment
 from ensnare.model.function import load_callable
 from ensnare.model.programs import check_programs, check_words
 from ensnare.model.templates import JinjaTemplate, Placeholder, Template
@@ -214,7 +214,7 @@ def _check_command(study: LoadedStudy, model: CommandModel) -> set[str]:
 
 def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
     """Return the names that placeholders take, after checking that they can."""
-    around = model.surroundings
+    around = model.environment
     places: list[tuple[str, Iterable[Template | JinjaTemplate]]] = [
         *((f"model.files: {f.target}", [f.template]) for f in model.files if f.template),
         ("model.command", [word for step in model.steps for word in step]),
@@ -251,7 +251,7 @@ def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
 
 
 def _shared_places(
-    study: LoadedStudy, around: Surroundings
+    study: LoadedStudy, around: CommandEnvironment
 ) -> Iterator[tuple[str, Iterable[Template]]]:
     """Give what is loaded once for many samples, after checking that it is the same for them."""
     own = varying_names(study) | set(study.config.derived)

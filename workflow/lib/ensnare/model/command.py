@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ensnare.errors import ConfigError, OutputError
-from ensnare.model.directories import last_words, refuse_special
-from ensnare.model.environment import Surroundings, compile_surroundings, find_program
+from ensnare.model.directories import refuse_special, stream_tail
+from ensnare.model.environment import CommandEnvironment, compile_environment, find_program
 from ensnare.model.files import InputFile, compile_files, make_files
-from ensnare.model.launcher import Launcher, compile_launcher, said_by_system
+from ensnare.model.launcher import Launcher, compile_launcher, decode_signal
 from ensnare.model.outputs.files import Parser, RunFiles
 from ensnare.model.outputs.parser import compile_parser
 from ensnare.model.outputs.text import compile_success
@@ -52,7 +52,7 @@ class CommandModel:
     steps: tuple[tuple[Template, ...], ...]
     resume: tuple[tuple[Template, ...], ...]
     launcher: Launcher | None
-    surroundings: Surroundings
+    environment: CommandEnvironment
     streams: tuple[str, str]
     parsers: tuple[Parser, ...]
     width: int
@@ -73,7 +73,7 @@ class CommandModel:
             texts += (file.target, file.template.render(values) if file.template else file.content)
         for step in self.steps:
             texts += (str(len(step)), *[word.render(values) for word in step])
-        for name in self.surroundings.handed_over:
+        for name in self.environment.handed_over:
             texts += (name, repr(values[name]))
         # lengths keep the texts apart; JSON would cost five times as much for every sample
         whole = "".join([f"{len(text)}:{text}" for text in texts])
@@ -113,7 +113,7 @@ class CommandModel:
             If a module, the file to source or the launcher is not there.
         """
         for values in cases:
-            search = self.surroundings.search_path(values)
+            search = self.environment.search_path(values)
             if self.launcher:
                 self.launcher.check(search)
 
@@ -157,15 +157,15 @@ class CommandModel:
             except OSError as error:
                 return self._not_started(directory, argv[0], error, start)
             if self.launcher and self.launcher.launched(goes_on)[number]:
-                ended = said_by_system(ended)
+                ended = decode_signal(ended)
             code = ended.exit_code
-            if ended.flooded or ended.timed_out or code:
+            if ended.stream_too_long or ended.timed_out or code:
                 return self._ended_badly(ended, number + 1, start)
         return self.read(directory, code, time.perf_counter() - start)
 
     def environment_of(self, values: Values) -> Mapping[str, str]:
         """Return the environment of a sample's command."""
-        given = self.surroundings.of(values)
+        given = self.environment.of(values)
         return self.launcher.environment(given, values) if self.launcher else given
 
     def parse(self, directory: str) -> list[float]:
@@ -193,19 +193,19 @@ class CommandModel:
         missing = next((text for check in self.success if (text := check(files))), "")
         if missing:
             return Outcome(
-                Status.UNSUCCESSFUL, code, elapsed_s, nothing, missing + last_words(self.streams)
+                Status.UNSUCCESSFUL, code, elapsed_s, nothing, missing + stream_tail(self.streams)
             )
         try:
             return Outcome(Status.OK, code, elapsed_s, self.parse(directory))
         except OutputError as error:
             return Outcome(
-                Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + last_words(self.streams)
+                Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + stream_tail(self.streams)
             )
 
     def _ended_badly(self, ended: Ended, step: int, start: float) -> Outcome:
         status, code = Status.FAILED, ended.exit_code
         message = f"step {step} ended with exit code {code}"
-        if ended.flooded:
+        if ended.stream_too_long:
             code = -signal.SIGXFSZ  # how the system ends a code whose file becomes too large
             message = (
                 f"step {step} wrote more than {self.most / 1e6:g} MB to its standard output or "
@@ -214,7 +214,7 @@ class CommandModel:
         elif ended.timed_out:
             status = Status.TIMEOUT
             message = f"step {step} passed the time limit of {self.limit_s:g} s"
-        return self._bad(status, code, start, message + last_words(self.streams))
+        return self._bad(status, code, start, message + stream_tail(self.streams))
 
     def _not_started(self, directory: str, program: str, error: OSError, start: float) -> Outcome:
         if error.errno in MACHINE_TROUBLE:
@@ -261,7 +261,7 @@ def compile_model(study: LoadedStudy, threads: int | None = None) -> CommandMode
         steps=_compile_steps(model.steps, f"{study.source}: model.command"),
         resume=_compile_steps(model.resume, f"{study.source}: model.resume"),
         launcher=compile_launcher(study),
-        surroundings=compile_surroundings(study, threads or config.resources.threads),
+        environment=compile_environment(study, threads or config.resources.threads),
         streams=(model.stdout, model.stderr),
         parsers=tuple(
             _compile_output(o, study, f"{study.source}: model.outputs[{i}]")

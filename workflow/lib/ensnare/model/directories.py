@@ -114,7 +114,7 @@ def refuse_special(files: Sequence[str]) -> None:
                 raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
 
 
-def last_words(streams: Sequence[str]) -> str:
+def stream_tail(streams: Sequence[str]) -> str:
     """Return the end of the error stream, or of standard output, on lines of its own.
 
     Parameters

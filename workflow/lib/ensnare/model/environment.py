@@ -22,7 +22,7 @@ _VARIABLES = (
     "ZE_AFFINITY_MASK",
 )
 # what srun takes for --gpus; of the job it would be all of them, for one step after the other
-OF_A_STEP = "SLURM_GPUS"
+GPUS_OF_STEP = "SLURM_GPUS"
 
 
 def gpus_of_worker(slot: int, count: int, environment: Mapping[str, str]) -> dict[str, str]:
@@ -74,7 +74,7 @@ env -0 >&3
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class CommandEnvironment:
     """The environment of a study's command.
 
     Attributes
@@ -137,7 +137,7 @@ class Surroundings:
             self._made[key] = self._make(source, key[1:])
         return self._made[key]
 
-    def set_here(self, variables: Mapping[str, str]) -> None:
+    def set_variables(self, variables: Mapping[str, str]) -> None:
         """Set variables in all that has been made; what is made later starts from `os.environ`."""
         self._made.update({key: {**made, **variables} for key, made in self._made.items()})
 
@@ -191,7 +191,7 @@ def _parsed(text: bytes) -> Mapping[str, str]:
     return {name: value for name, equals, value in pairs if equals and name not in _WHERE}
 
 
-def compile_surroundings(study: LoadedStudy, threads: int) -> Surroundings:
+def compile_environment(study: LoadedStudy, threads: int) -> CommandEnvironment:
     """Return the environment of a study's command.
 
     Parameters
@@ -208,7 +208,7 @@ def compile_surroundings(study: LoadedStudy, threads: int) -> Surroundings:
     """
     environment = study.config.model.environment
     try:
-        around = Surroundings(
+        around = CommandEnvironment(
             study,
             threads,
             tuple(parse_template(str(name)) for name in environment.modules),

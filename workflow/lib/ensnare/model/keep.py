@@ -62,7 +62,7 @@ class Keeper:
         """Return where a sample runs."""
         return f"{self.root}/{sample_id.decode()}"
 
-    def settle(self, sample_id: bytes, *, ok: bool) -> None:
+    def finish_sample(self, sample_id: bytes, *, ok: bool) -> None:
         """Keep of a sample that ended what is to be kept, and remove the rest.
 
         Raises
@@ -202,7 +202,7 @@ def kept_directories(paths: StudyPaths) -> dict[tuple[str, str], Path]:
 
 
 @dataclass(frozen=True)
-class Place:
+class KeptDirectory:
     """Where the directory of a sample was kept.
 
     Attributes
@@ -232,7 +232,7 @@ class Place:
         return glob.has_magic(name) and any(found_by_glob(name, n) for n in self.names)
 
 
-def index_pack(pack: str) -> dict[str, Place]:
+def index_pack(pack: str) -> dict[str, KeptDirectory]:
     """Return for each sample in a tar file where its directory begins, and its files."""
     starts: dict[str, int] = {}
     names: dict[str, list[str]] = {}
@@ -244,16 +244,16 @@ def index_pack(pack: str) -> dict[str, Place]:
                 # the same names for every sample
                 names.setdefault(sample, []).append(sys.intern(name))
             file.members = []  # type: ignore[attr-defined]  # or they pile up
-    return {s: Place(pack, start, tuple(names.get(s, ()))) for s, start in starts.items()}
+    return {s: KeptDirectory(pack, start, tuple(names.get(s, ()))) for s, start in starts.items()}
 
 
 @contextlib.contextmanager
-def opened_place(place: Place, directory: str) -> Iterator[str]:
+def open_kept(place: KeptDirectory, directory: str) -> Iterator[str]:
     """Give the directory of a sample, and make it the current one.
 
     Parameters
     ----------
-    place : Place
+    place : KeptDirectory
         Where it was kept.
     directory : str
         Where to put it for as long, if it is in a tar file.
@@ -272,7 +272,7 @@ def opened_place(place: Place, directory: str) -> Iterator[str]:
         remove_tree(directory)
 
 
-def _unpack(place: Place, directory: str) -> None:
+def _unpack(place: KeptDirectory, directory: str) -> None:
     root, sample = os.path.split(directory)
     with open(place.path, "rb") as raw:
         raw.seek(place.offset or 0)

@@ -19,8 +19,8 @@ from ensnare.model.templates import Template, Value, parse_template
 from ensnare.study.loading import LoadedStudy
 from ensnare.study.model import Model
 
-VARIABLE = "ENSNARE_LAUNCHER"
-EXPORTED = "ENSNARE_MPI"
+LAUNCHER_VARIABLE = "ENSNARE_LAUNCHER"
+MPI_VARIABLE = "ENSNARE_MPI"
 _MPIEXEC = "mpiexec -n ${ranks}"
 # on cores that no other step has; memory is the job's, or the first step would take all of it
 _SRUN = (
@@ -120,7 +120,7 @@ class Launcher:
         """Return the environment of a sample whose ranks it starts."""
         if self.by_slurm:
             given = {k: v for k, v in given.items() if not _OF_THE_JOB.match(k)}
-        return {**_POLICIES, **given, EXPORTED: shlex.join(self.command(values))}
+        return {**_POLICIES, **given, MPI_VARIABLE: shlex.join(self.command(values))}
 
     def launched(self, goes_on: bool) -> tuple[bool, ...]:
         """Return which steps it starts, of the command or of what goes on with a run."""
@@ -138,7 +138,8 @@ class Launcher:
         if shutil.which(word, path=search) is None:
             raise ConfigError(
                 f"resources.ranks: no program '{word}' on PATH to start MPI ranks with; load an "
-                f"MPI in model.environment, or set {VARIABLE} to a command such as '{_MPIEXEC}'"
+                f"MPI in model.environment, or set {LAUNCHER_VARIABLE} to a command such as "
+                f"'{_MPIEXEC}'"
             )
 
 
@@ -155,7 +156,7 @@ def compile_launcher(study: LoadedStudy) -> Launcher | None:
     """
     if study.config.resources.ranks is None:
         return None
-    text = os.environ.get(VARIABLE, "").strip()
+    text = os.environ.get(LAUNCHER_VARIABLE, "").strip()
     by_slurm = not text and in_slurm_job() and shutil.which("srun") is not None
     if not text:
         inside = os.environ.get("SLURM_STEP_ID", "").isdecimal()
@@ -163,11 +164,11 @@ def compile_launcher(study: LoadedStudy) -> Launcher | None:
     try:
         words = tuple(parse_template(word) for word in shlex.split(text))
     except ValueError as error:
-        raise ConfigError(f"{VARIABLE}: {error}") from None
+        raise ConfigError(f"{LAUNCHER_VARIABLE}: {error}") from None
     names = frozenset().union(*(word.names for word in words))
     if "ranks" not in names or names - _NAMES or words[0].names:
         raise ConfigError(
-            f"{VARIABLE}: got '{text}'; expected a command such as '{_MPIEXEC}', with "
+            f"{LAUNCHER_VARIABLE}: got '{text}'; expected a command such as '{_MPIEXEC}', with "
             "${ranks} and perhaps ${threads}, ${nodes} and ${sample}"
         )
     model = study.config.model
@@ -185,7 +186,7 @@ def _launched(steps: Sequence[Sequence[str]], model: Model) -> tuple[bool, ...]:
     return tuple(model.serial != "all" and str(step[0]) not in model.serial for step in steps)
 
 
-def said_by_system(how: Ended) -> Ended:
+def decode_signal(how: Ended) -> Ended:
     """Return how a rank ended that a signal ended: its launcher says it as a shell does."""
     if how.exit_code <= _BY_SIGNAL:
         return how

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ensnare.store.signals import Terminated, held_back, raise_on_signals, release
+from ensnare.store.signals import Terminated, raise_on_signals, signals_blocked, unblock_signals
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_S = 2.0  # between SIGTERM and SIGKILL, for codes that tidy up
-_BEAT_S = 5.0
+_GUARD_CALL_S = 5.0
 # between looks at the length of the streams: soon, as a code may write gigabytes in a second
 _FIRST_LOOK_S, _LOOK_S = 0.05, 0.2
 # what Python ignores or a worker handles; a code starts with the defaults
@@ -40,13 +40,13 @@ class Ended:
         Its exit code, or minus the signal that ended it.
     timed_out : bool
         Whether the time limit ended it.
-    flooded : bool
+    stream_too_long : bool
         Whether it wrote more than allowed to its standard output or error.
     """
 
     exit_code: int
     timed_out: bool = False
-    flooded: bool = False
+    stream_too_long: bool = False
 
 
 def adopt_orphans() -> None:
@@ -104,7 +104,7 @@ def run_step(
         names = streams if streams[0] != streams[1] else streams[:1]
         handles.extend(os.open(name, flags, 0o666) for name in names)
         code, timed_out = _run(argv, environment, handles, limit_s, most)
-        return Ended(code, timed_out, flooded=_cut(handles, most))
+        return Ended(code, timed_out, stream_too_long=_cut(handles, most))
     finally:
         for handle in handles:
             os.close(handle)
@@ -270,7 +270,7 @@ def _has_ended(child: int) -> bool:
         return True
 
 
-def stand_guard(beat: Callable[[int], None] = lambda _: None) -> int | None:
+def fork_with_guard(beat: Callable[[int], None] = lambda _: None) -> int | None:
     """Fork, and let the child go on while the parent makes sure that nothing survives it.
 
     Whichever of the two is killed, the other ends all that was started: the parent adopts and
@@ -290,16 +290,16 @@ def stand_guard(beat: Callable[[int], None] = lambda _: None) -> int | None:
     """
     adopt_orphans()
     parent = os.getpid()
-    with held_back():
+    with signals_blocked():
         child = os.fork()
         if not child:
             raise_on_signals()
             die_with_parent(parent)
-            release()
+            unblock_signals()
             return None
     handle = os.pidfd_open(child)
     try:
-        while not select.select([handle], [], [], _BEAT_S)[0]:
+        while not select.select([handle], [], [], _GUARD_CALL_S)[0]:
             beat(child)
     except Terminated:  # hand it on; the child tidies up
         os.kill(child, signal.SIGTERM)

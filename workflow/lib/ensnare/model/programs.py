@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ensnare.errors import ConfigError
-from ensnare.model.environment import Surroundings, compile_surroundings, find_program
+from ensnare.model.environment import CommandEnvironment, compile_environment, find_program
 from ensnare.model.templates import parse_template
 from ensnare.plan.batches import case_table
 from ensnare.plan.identity import file_target
@@ -46,7 +46,7 @@ def check_programs(study: LoadedStudy) -> None:
         If one is missing that all samples need.
     """
     known = known_values(study)
-    around = compile_surroundings(study, study.config.resources.threads)
+    around = compile_environment(study, study.config.resources.threads)
     searched = _search_paths(study, around)
     for step in study.config.model.resume:
         program = parse_template(step[0])
@@ -65,7 +65,7 @@ def check_programs(study: LoadedStudy) -> None:
             _check_own_program(study, word)
 
 
-def _search_paths(study: LoadedStudy, around: Surroundings) -> set[str | None]:
+def _search_paths(study: LoadedStudy, around: CommandEnvironment) -> set[str | None]:
     """Return where the cases look for programs, after loading what each of them needs."""
     found: set[str | None] = set()
     missing: list[ConfigError] = []
