@@ -17,7 +17,7 @@ try:
     from ensnare.store.paths import StudyPaths
     from ensnare.study.loading import resolved_tree, with_settled_size
     from ensnare.plan.rounds import Growth, grows, largest
-    from ensnare.store.locks import wait_for_turn
+    from ensnare.store.locks import wait_for_run_lock
 except ImportError as error:
     sys.exit(f"{error}; in the clone run: make install, and use the Python of .venv")
 
@@ -297,7 +297,7 @@ wildcard_constraints:
 onstart:
     refuse_dear_rerun()
     tell_jobs_of_retries()
-    wait_for_turn(paths.lock, logger.info)
+    wait_for_run_lock(paths.lock, logger.info)
 
 
 onsuccess:

@@ -289,8 +289,8 @@ def test_a_run_has_as_many_cores_as_it_counts(tmp_path, monkeypatch):
 
 HOLD = """
 import sys
-from ensnare.store.locks import measuring
-with measuring(print):
+from ensnare.store.locks import timing_lock
+with timing_lock(print):
     print("holds", flush=True)
     sys.stdin.read()
 """

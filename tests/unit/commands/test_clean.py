@@ -16,7 +16,7 @@ from ensnare.parareal.schedule import end_digest
 from ensnare.plan.rounds import Growth
 from ensnare.report.names import figure_files
 from ensnare.store.derived import note_derived
-from ensnare.store.locks import has_turn
+from ensnare.store.locks import try_run_lock
 from ensnare.store.paths import StudyPaths
 from ensnare.study.analyses import wanted_tables
 from ensnare.study.loading import resolved_tree, write_resolved
@@ -133,7 +133,7 @@ def test_nothing_is_removed_while_the_study_runs(tmp_path, run):
     _, paths = gathered(tmp_path, "y", "z")
     gathered(tmp_path, "y")
     before = set(files_of(paths.root))
-    with has_turn(paths.lock):
+    with try_run_lock(paths.lock):
         code, _, err = run("clean", "results/small")
     assert (code, err.count("\n")) == (1, 1)
     assert "a run of this study is under way" in err

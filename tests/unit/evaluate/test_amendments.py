@@ -23,7 +23,7 @@ from ensnare.plan.batches import plan_batches
 from ensnare.report.page import coverage
 from ensnare.report.sections import collect_report
 from ensnare.store.journal import read_journal
-from ensnare.store.locks import wait_for_turn
+from ensnare.store.locks import wait_for_run_lock
 from ensnare.store.outcome import Status
 
 fork = multiprocessing.get_context("fork")
@@ -225,7 +225,7 @@ def test_nothing_is_changed_while_a_job_or_a_run_is_under_way(study):
     def target():
         with Claim(paths.owner(batch.key)):
             wait_until(gate.exists)
-        wait_for_turn(paths.lock, lambda _: None)
+        wait_for_run_lock(paths.lock, lambda _: None)
         wait_until(lambda: not gate.exists())
         os._exit(0)
 

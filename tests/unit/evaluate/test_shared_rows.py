@@ -83,26 +83,26 @@ def test_rows_are_had_only_when_all_are_noted():
     recorded = SharedRows(6, 2)
     first, rest = np.arange(4), np.arange(4, 6)
     for chosen in (first, rest):
-        assert recorded.all() is None
-        recorded.room(chosen)["outputs"] = chosen[:, None]
-    assert recorded.all() is None
-    recorded.note(first)
-    assert recorded.all() is None
-    recorded.note(rest)
-    assert recorded.all()["outputs"].tolist() == [[i, i] for i in range(6)]
+        assert recorded.complete_rows() is None
+        recorded.rows_for(chosen)["outputs"] = chosen[:, None]
+    assert recorded.complete_rows() is None
+    recorded.mark_journaled(first)
+    assert recorded.complete_rows() is None
+    recorded.mark_journaled(rest)
+    assert recorded.complete_rows()["outputs"].tolist() == [[i, i] for i in range(6)]
 
 
 def test_rows_that_do_not_follow_each_other_are_left_to_the_journal():
     recorded = SharedRows(4, 1)
     chosen = np.array([0, 2, 3])
-    rows = recorded.room(chosen)
+    rows = recorded.rows_for(chosen)
     rows["outputs"] = 7
-    recorded.note(chosen)
-    recorded.note(np.array([1]))
+    recorded.mark_journaled(chosen)
+    recorded.mark_journaled(np.array([1]))
     assert len(rows) == 3
-    assert recorded.all() is None
-    assert len(recorded.room(chosen[:0])) == 0
-    recorded.note(chosen[:0])
+    assert recorded.complete_rows() is None
+    assert len(recorded.rows_for(chosen[:0])) == 0
+    recorded.mark_journaled(chosen[:0])
 
 
 def test_what_another_process_notes_is_seen_by_its_parent():
@@ -110,8 +110,8 @@ def test_what_another_process_notes_is_seen_by_its_parent():
     chosen = np.arange(3)
     pid = os.fork()
     if not pid:
-        recorded.room(chosen)["attempts"] = 5
-        recorded.note(chosen)
+        recorded.rows_for(chosen)["attempts"] = 5
+        recorded.mark_journaled(chosen)
         os._exit(0)
     os.waitpid(pid, 0)
-    assert recorded.all()["attempts"].tolist() == [5, 5, 5]
+    assert recorded.complete_rows()["attempts"].tolist() == [5, 5, 5]

@@ -8,12 +8,12 @@ import pytest
 from small_studies import evaluate, load, python, shell, study_tree
 
 from ensnare.analyses.estimators.sobol import sobol_indices
-from ensnare.analyses.round_precision import measure_round
+from ensnare.analyses.rounds import measure_round
 from ensnare.errors import ArchiveError, BatchError, ConfigError
 from ensnare.evaluate.adopt import adopt
 from ensnare.evaluate.forecast import count_rounds, rounds_note
 from ensnare.plan.batches import plan_batches
-from ensnare.plan.criteria import Measured, Widest, ending, judge, round_report
+from ensnare.plan.criteria import Measured, Widest, decide, ending, round_report
 from ensnare.plan.loops import follow
 from ensnare.plan.rounds import Growth, as_it_grew, as_it_stands, at_size, round_of, write_round
 from ensnare.report.figures.rounds import plot_rounds
@@ -96,17 +96,17 @@ def test_a_design_ends_when_every_interval_is_narrow_or_none_can_become_so(tmp_p
     outputs = [{"name": name} for name in widths]
     model = python("m.py:y", "y") | {"outputs": outputs}
     study = parse_study(growing(tmp_path, model=model))
-    assert judge(study, measured(**widths)).end == end
+    assert decide(study, measured(**widths)).end == end
     if not end:
-        assert judge(study, measured(size=200, **widths)).end == "budget"
-        assert judge(study, measured(size=199, **widths)).end == ""
+        assert decide(study, measured(size=200, **widths)).end == "budget"
+        assert decide(study, measured(size=199, **widths)).end == ""
 
 
 def test_a_design_with_too_few_base_rows_grows_while_it_can(tmp_path):
     study = parse_study(growing(tmp_path))
     few = Widest("y", None, "", {}, "2 of 16 base rows have all their samples", too_few=True)
     found = Measured(16, 80, 60, {"y": few})
-    assert judge(study, found).end == ""
+    assert decide(study, found).end == ""
     said = "output y: 2 of 16 base rows have all their samples, expected less than 0.1"
     assert ending(study, [found]) == f"not reached yet: {said}"
     spent = Measured(200, 1000, 900, {"y": few})
@@ -116,8 +116,8 @@ def test_a_design_with_too_few_base_rows_grows_while_it_can(tmp_path):
 def test_only_the_outputs_that_are_named_count(tmp_path):
     model = python("m.py:y", "y", "z")
     study = parse_study(growing(tmp_path, {"outputs": ["y"]}, model=model))
-    assert judge(study, measured(y=0.05, z=0.9)).end == "reached"
-    assert judge(study, measured(y=0.05, z="constant")).end == "reached"
+    assert decide(study, measured(y=0.05, z=0.9)).end == "reached"
+    assert decide(study, measured(y=0.05, z="constant")).end == "reached"
 
 
 def test_a_line_says_why_a_design_ended(tmp_path):

@@ -5,7 +5,7 @@ import signal
 from waiting import is_running, wait_until
 
 from ensnare.store import locks as machine
-from ensnare.store.locks import place, remove_abandoned, start_time, temporary_name
+from ensnare.store.locks import machine_identity, remove_abandoned, start_time, temporary_name
 from ensnare.store.paths import write_whole
 
 fork = multiprocessing.get_context("fork")
@@ -36,8 +36,8 @@ def test_a_process_has_a_start_time_while_it_lives():
 
 
 def test_the_place_tells_machines_boots_and_containers_apart():
-    assert set(place()) == {"host", "boot", "space"}
-    assert all(place().values())
+    assert set(machine_identity()) == {"host", "boot", "space"}
+    assert all(machine_identity().values())
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_the_file(tmp_path):
@@ -56,7 +56,7 @@ def test_what_others_are_writing_stays(tmp_path, monkeypatch):
     path = tmp_path / "a[1].csv"
     ours = tmp_path / temporary_name(path.name)
     with monkeypatch.context() as patch:
-        patch.setattr(machine, "_short_place", lambda: "elsewhere")
+        patch.setattr(machine, "_machine_hash", lambda: "elsewhere")
         theirs = tmp_path / temporary_name(path.name)
     for part in (ours, theirs):
         part.touch()

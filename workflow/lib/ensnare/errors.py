@@ -64,7 +64,7 @@ class OutputError(Exception):
     """The result of one sample cannot be read."""
 
 
-def trouble_line(error: OSError) -> str:
+def os_error_line(error: OSError) -> str:
     """Return in one line what the machine refused, where, and what to do."""
     where = f"{error.filename}: " if error.filename else ""
     room = error.errno in (errno.ENOSPC, errno.EDQUOT)

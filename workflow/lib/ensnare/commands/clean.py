@@ -22,7 +22,7 @@ from ensnare.parareal.schedule import end_digest
 from ensnare.plan.rounds import Growth, grows
 from ensnare.report.names import figure_files
 from ensnare.store.derived import checksum_of, note_derived, noted_files
-from ensnare.store.locks import without_runs
+from ensnare.store.locks import exclude_runs
 from ensnare.store.paths import StudyPaths
 from ensnare.study.analyses import wanted_tables
 from ensnare.study.loading import LoadedStudy, parse_study
@@ -82,7 +82,7 @@ def remove_leftovers(study: LoadedStudy, paths: StudyPaths) -> Leftovers:
     BatchError
         If a run of the study is under way.
     """
-    with without_runs(paths.lock):
+    with exclude_runs(paths.lock):
         found = find_leftovers(study, paths)
         for path in found.unused:
             path.unlink(missing_ok=True)

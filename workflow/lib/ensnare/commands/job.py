@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from ensnare.errors import EnsnareError, trouble_line
+from ensnare.errors import EnsnareError, os_error_line
 
 
 @contextlib.contextmanager
@@ -41,9 +41,9 @@ def logged(log: str) -> Iterator[None]:
             except OSError as error:
                 if error.strerror is None:  # a library's, not the system's
                     raise
-                _end(trouble_line(error), file, terminal)
+                _end(os_error_line(error), file, terminal)
     except OSError as error:  # of the log itself
-        _end(trouble_line(error), terminal)
+        _end(os_error_line(error), terminal)
     except Exception:  # a mistake of ours: the log has it all
         with contextlib.suppress(OSError), _open(Path(log), "a") as file:
             traceback.print_exc(file=file)

@@ -21,7 +21,7 @@ from ensnare.evaluate.claim import Claim, beating
 from ensnare.evaluate.reuse import read_any
 from ensnare.plan.batches import LAYOUT, plan_batches
 from ensnare.store.journal import Journal, Rows, members, read_journal, without_result
-from ensnare.store.locks import without_runs
+from ensnare.store.locks import exclude_runs
 from ensnare.store.outcome import Status
 from ensnare.store.paths import StudyPaths, write_whole
 from ensnare.study.loading import LoadedStudy
@@ -98,7 +98,7 @@ def redo(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> int:
         If the study, or one of the batches, runs now.
     """
     names = {name.decode() for name in ids.tolist()}
-    with without_runs(paths.lock):
+    with exclude_runs(paths.lock):
         targets = _targets(study, paths, ids)
         targets |= _older_targets(paths, targets, {b.key for b in plan_batches(study)})
         with _claims(paths, list(targets)):
@@ -137,7 +137,7 @@ def skip(study: LoadedStudy, paths: StudyPaths, ids: Ids, reason: str) -> int:
         If the study, or one of the batches, runs now.
     """
     reasons = {name.decode(): reason for name in ids.tolist()}
-    with without_runs(paths.lock):
+    with exclude_runs(paths.lock):
         targets = _targets(study, paths, ids)
         with _claims(paths, list(targets)):
             before = read_amendments(paths)

@@ -192,7 +192,7 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
         journal.close()
     work.keeper.finish()
     work.legs.clear()
-    if work.recorded is not None and (rows := work.recorded.all()) is not None:
+    if work.recorded is not None and (rows := work.recorded.complete_rows()) is not None:
         write_rows(paths.batch(batch.key), Finished(rows), parsers_of(study))
         return
     finished = read_journal(paths.journal(batch.key), outputs)

@@ -12,7 +12,7 @@ from ensnare.errors import ConfigError
 from ensnare.evaluate.tasks import BatchWork
 from ensnare.model.command import CommandModel
 from ensnare.model.launcher import in_slurm_job, job_cores
-from ensnare.store.locks import measuring
+from ensnare.store.locks import timing_lock
 from ensnare.study.loading import LoadedStudy
 from ensnare.study.resources import Resources
 
@@ -59,4 +59,4 @@ def timed_alone(
     """Keep others that are timed off this machine; in a job of SLURM the allocation does it."""
     if study.config.scaling is None or in_slurm_job():
         return contextlib.nullcontext()
-    return measuring(say)
+    return timing_lock(say)

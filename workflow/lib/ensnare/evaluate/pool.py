@@ -21,7 +21,7 @@ import numpy as np
 from ensnare.errors import BatchError
 from ensnare.evaluate.worker import FINISHED, Death, Shared, Work, start_worker
 from ensnare.model.process import adopt_orphans, end_descendants
-from ensnare.store.signals import held_back
+from ensnare.store.signals import signals_blocked
 
 _PATIENCE_S = 10.0  # for workers that were asked to end; a process tree gets 2 s of it
 _TICK_S = 0.5
@@ -109,7 +109,7 @@ class Pool:
                 os.close(writer)
 
     def _start(self, slot: int, reader: int, writer: int) -> None:
-        with held_back():  # a signal must not come between the process and the note of it
+        with signals_blocked():  # a signal must not come between the process and the note of it
             pid = start_worker(self._work, self._shared, slot, reader, writer)
             self._workers.append(_Worker(pid, os.pidfd_open(pid), slot))
 
@@ -145,7 +145,7 @@ class Pool:
         for worker in list(self._workers):
             if not select.select([worker.handle], [], [], 0)[0]:
                 continue
-            with held_back():
+            with signals_blocked():
                 code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
                 os.close(worker.handle)
                 self._workers.remove(worker)
@@ -183,7 +183,7 @@ class Pool:
 
     def _end_workers(self) -> None:
         """End all workers; they end what they run."""
-        with held_back():
+        with signals_blocked():
             for worker in self._workers:
                 os.kill(worker.pid, signal.SIGTERM)
             deadline = time.monotonic() + _PATIENCE_S

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from ensnare.model.process import adopt_orphans, die_with_parent, end_descendants
-from ensnare.store.signals import Terminated, held_back, raise_on_signals, release
+from ensnare.store.signals import Terminated, raise_on_signals, signals_blocked, unblock_signals
 
 TASK = struct.Struct("<I")
 _WHERE = 256  # bytes of the name of a file
@@ -97,14 +97,14 @@ def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int
     sys.stdout.flush()
     sys.stderr.flush()
     shared.state[slot], shared.running[slot] = SERVING, 0
-    with held_back():  # a signal must not raise in the child before it is a worker
+    with signals_blocked():  # a signal must not raise in the child before it is a worker
         pid = os.fork()
         if pid:
             return pid
         code = 1
         try:
             raise_on_signals()
-            release()
+            unblock_signals()
             die_with_parent(parent)
             adopt_orphans()
             if writer >= 0:
@@ -124,7 +124,7 @@ def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int
 def _leave(code: int) -> None:
     """End a worker: nothing that it started stays, nothing of the parent's is run."""
     try:
-        with held_back(), contextlib.suppress(Exception):
+        with signals_blocked(), contextlib.suppress(Exception):
             end_descendants()
             sys.stdout.flush()
             sys.stderr.flush()

@@ -24,7 +24,7 @@ from ensnare.design.constrained.inputfile import read_set
 from ensnare.design.constrained.parallel import Streams, Team, find_team
 from ensnare.design.constrained.particles import Processes
 from ensnare.design.constrained.sampler import METHODS, Draw, draw
-from ensnare.errors import EnsnareError, did_you_mean, trouble_line
+from ensnare.errors import EnsnareError, did_you_mean, os_error_line
 from ensnare.store.paths import write_whole
 
 TIME_FILE = "comp_time.log"
@@ -112,7 +112,7 @@ def main() -> int:
         team = find_team()
         run(options, team)
     except (EnsnareError, OSError) as error:
-        line = trouble_line(error) if isinstance(error, OSError) else str(error)
+        line = os_error_line(error) if isinstance(error, OSError) else str(error)
         if team.rank == 0:
             print(f"constrained_sampler: {line}", file=sys.stderr)
         return 1

@@ -69,7 +69,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Decision:
     """Whether a design is large enough.
 
     Attributes
@@ -80,16 +80,16 @@ class Verdict:
         would not help); empty: it goes on.
     widest : Widest
         What is farthest from the criterion: an interval that is not defined, or else the widest.
-    hopeless : list of Widest
+    unattainable : list of Widest
         Outputs with indices that no larger design would have, such as those of a constant.
     """
 
     end: str
     widest: Widest
-    hopeless: list[Widest]
+    unattainable: list[Widest]
 
 
-def judge(study: Study, measured: Measured) -> Verdict:
+def decide(study: Study, measured: Measured) -> Decision:
     """Return whether a design is large enough.
 
     Parameters
@@ -102,15 +102,15 @@ def judge(study: Study, measured: Measured) -> Verdict:
     until, found = until_of(study), _judged(study, measured)
     wide = [item for item in found if item.width is not None and item.width >= until.width]
     undefined = [item for item in found if item.undefined]
-    hopeless = [item for item in undefined if not item.too_few]
+    unattainable = [item for item in undefined if not item.too_few]
     goes_on = "" if measured.size < most_size(study) else "budget"
     if wide:
-        return Verdict(goes_on, max(wide, key=_width), hopeless)
-    if hopeless:
-        return Verdict("undefined", hopeless[0], hopeless)
+        return Decision(goes_on, max(wide, key=_width), unattainable)
+    if unattainable:
+        return Decision("undefined", unattainable[0], unattainable)
     if undefined:
-        return Verdict(goes_on, undefined[0], hopeless)
-    return Verdict("reached", max(found, key=_width), hopeless)
+        return Decision(goes_on, undefined[0], unattainable)
+    return Decision("reached", max(found, key=_width), unattainable)
 
 
 def _judged(study: Study, measured: Measured) -> list[Widest]:
@@ -142,17 +142,17 @@ def ending(study: Study, done: Sequence[Measured]) -> str:
     width = until_of(study).width
     if not done:
         return f"until total indices have intervals narrower than {width:g}"
-    verdict = judge(study, done[-1])
-    why = [_why(item) for item in verdict.hopeless]
-    if verdict.end == "undefined":
-        return _hopeless(study, done[-1], why)
-    widest = verdict.widest
+    decision = decide(study, done[-1])
+    why = [_why(item) for item in decision.unattainable]
+    if decision.end == "undefined":
+        return _unattainable(study, done[-1], why)
+    widest = decision.widest
     if widest.width is None or (widest.width < width and widest.undefined):
         shown = _why(widest)
     else:
         shown = f"widest interval {_shown(widest)}"
     said = "; ".join([f"{shown}, expected less than {width:g}", *why])
-    match verdict.end:
+    match decision.end:
         case "reached":
             return f"reached: {said}"
         case "budget":
@@ -161,7 +161,7 @@ def ending(study: Study, done: Sequence[Measured]) -> str:
             return f"not reached yet: {said}"
 
 
-def _hopeless(study: Study, measured: Measured, why: Sequence[str]) -> str:
+def _unattainable(study: Study, measured: Measured, why: Sequence[str]) -> str:
     """Return why a criterion cannot be reached, and how the outputs stand that can be judged."""
     widths = [item for item in _judged(study, measured) if item.width is not None]
     if not widths:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ensnare.errors import ArchiveError, BatchError
 from ensnare.plan.batches import LAYOUT, Batch, batch_content, plan_batches
-from ensnare.plan.criteria import Measured, judge, most_size, until_of
+from ensnare.plan.criteria import Measured, decide, most_size, until_of
 from ensnare.plan.identity import digest
 from ensnare.plan.loops import Followed, follow
 from ensnare.store.paths import StudyPaths, write_whole
@@ -95,7 +95,7 @@ class Growth:
     def after(self, done: Sequence[tuple[Round, Measured]]) -> Round | None:
         """Return the next round, or None when the last one is the end."""
         last, measured = done[-1]
-        if judge(self.study, measured).end:
+        if decide(self.study, measured).end:
             return None
         return self.rounds[last.number + 1]
 

@@ -18,7 +18,7 @@ from ensnare.errors import BatchError
 _ABANDONED_S = 86400.0  # what a process elsewhere has not touched for so long, none is writing
 
 
-def place() -> dict[str, str]:
+def machine_identity() -> dict[str, str]:
     """Return where process numbers mean what they mean here: host, boot, and space of processes.
 
     Another boot is this host long ago, or a machine that is also called `localhost`; another space
@@ -39,7 +39,7 @@ def start_time(pid: int) -> str:
 
 def temporary_name(name: str) -> str:
     """Return a name beside a file for what this process makes, and no other one."""
-    return f"{name}.{_short_place()}-{os.getpid()}-{os.urandom(4).hex()}.part"
+    return f"{name}.{_machine_hash()}-{os.getpid()}-{os.urandom(4).hex()}.part"
 
 
 def remove_abandoned(path: Path, ours: float) -> None:
@@ -55,7 +55,7 @@ def remove_abandoned(path: Path, ours: float) -> None:
     for part in path.parent.glob(f"{glob.escape(path.name)}.*-*-*.part"):
         where, pid = part.name[len(path.name) + 1 :].split("-")[:2]
         try:
-            dead = where == _short_place() and not start_time(int(pid))
+            dead = where == _machine_hash() and not start_time(int(pid))
             if dead or ours - part.stat().st_mtime > _ABANDONED_S:
                 part.unlink()
         except (OSError, ValueError):  # another one removes it, or it is none of ours
@@ -63,8 +63,8 @@ def remove_abandoned(path: Path, ours: float) -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _short_place() -> str:
-    return hashlib.blake2b(repr(place()).encode(), digest_size=4).hexdigest()
+def _machine_hash() -> str:
+    return hashlib.blake2b(repr(machine_identity()).encode(), digest_size=4).hexdigest()
 
 
 def _boot_id() -> str:
@@ -84,7 +84,7 @@ def _process_space() -> str:
 _held: list[int] = []  # open for as long as this process lives; its death releases the lock
 
 
-def wait_for_turn(path: Path, say: Callable[[str], None]) -> None:
+def wait_for_run_lock(path: Path, say: Callable[[str], None]) -> None:
     """Wait until no other run of the study is under way, and keep others waiting from now on.
 
     Snakemake removes the outputs of a job when it starts it, so two runs would take the design
@@ -111,7 +111,7 @@ def wait_for_turn(path: Path, say: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def has_turn(path: Path) -> Iterator[bool]:
+def try_run_lock(path: Path) -> Iterator[bool]:
     """Yield whether no run of the study is under way, and keep any from starting meanwhile.
 
     Parameters
@@ -134,7 +134,7 @@ def has_turn(path: Path) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
-def without_runs(path: Path) -> Iterator[None]:
+def exclude_runs(path: Path) -> Iterator[None]:
     """Keep runs of a study on this machine waiting; refuse while there is one.
 
     Parameters
@@ -147,7 +147,7 @@ def without_runs(path: Path) -> Iterator[None]:
     BatchError
         If a run is under way.
     """
-    with has_turn(path) as alone:
+    with try_run_lock(path) as alone:
         if not alone:
             raise BatchError(
                 f"{path.parent}: a run of this study is under way; wait for its end, or end it"
@@ -156,7 +156,7 @@ def without_runs(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def measuring(say: Callable[[str], None]) -> Iterator[None]:
+def timing_lock(say: Callable[[str], None]) -> Iterator[None]:
     """Wait until nothing else of this user is timed on this machine, and keep others waiting.
 
     Runs of two scaling studies, or of one whose jobs do not take all cores, would share the cores

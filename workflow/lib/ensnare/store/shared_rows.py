@@ -27,7 +27,7 @@ class SharedRows:
         self._rows = np.frombuffer(memory, dtype, samples)
         self._there = np.frombuffer(memory, np.uint8, samples, samples * dtype.itemsize)
 
-    def room(self, chosen: NDArray[np.int64]) -> Rows:
+    def rows_for(self, chosen: NDArray[np.int64]) -> Rows:
         """Return rows to be filled for some samples, which may hold anything.
 
         Parameters
@@ -44,12 +44,12 @@ class SharedRows:
         at = _consecutive(chosen)
         return np.empty(len(chosen), self._rows.dtype) if at is None else self._rows[at]
 
-    def note(self, chosen: NDArray[np.int64]) -> None:
+    def mark_journaled(self, chosen: NDArray[np.int64]) -> None:
         """Note that the rows of samples are in the journal as they are here, without a message."""
         if (at := _consecutive(chosen)) is not None:
             self._there[at] = 1
 
-    def all(self) -> Rows | None:
+    def complete_rows(self) -> Rows | None:
         """Return the rows of all samples in order; None if only the journal has them all."""
         return self._rows if self._there.all() else None
 

@@ -33,7 +33,7 @@ def raise_on_signals() -> None:
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Let signals to end wait, for steps that must be done whole."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
@@ -42,6 +42,6 @@ def held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def release() -> None:
+def unblock_signals() -> None:
     """Let signals through in a process that was forked while they were held back."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.design.constrained.problem import Problem, unit_cube
-from ensnare.errors import ConfigError, trouble_line
+from ensnare.errors import ConfigError, os_error_line
 from ensnare.study.constraints import Constraint, parse_constraints
 
 _MOST = 1000  # dimensions
@@ -53,7 +53,7 @@ def read_set(path: Path) -> DescribedSet:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ConfigError(trouble_line(error)) from None
+        raise ConfigError(os_error_line(error)) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a text in UTF-8") from None
     lines = _lines(text)
