@@ -10,7 +10,7 @@ try:
     from ensnare.study.analyses import SCALING_TABLES, wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.report.names import figure_names
-    from ensnare.evaluate.hand_back import RETRIES
+    from ensnare.evaluate.jobs import RETRIES
     from ensnare.evaluate.jobs import growth
     from ensnare.plan.needs import JobNeeds, stated_names
     from ensnare.parareal.cases import exact_identity, plan_cases, solved_digest
@@ -45,11 +45,11 @@ def check_and_announce():
     from ensnare.evaluate.forecast import count_rounds, count_samples
     from ensnare.evaluate.forecast import (
         growth_note,
-        length_note,
         loss_note,
         namesake_note,
         rounds_note,
     )
+    from ensnare.evaluate.measured_size import length_note
     from ensnare.plan.needs import lack_notes
     from ensnare.model.checks import check_once
     from ensnare.plan.defaults import refuse_other_defaults

@@ -16,7 +16,7 @@ from ensnare.archive.archive import write_archive
 from ensnare.archive.gather import gather
 from ensnare.archive.results import open_study
 from ensnare.errors import ConfigError
-from ensnare.evaluate.affinity import siblings_of, spread
+from ensnare.evaluate.concurrency import siblings_of, spread
 from ensnare.evaluate.batch import evaluate_batch
 from ensnare.evaluate.forecast import known_batches
 from ensnare.evaluate.jobs import about_job, append_line

@@ -5,7 +5,7 @@ from small_studies import evaluate, labels, logged, prepare, python, started, st
 
 from ensnare.errors import HandedBackError
 from ensnare.evaluate.batch import evaluate_batch
-from ensnare.evaluate.hand_back import RETRIES
+from ensnare.evaluate.jobs import RETRIES
 from ensnare.evaluate.jobs import growth, read_records
 
 SHORT = 'case ${x} in 0.5) [ -e "%s.more" ] || kill -9 $$ ;; esac;'  # one of the samples

@@ -5,8 +5,7 @@ import pytest
 from small_studies import load, prepare, python, shell, study_tree
 
 from ensnare.evaluate.batchfile import parsers_of, write_rows
-from ensnare.evaluate.forecast import length_note
-from ensnare.evaluate.measured_size import mean_elapsed_s, with_measured_size
+from ensnare.evaluate.measured_size import length_note, mean_elapsed_s, with_measured_size
 from ensnare.plan.batches import plan_batches
 from ensnare.store.journal import Finished, rows_of
 from ensnare.store.paths import StudyPaths

@@ -13,7 +13,7 @@ import numpy as np
 
 from ensnare.errors import ArchiveError
 from ensnare.evaluate.batchfile import read_batch, write_rows
-from ensnare.evaluate.planned_runs import PlannedRuns, planned_runs
+from ensnare.evaluate.forecast import PlannedRuns, planned_runs
 from ensnare.evaluate.reuse import Match, OlderBatches
 from ensnare.plan.batches import plan_batches
 from ensnare.plan.identity import digest

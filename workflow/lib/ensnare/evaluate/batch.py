@@ -23,9 +23,14 @@ from ensnare.evaluate.batchfile import (
 from ensnare.evaluate.claim import Claim
 from ensnare.evaluate.concurrency import side_by_side, timed_alone
 from ensnare.evaluate.failure_limit import FailureLimit
-from ensnare.evaluate.hand_back import another_has_more_memory, handed_back
 from ensnare.evaluate.interrupted import InterruptedSamples
-from ensnare.evaluate.jobs import Beginning, job_on_record, record_waiting
+from ensnare.evaluate.jobs import (
+    Beginning,
+    another_has_more_memory,
+    handed_back,
+    job_on_record,
+    record_waiting,
+)
 from ensnare.evaluate.pool import Pool
 from ensnare.evaluate.progress import Counts, Progress, publish
 from ensnare.evaluate.reuse import OlderBatches
@@ -43,36 +48,6 @@ from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy
 
 _WHY = "its jobs died one after the other (time, memory, a lost node); jobs.csv says how"
-
-
-def write_lost(study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
-    """Write the file of a batch of which no job came to its end: the rest of it was killed.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batch : Batch
-        The batch; its claim is ours.
-    paths : StudyPaths
-        The study's files; the design file exists.
-    """
-    samples, outputs = read_samples(study, batch.segments, paths.design), record_width(study)
-    known = read_journal(paths.journal(batch.key), outputs).rows["sample_id"]
-    lost = samples.ids[~members(samples.ids, known)]
-    rows = rows_of(lost, "", batch.key, np.empty((len(lost), outputs)))
-    journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
-    try:
-        names = [name.decode() for name in lost.tolist()]
-        journal.append_rows(without_result(rows, Status.KILLED), dict.fromkeys(names, _WHY))
-        journal.sync()
-    finally:
-        journal.close()
-    InterruptedSamples(paths.under_way(batch.key)).clear()
-    finished = read_journal(paths.journal(batch.key), outputs)
-    write_batch(paths.batch(batch.key), study, samples, finished)
-
-
 # the pool ticks twice a second: no record waits longer than a second to be on the disk
 _SYNC_S = 0.5
 
@@ -329,3 +304,31 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) 
         work.journal.sync()
         counts = left, int(work.short.sum()), len(work.samples)
         raise handed_back(work.key, counts, work.walltime)
+
+
+def write_lost(study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
+    """Write the file of a batch of which no job came to its end: the rest of it was killed.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batch : Batch
+        The batch; its claim is ours.
+    paths : StudyPaths
+        The study's files; the design file exists.
+    """
+    samples, outputs = read_samples(study, batch.segments, paths.design), record_width(study)
+    known = read_journal(paths.journal(batch.key), outputs).rows["sample_id"]
+    lost = samples.ids[~members(samples.ids, known)]
+    rows = rows_of(lost, "", batch.key, np.empty((len(lost), outputs)))
+    journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
+    try:
+        names = [name.decode() for name in lost.tolist()]
+        journal.append_rows(without_result(rows, Status.KILLED), dict.fromkeys(names, _WHY))
+        journal.sync()
+    finally:
+        journal.close()
+    InterruptedSamples(paths.under_way(batch.key)).clear()
+    finished = read_journal(paths.journal(batch.key), outputs)
+    write_batch(paths.batch(batch.key), study, samples, finished)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.errors import ConfigError
-from ensnare.evaluate.tasks import BatchWork
 from ensnare.model.command import CommandModel
 from ensnare.model.launcher import in_slurm_job, job_cores
 from ensnare.store.locks import timing_lock
 from ensnare.study.loading import LoadedStudy
 from ensnare.study.resources import Resources
+
+if TYPE_CHECKING:
+    from ensnare.evaluate.tasks import BatchWork
+
+_TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 def side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, cores: int) -> int:
@@ -60,3 +68,49 @@ def timed_alone(
     if study.config.scaling is None or in_slurm_job():
         return contextlib.nullcontext()
     return timing_lock(say)
+
+
+def keep_to(cores: int | None) -> None:
+    """Let this process, and what it starts from now on, run on so many cores only.
+
+    Parameters
+    ----------
+    cores : int or None
+        How many; None, or as many as there are, changes nothing.
+    """
+    if cores is None or not hasattr(os, "sched_setaffinity"):  # macOS
+        return
+    ours = os.sched_getaffinity(0)
+    if cores < len(ours):
+        os.sched_setaffinity(0, set(spread(ours, siblings_of(ours))[:cores]))
+
+
+def spread(cores: Iterable[int], siblings: dict[int, int]) -> list[int]:
+    """Return logical cores in the order to take them: one of each physical core first.
+
+    Parameters
+    ----------
+    cores : iterable of int
+        Logical cores.
+    siblings : dict of int to int
+        Which one of its physical core each of them is, from 0.
+    """
+    return sorted(cores, key=lambda core: (siblings.get(core, 0), core))
+
+
+def siblings_of(cores: Iterable[int], root: Path = _TOPOLOGY) -> dict[int, int]:
+    """Return which hardware thread of its physical core each logical core is, from 0."""
+    found = {}
+    for core in cores:
+        try:
+            text = (root / f"cpu{core}/topology/thread_siblings_list").read_text()
+        except OSError:  # a container may hide it
+            continue
+        found[core] = _numbers(text).index(core)
+    return found
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a list such as `0-1,8`."""
+    ranges = re.findall(r"(\d+)(?:-(\d+))?", text)
+    return [n for low, high in ranges for n in range(int(low), int(high or low) + 1)]

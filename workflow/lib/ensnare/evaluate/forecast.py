@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ensnare.design.table import make_design
 from ensnare.errors import BatchError, EnsnareError
 from ensnare.evaluate.amendments import read_amendments
+from ensnare.evaluate.batchfile import record_width
 from ensnare.evaluate.measured_size import mean_elapsed_s
-from ensnare.evaluate.planned_runs import planned_runs
 from ensnare.evaluate.reuse import OlderBatches
+from ensnare.model.command import CommandModel, compile_model
+from ensnare.model.function import load_callable
 from ensnare.plan.batches import Batch, batch_resources, case_table, design_rows, plan_batches
 from ensnare.plan.criteria import ending
 from ensnare.plan.rounds import Growth
+from ensnare.plan.samples import Samples, samples_of
+from ensnare.store.journal import members, read_journal
 from ensnare.store.paths import StudyPaths
 from ensnare.study.designs import Composite, Factorial, Lhs, Morris, OneAtATime, design_options
 from ensnare.study.loading import LoadedStudy, read_resolved
 
 # finished samples worth more than this are not run again without a word [core-hours]
 RERUN_LIMIT_H = 100.0
-_FEW = 64  # samples of a job that may well be as many, however long they take
 # designs of which one change moves all points but those that happen to be equal
 _CANNOT_GROW: dict[type[Any], str] = {
     Lhs: "a Latin hypercube",
@@ -128,6 +133,67 @@ def known_batches(
     )
 
 
+@dataclass
+class PlannedRuns:
+    """The samples of a batch, and what each would run.
+
+    Attributes
+    ----------
+    samples : Samples
+        All of the batch.
+    todo : ndarray of int
+        Positions of those that its journal does not hold, and that are not to be skipped.
+    model : CommandModel or None
+        The external code.
+    python_key : str
+        The identity of what a Python function runs.
+    """
+
+    samples: Samples
+    todo: NDArray[np.int64]
+    model: CommandModel | None
+    python_key: str
+
+    def run_key(self, i: int) -> str:
+        """Return the identity of what a sample runs; empty if it cannot be prepared."""
+        if self.model is None:
+            return self.python_key
+        try:
+            return self.model.identity(self.samples.values(i))
+        except ValueError:
+            return ""
+
+
+def planned_runs(
+    study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths
+) -> Iterator[PlannedRuns]:
+    """Yield the samples of batches that have no batch file.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batches : sequence of Batch
+        Its batches.
+    paths : StudyPaths
+        Its files; the design file need not exist.
+    """
+    missing = [batch for batch in batches if not paths.batch(batch.key).exists()]
+    if not missing:
+        return
+    design = make_design(study)
+    python = study.config.model.python is not None
+    model = None if python else compile_model(study)
+    python_key = load_callable(study).run_key if python else ""
+    skipped = np.array([name.encode() for name in read_amendments(paths).skipped], "S")
+    for batch in missing:
+        samples = samples_of(study, batch.segments, design)
+        journal = read_journal(paths.journal(batch.key), record_width(study))
+        done = members(samples.ids, journal.rows["sample_id"]) | members(samples.ids, skipped)
+        todo = np.flatnonzero(~done)
+        yield PlannedRuns(samples, todo, model, python_key)
+
+
 def refuse_loss(study: LoadedStudy, account: Account, accepted: bool) -> None:
     """Stop a run that would throw away what was dear; see `loss_note`.
 
@@ -189,38 +255,6 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
     return (
         f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
         "are; monte_carlo, sobol, halton, saltelli, morris and constrained grow by their size"
-    )
-
-
-def length_note(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> str:
-    """Return what to know of a run on a cluster whose jobs may be too long; empty otherwise.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batches : sequence of Batch
-        Its batches.
-    paths : StudyPaths
-        Its files.
-    """
-    config = study.config
-    vectorized = config.model.python is not None and config.model.python.vectorized
-    if vectorized or config.scaling is not None or config.batch.size != "auto":
-        return ""
-    needs = batch_resources(study, batches)
-    blind = [
-        len(batch)
-        for batch in batches
-        if needs[batch.key].runtime is None and not paths.batch(batch.key).exists()
-    ]
-    most = max(blind, default=0)
-    if most <= _FEW or np.isfinite(mean_elapsed_s(paths)):
-        return ""
-    return (
-        f"nothing says how long a sample takes, so up to {most} go to one job; for a code of more "
-        "than some seconds state resources.runtime, the longest time of a sample, and jobs take "
-        "about 20 minutes each"
     )
 
 

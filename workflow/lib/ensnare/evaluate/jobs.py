@@ -16,14 +16,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ensnare.errors import EnsnareError, GaveUpError, HandedBackError, ShortOfMemoryError
 from ensnare.store.signals import Terminated
 
+if TYPE_CHECKING:
+    from ensnare.evaluate.walltime import Walltime
+
 DONE, HANDED_BACK, WAITED = "done", "handed back", "waited"
 ERROR, ENDED, DIED, REFUSED, NO_WORD = "error", "ended", "died", "refused", "no word"
 SHORT = "short of memory"
+MOST_FRUITLESS = 3
+_RUNS = "runs"
+_DEATHS = (_RUNS, ENDED, DIED, SHORT)
+RETRIES = "ENSNARE_RETRIES"  # how often a job with more memory may follow; where none does, not set
+_NEXT = "which the retries of the profile start, or snakemake when it is run again"
 
 
 @dataclass(frozen=True)
@@ -131,11 +139,6 @@ def _record(batch: str, job: dict[str, Any]) -> JobRecord:
         max_rss=float(job.get("max_rss", math.nan)),
         ended=str(job.get("how", NO_WORD)),
     )
-
-
-MOST_FRUITLESS = 3
-_RUNS = "runs"
-_DEATHS = (_RUNS, ENDED, DIED, SHORT)
 
 
 @dataclass(frozen=True)
@@ -281,3 +284,48 @@ def _refuse_hopeless(path: Path, job: Beginning, about: dict[str, object]) -> No
 def record_waiting(path: Path, cores: int, start: float) -> None:
     """Record a job that waited for another one, and found the batch done."""
     append_line(path, about_job(cores, start) | about_end(WAITED))
+
+
+def another_has_more_memory(path: Path, attempt: int, tries: int) -> bool:
+    """Return whether a sample that was killed should be left to the next job of its batch.
+
+    That is so where a failed job is followed by one with more memory, unless samples that may be
+    tried again so often have had that already.
+
+    Parameters
+    ----------
+    path : Path
+        The record of the jobs of the batch.
+    attempt : int
+        Which job of this call of Snakemake this one is, from 1.
+    tries : int
+        How often a killed sample is tried again.
+    """
+    retries = os.environ.get(RETRIES, "")
+    follows = retries.isdecimal() and attempt <= int(retries)
+    return follows and read_ends(path).deaths < tries
+
+
+def handed_back(key: str, counts: tuple[int, int, int], walltime: Walltime) -> HandedBackError:
+    """Return the error that ends a job with samples left.
+
+    Parameters
+    ----------
+    key : str
+        The batch.
+    counts : tuple of int
+        Samples that are left, those of them that were killed, and all of the batch.
+    walltime : Walltime
+        The time of the job.
+    """
+    left, killed, total = counts
+    if killed:
+        return ShortOfMemoryError(
+            f"batch {key}: {killed} of {total} samples were killed, perhaps for want of memory, "
+            f"and {left} are handed back; the next job, with more of it, takes them, {_NEXT}"
+        )
+    return HandedBackError(
+        f"batch {key}: {left} of {total} samples are handed back: the job ends in "
+        f"{walltime.left_s():.0f} s, and samples may need {walltime.needed_s():.0f} s; the next "
+        f"job takes them, {_NEXT}"
+    )

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import h5py
 import numpy as np
 
 from ensnare.errors import ArchiveError
-from ensnare.plan.batches import MOST_SAMPLES, case_table, first_size, plan_batches, size_for
+from ensnare.plan.batches import (
+    MOST_SAMPLES,
+    Batch,
+    batch_resources,
+    case_table,
+    first_size,
+    plan_batches,
+    size_for,
+)
 from ensnare.store.outcome import Status
 from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy, read_resolved, with_batch_size
 
+_FEW = 64  # samples of a job that may well be as many, however long they take
 _LOOKED_AT = 4096  # rows of a batch file that tell how long its samples took
 
 
@@ -56,6 +67,38 @@ def mean_elapsed_s(paths: StudyPaths) -> float:
         if len(elapsed_s):
             sums += np.array([elapsed_s.mean(), 1]) * size
     return float(sums[0] / sums[1]) if sums[1] else float("nan")
+
+
+def length_note(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> str:
+    """Return what to know of a run on a cluster whose jobs may be too long; empty otherwise.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    batches : sequence of Batch
+        Its batches.
+    paths : StudyPaths
+        Its files.
+    """
+    config = study.config
+    vectorized = config.model.python is not None and config.model.python.vectorized
+    if vectorized or config.scaling is not None or config.batch.size != "auto":
+        return ""
+    needs = batch_resources(study, batches)
+    blind = [
+        len(batch)
+        for batch in batches
+        if needs[batch.key].runtime is None and not paths.batch(batch.key).exists()
+    ]
+    most = max(blind, default=0)
+    if most <= _FEW or np.isfinite(mean_elapsed_s(paths)):
+        return ""
+    return (
+        f"nothing says how long a sample takes, so up to {most} go to one job; for a code of more "
+        "than some seconds state resources.runtime, the longest time of a sample, and jobs take "
+        "about 20 minutes each"
+    )
 
 
 def _measured_size(study: LoadedStudy, paths: StudyPaths) -> int | str:

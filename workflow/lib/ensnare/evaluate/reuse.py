@@ -34,6 +34,8 @@ from ensnare.study.loading import LoadedStudy
 _BEFORE_READING = (Status.FAILED, Status.TIMEOUT, Status.SKIPPED)
 # these say that the outputs could not be read as they were to be read then
 UNREAD = (Status.UNPARSABLE, Status.UNSUCCESSFUL)
+# these say nothing about the sample: it is to be run
+_NOT_FINISHED = (Status.KILLED, Status.NOT_RUN, Status.SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -155,10 +157,6 @@ def read_any(paths: StudyPaths, key: str) -> tuple[Finished, dict[str, str]] | N
     with contextlib.suppress(ArchiveError):
         return read_live_journal(paths.journal(key))
     return None
-
-
-# these say nothing about the sample: it is to be run
-_NOT_FINISHED = (Status.KILLED, Status.NOT_RUN, Status.SKIPPED)
 
 
 class KnowsRuns(Protocol):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.evaluate.affinity import keep_to
 from ensnare.evaluate.batchfile import column_order
+from ensnare.evaluate.concurrency import keep_to
 from ensnare.evaluate.interrupted import InterruptedSamples
 from ensnare.evaluate.reparse import KeptSample, Reparser
 from ensnare.evaluate.sample_runs import SampleRuns, show_gpus
