@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# tests that share a cluster or a run go to one worker; PARALLEL= runs one test after the other
+PARALLEL ?= --numprocesses auto --dist loadgroup
 # short: it holds sockets
 CLUSTER ?= /tmp/ensnare-slurm-$(shell id -u)
 # the environment first: programs started by a study see its Python
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run install check test test-full cluster-start cluster-stop docs clean
+.PHONY: run install check unit test test-full cluster-start cluster-stop docs clean
 
 ## run the default study on this machine; results/beam/report.html
 run: install
@@ -29,14 +31,19 @@ check: install
 	snakefmt --check Snakefile workflow
 	snakemake --lint --profile local
 	python -m ensnare.study.docs --check
+	python tests/plain_words.py
 
-## the tests (about half an hour)
+## the tests of single modules: no whole study, no cluster (3 minutes)
+unit: install
+	pytest $(PARALLEL) -m "not full" tests/unit
+
+## the tests of every day, whole studies and a real SLURM among them (20 minutes)
 test: install
-	pytest -m "not full"
+	pytest $(PARALLEL) -m "not full"
 
 ## all tests, also those that take long
 test-full: install
-	pytest
+	pytest $(PARALLEL)
 
 ## a real SLURM on this machine to try things on; prints what to export
 cluster-start: install
