@@ -5,7 +5,7 @@ import pytest
 from small_studies import evaluate, labels, load, python, study_tree
 
 from ensnare.errors import ConfigError
-from ensnare.model.function import load_callable
+from ensnare.model.function import load_python_model
 from ensnare.plan.samples import varying_names
 from ensnare.store.outcome import Status
 
@@ -15,7 +15,7 @@ VALUES = {"x": 0.25, "z": 4.0, "seed": 3, "sample": "abc", "threads": 1}
 def loaded(tmp_path, text, *names, call="model.py:f", vectorized=False, inputs=("x", "z"), **rest):
     (tmp_path / "model.py").write_text(text)
     model = python(call, *names, vectorized=vectorized)
-    return load_callable(load(study_tree(model, inputs=inputs, **rest), tmp_path))
+    return load_python_model(load(study_tree(model, inputs=inputs, **rest), tmp_path))
 
 
 def outcome(tmp_path, text, *names, **options):

@@ -16,7 +16,7 @@ from ensnare.archive.gather import outside, range_message
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.model.command import CommandModel, compile_model
 from ensnare.model.directories import enter_empty
-from ensnare.model.function import PythonModel, load_callable
+from ensnare.model.function import PythonModel, load_python_model
 from ensnare.plan.samples import known_values
 from ensnare.store.ids import row_words, sample_ids, sample_seed
 from ensnare.store.outcome import NO_EXIT_CODE, Outcome, Status
@@ -199,7 +199,7 @@ def evaluate_one(study: LoadedStudy, point: Point, *, prepare_only: bool) -> dic
     if study.config.model.python:
         if prepare_only:
             raise ConfigError("--prepare-only: a Python function has no files to prepare")
-        return _report(study, _call_apart(study, load_callable(study), full), "")
+        return _report(study, _call_apart(study, load_python_model(study), full), "")
     model = compile_model(study, full["threads"])
     paths = StudyPaths.of(study.config.study)
     directory = (paths.samples / "by-hand" / str(full["sample"])).absolute()

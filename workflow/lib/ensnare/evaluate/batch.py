@@ -37,7 +37,7 @@ from ensnare.evaluate.reuse import OlderBatches
 from ensnare.evaluate.tasks import PENDING, BatchWork
 from ensnare.evaluate.walltime import Walltime, job_end
 from ensnare.model.command import compile_model
-from ensnare.model.function import PythonModel, load_callable
+from ensnare.model.function import PythonModel, load_python_model
 from ensnare.model.launcher import job_cores
 from ensnare.plan.batches import Batch, batch_resources
 from ensnare.plan.rounds import sized_batches
@@ -148,7 +148,7 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     samples = read_samples(study, batch.segments, paths.design)
     needs = batch_resources(study, [batch])[batch.key]
     python = study.config.model.python
-    model = load_callable(study) if python else compile_model(study, needs.threads)
+    model = load_python_model(study) if python else compile_model(study, needs.threads)
     outputs = record_width(study)
     journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
     try:

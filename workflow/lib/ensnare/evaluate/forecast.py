@@ -17,7 +17,7 @@ from ensnare.evaluate.batchfile import record_width
 from ensnare.evaluate.measured_size import mean_elapsed_s
 from ensnare.evaluate.reuse import OlderBatches
 from ensnare.model.command import CommandModel, compile_model
-from ensnare.model.function import load_callable
+from ensnare.model.function import load_python_model
 from ensnare.plan.batches import Batch, batch_resources, case_table, design_rows, plan_batches
 from ensnare.plan.criteria import ending
 from ensnare.plan.rounds import Growth
@@ -184,7 +184,7 @@ def planned_runs(
     design = make_design(study)
     python = study.config.model.python is not None
     model = None if python else compile_model(study)
-    python_key = load_callable(study).run_key if python else ""
+    python_key = load_python_model(study).run_key if python else ""
     skipped = np.array([name.encode() for name in read_amendments(paths).skipped], "S")
     for batch in missing:
         samples = samples_of(study, batch.segments, design)

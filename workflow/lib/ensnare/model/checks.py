@@ -14,7 +14,7 @@ from pathlib import Path
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.model.command import CommandModel, compile_model
 from ensnare.model.environment import CommandEnvironment
-from ensnare.model.function import load_callable
+from ensnare.model.function import load_python_model
 from ensnare.model.programs import check_programs, check_words
 from ensnare.model.templates import JinjaTemplate, Placeholder, Template
 from ensnare.plan.batches import case_table, design_identity, design_rows
@@ -192,7 +192,7 @@ def _check_design(study: LoadedStudy) -> None:
 
 def _check_callable(study: LoadedStudy) -> set[str]:
     """Check that the function can be loaded, and that all that it needs exists."""
-    model = load_callable(study)
+    model = load_python_model(study)
     used = set(model.takes) | derived_needs(study, model.takes)
     for name in set(study.config.factors) & set(model.needs):
         if lack := missing_in(name, case_table(study)):

@@ -1,4 +1,4 @@
-"""The wrapped code: prepare the files of a sample, run the command, read the outputs."""
+"""An external code as a model: make the files of a sample, run the command, read the outputs."""
 
 from __future__ import annotations
 
@@ -25,49 +25,44 @@ from ensnare.study.loading import LoadedStudy
 from ensnare.study.outputs import Output
 
 Values = Mapping[str, Value]
-_NOT_FOUND = 127  # what a shell returns
-# values that say how a run is made, not what it computes
-_HOW: dict[str, Value] = {"study_dir": ".", "threads": 1, "ranks": 1}
+_NOT_FOUND = 127  # what a shell returns for a program that it cannot find
+# Values that say how a run is made, not what it computes. For the hash of a run they are fixed, so
+# that a result is found again after the study moved or has other ranks or threads.
+_EXECUTION_VALUES: dict[str, Value] = {"study_dir": ".", "threads": 1, "ranks": 1}
 
 
 @dataclass(frozen=True)
 class CommandModel:
     """An external code, compiled from the study once per batch.
 
-    Attributes
-    ----------
-    files : tuple of InputFile
-        What to make, in order; later ones overlay earlier ones.
-    directories : tuple of str
-        Subdirectories that the files need, parents first.
-    steps, resume : tuple of tuple of Template
-        The words of each step, and of those that go on with a run that was interrupted.
-    width : int
-        How many numbers the outputs of a sample are; an array of m numbers counts m times, and
-        its axis too if that is read.
+    Everything that samples share is prepared here: templates are parsed, files are hashed, parsers
+    are built. `prepare` and `run` then work on one sample in the current directory.
     """
 
-    files: tuple[InputFile, ...]
-    directories: tuple[str, ...]
-    steps: tuple[tuple[Template, ...], ...]
-    resume: tuple[tuple[Template, ...], ...]
+    files: tuple[InputFile, ...]  # in order: later ones overlay earlier ones
+    directories: tuple[str, ...]  # that the files need, parents first
+    steps: tuple[tuple[Template, ...], ...]  # the words of each step
+    resume: tuple[tuple[Template, ...], ...]  # of the steps that continue an interrupted run
     launcher: Launcher | None
     environment: CommandEnvironment
-    streams: tuple[str, str]
+    streams: tuple[str, str]  # files for standard output and error, relative to the sample
     parsers: tuple[Parser, ...]
+    # numbers per sample: an array of m counts m times, and m times more if its axis is read too
     width: int
-    success: tuple[Callable[[RunFiles], str], ...]
+    success: tuple[Callable[[RunFiles], str], ...]  # each returns what is missing, or ""
     limit_s: float | None
-    most: int
-    base: str
+    stream_limit: int  # bytes
+    base: str  # directory of the study file
+    # (word of the study, search path) to path: found once for all samples
     _programs: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     def identity(self, values: Values) -> str:
         """Return the hash of what a run computes: its files as rendered, and its command.
 
-        The text of the environment is no part of it, but the values are that it hands over.
+        The environment does not count, except for the values of the sample that it passes on.
+        Values that say how a run is made (study_dir, threads, ranks) do not count either.
         """
-        values = {**values, **_HOW}
+        values = {**values, **_EXECUTION_VALUES}
         texts = [str(len(self.files))]
         for file in self.files:
             texts += (file.target, file.template.render(values) if file.template else file.content)
@@ -75,29 +70,25 @@ class CommandModel:
             texts += (str(len(step)), *[word.render(values) for word in step])
         for name in self.environment.handed_over:
             texts += (name, repr(values[name]))
-        # lengths keep the texts apart; JSON would cost five times as much for every sample
+        # the lengths separate the texts; JSON would take five times as long, for every sample
         whole = "".join([f"{len(text)}:{text}" for text in texts])
         return hashlib.blake2b(whole.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
     def prepare(self, values: Values) -> None:
         """Make the files of a sample in the current directory.
 
-        Raises
-        ------
-        OSError, ValueError
-            If a file cannot be written, or a value does not fit its field.
+        Raises OSError if a file cannot be written, ChangedFileError if a file to copy is not what
+        it was when the batch began, ValueError if a value does not fit its field.
         """
         for directory in self.directories:
             os.makedirs(directory, exist_ok=True)
         make_files(self.files, values)
 
     def commands(self, values: Values, search: str | None, goes_on: bool) -> list[list[str]]:
-        """Return the words of each step; the program as a path, found on the path `search`.
+        """Return the words of each step, with the program as a path, found on the path `search`.
 
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such program.
+        With `goes_on` these are the steps of `resume`. Raises FileNotFoundError if there is no such
+        program.
         """
         steps = self.resume if goes_on else self.steps
         words = [[word.render(values) for word in step] for step in steps]
@@ -105,12 +96,9 @@ class CommandModel:
         return self.launcher.start(found, values, search, goes_on) if self.launcher else found
 
     def make_ready(self, cases: Iterable[Values]) -> None:
-        """Load what cases need of the machine, once for all workers to come.
+        """Load modules and the file to source for some cases, once for all workers.
 
-        Raises
-        ------
-        ConfigError
-            If a module, the file to source or the launcher is not there.
+        Raises ConfigError if a module, the file to source or the launcher does not exist.
         """
         for values in cases:
             search = self.environment.search_path(values)
@@ -129,16 +117,18 @@ class CommandModel:
         directory : str
             The current directory, for messages and parsers.
         spent_s : float
-            Time that the sample ran before, which counts together with this one [s].
+            Time that the sample ran in earlier jobs; the time limit and the result include it [s].
         goes_on : bool
-            Run the steps that go on with a run that was interrupted.
+            Run the steps of `resume`, which continue an interrupted run.
 
         Raises
         ------
         OSError
-            If the machine is exhausted; all that is the sample's own affair is an outcome.
+            If the machine is exhausted (`MACHINE_TROUBLE`); any other failure is an `Outcome`.
+        ConfigError
+            If the modules or the file to source of its case cannot be loaded.
         ValueError
-            If a value cannot be an argument.
+            If a value cannot be an argument of a program, such as a text with a null byte.
         """
         start = time.perf_counter() - spent_s
         code = NO_EXIT_CODE
@@ -153,29 +143,23 @@ class CommandModel:
                 append = goes_on or number > 0
                 if append:
                     refuse_special(self.streams)
-                ended = run_step(argv, environment, self.streams, append, left, self.most)
+                ended = run_step(argv, environment, self.streams, append, left, self.stream_limit)
             except OSError as error:
                 return self._not_started(directory, argv[0], error, start)
             if self.launcher and self.launcher.launched(goes_on)[number]:
                 ended = decode_signal(ended)
             code = ended.exit_code
             if ended.stream_too_long or ended.timed_out or code:
-                return self._ended_badly(ended, number + 1, start)
+                return self._step_failed(ended, number + 1, start)
         return self.read(directory, code, time.perf_counter() - start)
 
     def environment_of(self, values: Values) -> Mapping[str, str]:
-        """Return the environment of a sample's command."""
+        """Return the environment of the command of a sample."""
         given = self.environment.of(values)
         return self.launcher.environment(given, values) if self.launcher else given
 
     def parse(self, directory: str) -> list[float]:
-        """Read the outputs of a finished run.
-
-        Raises
-        ------
-        OutputError
-            If one cannot be read.
-        """
+        """Return the outputs of a finished run, `width` numbers; raise OutputError if one fails."""
         files = RunFiles(directory)
         numbers: list[float] = []
         for parser in self.parsers:
@@ -187,7 +171,10 @@ class CommandModel:
         return numbers
 
     def read(self, directory: str, code: int, elapsed_s: float) -> Outcome:
-        """Read the outputs of a run that ended well, in the current directory."""
+        """Check the success of a run whose steps ended with 0, and read its outputs.
+
+        The outcome is UNSUCCESSFUL or UNPARSABLE, with NaN for all outputs, if either fails.
+        """
         files = RunFiles(directory)
         nothing = [float("nan")] * self.width
         missing = next((text for check in self.success if (text := check(files))), "")
@@ -202,19 +189,19 @@ class CommandModel:
                 Status.UNPARSABLE, code, elapsed_s, nothing, str(error) + stream_tail(self.streams)
             )
 
-    def _ended_badly(self, ended: Ended, step: int, start: float) -> Outcome:
+    def _step_failed(self, ended: Ended, step: int, start: float) -> Outcome:
         status, code = Status.FAILED, ended.exit_code
         message = f"step {step} ended with exit code {code}"
         if ended.stream_too_long:
             code = -signal.SIGXFSZ  # how the system ends a code whose file becomes too large
             message = (
-                f"step {step} wrote more than {self.most / 1e6:g} MB to its standard output or "
-                "error (stream_limit)"
+                f"step {step} wrote more than {self.stream_limit / 1e6:g} MB to its standard "
+                "output or error (stream_limit)"
             )
         elif ended.timed_out:
             status = Status.TIMEOUT
             message = f"step {step} passed the time limit of {self.limit_s:g} s"
-        return self._bad(status, code, start, message + stream_tail(self.streams))
+        return self._failed(status, code, start, message + stream_tail(self.streams))
 
     def _not_started(self, directory: str, program: str, error: OSError, start: float) -> Outcome:
         if error.errno in MACHINE_TROUBLE:
@@ -222,9 +209,9 @@ class CommandModel:
         message = f"cannot start {program}: {error.strerror}"
         if not os.path.isdir(directory):  # a step may remove its own working directory
             message = f"cannot start {program}: its working directory is gone"
-        return self._bad(Status.FAILED, _NOT_FOUND, start, message)
+        return self._failed(Status.FAILED, _NOT_FOUND, start, message)
 
-    def _bad(self, status: Status, code: int, start: float, message: str) -> Outcome:
+    def _failed(self, status: Status, code: int, start: float, message: str) -> Outcome:
         nothing = [float("nan")] * self.width
         return Outcome(status, code, time.perf_counter() - start, nothing, message)
 
@@ -245,12 +232,12 @@ def compile_model(study: LoadedStudy, threads: int | None = None) -> CommandMode
     study : LoadedStudy
         The study.
     threads : int, optional
-        Threads of a sample, which the environment tells the code; default: those of most samples.
+        Threads of a sample, for OMP_NUM_THREADS and its like; default: those of most samples.
 
     Raises
     ------
     ConfigError
-        If a template, a regular expression or an environment file is wrong: one line.
+        If a template, a regular expression, a module or a file to source is wrong: one line.
     """
     config, model = study.config, study.config.model
     base = str(Path(study.directory).absolute())
@@ -270,7 +257,7 @@ def compile_model(study: LoadedStudy, threads: int | None = None) -> CommandMode
         width=sum(output.width for output in model.outputs),
         success=tuple(_compile_success(study)),
         limit_s=config.timeout,
-        most=config.stream_limit,
+        stream_limit=config.stream_limit,
         base=base,
     )
 
@@ -301,6 +288,6 @@ def _compile_success(study: LoadedStudy) -> list[Callable[[RunFiles], str]]:
 
 
 def _directories(files: Sequence[InputFile], others: Sequence[str]) -> tuple[str, ...]:
-    """Return the subdirectories to make before the files."""
+    """Return the subdirectories that the files and the streams need, parents first."""
     names = {os.path.dirname(os.path.normpath(f)) for f in [*(f.target for f in files), *others]}
     return tuple(sorted(names - {""}))

@@ -1,4 +1,4 @@
-"""Loading a Python function that a study names."""
+"""A Python function as a model, loaded from a file beside the study or from a package."""
 
 from __future__ import annotations
 
@@ -25,97 +25,24 @@ from ensnare.store.outcome import NO_EXIT_CODE, Outcome, Status
 from ensnare.study.loading import LoadedStudy
 
 
-def load_function(call: str, directory: Path, where: str) -> tuple[Callable[..., Any], Path]:
-    """Load a function.
-
-    Parameters
-    ----------
-    call : str
-        `file.py:function` or `package.module:function`.
-    directory : Path
-        Where a relative file name starts.
-    where : str
-        Begins messages.
-
-    Returns
-    -------
-    function : callable
-        The function.
-    path : Path
-        The file that defines it.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be imported.
-    """
-    path = callable_file(call, directory, where)
-    name = call.rpartition(":")[2]
-    try:
-        module = _import(call, path)
-    except (Exception, SystemExit) as error:  # importing runs the user's code
-        text = str(error).strip().splitlines()
-        raise ConfigError(
-            f"{where}: importing {path} raises {type(error).__name__}: {text[0] if text else ''}"
-        ) from None
-    function = getattr(module, name, None)
-    if not callable(function):
-        known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
-        raise ConfigError(f"{where}: {path} has no function '{name}'{did_you_mean(name, known)}")
-    return function, path
-
-
-def _import(call: str, path: Path) -> ModuleType:
-    place = call.rpartition(":")[0]
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    spec = importlib.util.spec_from_file_location(f"ensnare_model_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    # a model file imports its neighbours, as it does when it is run by hand
-    sys.path.insert(0, os.fspath(path.parent.absolute()))
-    spec.loader.exec_module(module)
-    return module
-
-
 @dataclass(frozen=True)
 class PythonModel:
-    """A Python function, ready to be called.
-
-    Attributes
-    ----------
-    function : callable
-        Takes values by name.
-    takes : tuple of str
-        The names that it takes.
-    outputs : tuple of str
-        The names of the outputs.
-    sizes : tuple of int
-        How many numbers each output has; 0 for a number that is no array.
-    vectorized : bool
-        Whether it takes and returns arrays.
-    run_key : str
-        The identity of its runs, apart from the sample's own values.
-    varying : frozenset of str
-        The names of the values that are arrays in a vectorized call.
-    """
+    """A Python function, ready to be called with the values of one sample or of many."""
 
     function: Callable[..., Any]
-    takes: tuple[str, ...]
-    outputs: tuple[str, ...]
-    sizes: tuple[int, ...]
-    vectorized: bool
-    run_key: str
-    varying: frozenset[str]
-    # sizes of calls, in this process, that returned samples where outputs are expected, or the
-    # other way round
-    _turned: list[int] = field(default_factory=list, compare=False)
+    takes: tuple[str, ...]  # names of the values that it is called with
+    outputs: tuple[str, ...]  # names of the outputs
+    sizes: tuple[int, ...]  # how many numbers each output has; 0 for a scalar
+    vectorized: bool  # whether it takes and returns arrays over samples
+    run_key: str  # identity of its runs, apart from the values of a sample
+    varying: frozenset[str]  # names of the values that are arrays in a vectorized call
+    # Sizes of calls, in this process, that returned outputs with the axes of samples and outputs
+    # exchanged. In a call of as many samples as outputs, the same mistake has the right shape.
+    _transposed: list[int] = field(default_factory=list, compare=False)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The names that it takes and has no default for."""
+        """The names that the function takes and has no default for."""
         try:
             known = inspect.signature(self.function).parameters
         except (TypeError, ValueError):
@@ -166,25 +93,26 @@ class PythonModel:
     def _rows(
         self, array: NDArray[np.float64], shape: tuple[int, int], name: str
     ) -> NDArray[np.float64]:
-        """Return an array output, shape (size, m)."""
+        """Return an array output as shape (size, m); refuse one with its axes exchanged."""
         expected = shape if self.vectorized else shape[1:]
-        if array.shape == shape[::-1] != shape:  # in a call of m samples it would look right
-            self._turned.append(shape[0])
-        if array.shape not in (expected, shape) or (self._turned and shape[0] == shape[1] > 1):
+        if array.shape == shape[::-1] != shape:  # in a call of m samples it would have this shape
+            self._transposed.append(shape[0])
+        if array.shape not in (expected, shape) or (self._transposed and shape[0] == shape[1] > 1):
             text = f"output '{name}' has shape {array.shape}; expected {expected}"
             raise OutputError(text)
         return array.reshape(shape)
 
     @property
     def width(self) -> int:
-        """How many numbers a sample has."""
+        """The number of columns that the outputs of a sample take."""
         return sum(m or 1 for m in self.sizes)
 
     def _columns(self, returned: Any, size: int) -> Sequence[Any]:  # noqa: ANN401
         """Return the outputs in order from a mapping, a sequence, or the one output itself.
 
-        A sequence has an item for each output. A function that returned one for each sample would
-        be taken at its word in a call of as many samples as there are outputs.
+        A sequence must have one item per output. In a call of as many samples as outputs, it cannot
+        be told whether the items are outputs or samples; so sequences are refused once an earlier
+        call returned one item per sample.
         """
         if isinstance(returned, Mapping):
             for name in self.outputs:
@@ -197,8 +125,8 @@ class PythonModel:
         if len(self.outputs) == 1 and not is_sequence:
             return [returned]
         if is_sequence and len(returned) == size > 1 and size != len(self.outputs):
-            self._turned.append(size)
-        if is_sequence and len(returned) == len(self.outputs) and not self._turned:
+            self._transposed.append(size)
+        if is_sequence and len(returned) == len(self.outputs) and not self._transposed:
             return list(returned)
         raise ValueError(
             f"the function returned a {type(returned).__name__}; expected a mapping with the keys "
@@ -214,16 +142,16 @@ class PythonModel:
         try:
             row = self.call(values, 1)[0]
         except OutputError as error:
-            return self._bad(Status.UNPARSABLE, start, str(error))
-        except (Exception, SystemExit):  # the user's code may raise anything; that is a result
-            return self._bad(Status.ERROR, start, traceback.format_exc(limit=-8))
+            return self._failed(Status.UNPARSABLE, start, str(error))
+        except (Exception, SystemExit):  # the user's code may raise anything: a failed sample
+            return self._failed(Status.ERROR, start, traceback.format_exc(limit=-8))
         missing = self.not_finite(row)
         if missing:
-            return self._bad(Status.UNPARSABLE, start, missing)
+            return self._failed(Status.UNPARSABLE, start, missing)
         return Outcome(Status.OK, NO_EXIT_CODE, time.perf_counter() - start, row.tolist())
 
     def not_finite(self, row: NDArray[np.float64]) -> str:
-        """Return which output of a sample, shape (q,), is no finite number; empty if all are."""
+        """Say which output in a row, shape (q,), is not a finite number; empty if all are."""
         finite = np.isfinite(row)
         if finite.all():
             return ""
@@ -234,36 +162,15 @@ class PythonModel:
         ]
         return f"output '{names[int(np.argmin(finite))]}' is not a finite number"
 
-    def _bad(self, status: Status, start: float, message: str) -> Outcome:
+    def _failed(self, status: Status, start: float, message: str) -> Outcome:
         nothing = [float("nan")] * self.width
         return Outcome(status, NO_EXIT_CODE, time.perf_counter() - start, nothing, message)
 
 
-def _seed_generators(seed: int | None) -> None:
-    """Seed the generators that modules share; None: with entropy of the system.
-
-    Workers are forked: without this, all of them draw the same numbers from numpy's.
-    """
-    random.seed(seed)
-    np.random.seed(seed)
-
-
-def _as_floats(column: Any) -> NDArray[np.float64]:  # noqa: ANN401
-    """Return what a function returned for an output as floats; nothing is dropped on the way."""
-    if hasattr(column, "filled"):  # a masked array: masked is missing
-        column = column.astype(float).filled(np.nan)
-    if np.iscomplexobj(column):
-        raise ValueError("got complex numbers; expected real ones")
-    return np.asarray(column, dtype=float)
-
-
-def load_callable(study: LoadedStudy) -> PythonModel:
+def load_python_model(study: LoadedStudy) -> PythonModel:
     """Load the Python function of a study.
 
-    Raises
-    ------
-    ConfigError
-        If it cannot be imported, or takes a name that the study does not have.
+    Raises ConfigError if it cannot be imported, or takes a name that the study does not have.
     """
     model = study.config.model
     assert model.python is not None
@@ -272,7 +179,7 @@ def load_callable(study: LoadedStudy) -> PythonModel:
     function, _ = load_function(call, study.directory, where)
     return PythonModel(
         function,
-        _parameters(function, study, where),
+        _taken_names(function, study, where),
         tuple(output.name for output in model.outputs),
         tuple(output.size if output.shape else 0 for output in model.outputs),
         model.python.vectorized,
@@ -281,8 +188,56 @@ def load_callable(study: LoadedStudy) -> PythonModel:
     )
 
 
-def _parameters(function: Callable[..., Any], study: LoadedStudy, where: str) -> tuple[str, ...]:
-    """Return the names of the parameters that the study gives to the function."""
+def load_function(call: str, directory: Path, where: str) -> tuple[Callable[..., Any], Path]:
+    """Load a function, and return it with the path of the file that defines it.
+
+    Parameters
+    ----------
+    call : str
+        `file.py:function` or `package.module:function`.
+    directory : Path
+        Where a relative file name starts.
+    where : str
+        Place in the study file, which begins messages.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be imported.
+    """
+    path = callable_file(call, directory, where)
+    name = call.rpartition(":")[2]
+    try:
+        module = _import(call, path)
+    except (Exception, SystemExit) as error:  # importing runs the user's code
+        text = str(error).strip().splitlines()
+        raise ConfigError(
+            f"{where}: importing {path} raises {type(error).__name__}: {text[0] if text else ''}"
+        ) from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
+        raise ConfigError(f"{where}: {path} has no function '{name}'{did_you_mean(name, known)}")
+    return function, path
+
+
+def _import(call: str, path: Path) -> ModuleType:
+    module_name = call.rpartition(":")[0]
+    if not module_name.endswith(".py"):
+        return importlib.import_module(module_name)
+    spec = importlib.util.spec_from_file_location(f"ensnare_model_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    # a model file can import modules beside it, as when it is run by hand
+    sys.path.insert(0, os.fspath(path.parent.absolute()))
+    spec.loader.exec_module(module)
+    return module
+
+
+def _taken_names(function: Callable[..., Any], study: LoadedStudy, where: str) -> tuple[str, ...]:
+    """Return the names of the values that the study passes to the function."""
     config = study.config
     known = config.value_names
     everything = (*(i.name for i in config.inputs), *config.derived, *config.factors)
@@ -304,3 +259,24 @@ def _parameters(function: Callable[..., Any], study: LoadedStudy, where: str) ->
                 + did_you_mean(parameter.name, known)
             )
     return tuple(taken)
+
+
+def _seed_generators(seed: int | None) -> None:
+    """Seed the global generators of `random` and numpy; None takes entropy of the system.
+
+    Workers are forked: without this, all of them draw the same random numbers.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def _as_floats(column: Any) -> NDArray[np.float64]:  # noqa: ANN401
+    """Return what a function returned for an output as floats, masked elements as NaN.
+
+    Raises ValueError for complex numbers, whose imaginary part would be lost.
+    """
+    if hasattr(column, "filled"):  # a masked array: masked is missing
+        column = column.astype(float).filled(np.nan)
+    if np.iscomplexobj(column):
+        raise ValueError("got complex numbers; expected real ones")
+    return np.asarray(column, dtype=float)

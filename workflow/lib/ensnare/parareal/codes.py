@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ensnare.evaluate.interrupted import InterruptedSamples
 from ensnare.evaluate.sample_runs import SampleRuns, show_gpus
 from ensnare.model.command import CommandModel, compile_model
-from ensnare.model.function import PythonModel, load_callable
+from ensnare.model.function import PythonModel, load_python_model
 from ensnare.model.keep import Keeper
 from ensnare.parareal.cases import PararealCase, parareal_of, with_model
 from ensnare.parareal.propagators import Solve, SolveError, check_finite
@@ -133,7 +133,7 @@ def load_code(
     return ModelPropagator(
         inner,
         case,
-        load_callable(inner) if is_python else compile_model(inner, needs.threads),
+        load_python_model(inner) if is_python else compile_model(inner, needs.threads),
         Keeper(inner, case.key, paths),
         InterruptedSamples(paths.under_way(case.key)),
         parareal_of(study),
