@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from ensnare.archive import jobs_csv as jobstable
+from ensnare.archive import jobs_csv
 from ensnare.archive.jobs_csv import COLUMNS, job_line, match_accounts, write_jobs
 from ensnare.archive.slurm_accounting import Accounts, JobAccount
 from ensnare.evaluate.jobs import JobRecord
@@ -31,8 +31,8 @@ def study(tmp_path, monkeypatch):
         asked.append(sorted({job for job in job_ids if job}))
         return answers.pop(0) if answers else Accounts()
 
-    monkeypatch.setattr(jobstable, "ask_accounting", ask)
-    monkeypatch.setattr(jobstable, "_LAG_S", 0.0)
+    monkeypatch.setattr(jobs_csv, "ask_accounting", ask)
+    monkeypatch.setattr(jobs_csv, "_LAG_S", 0.0)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     return paths, answers, asked
 
@@ -119,7 +119,7 @@ def test_an_allocation_of_several_batches_says_nothing_of_one():
 
 def test_accounting_that_lags_is_asked_once_more(study, monkeypatch):
     paths, answers, asked = study
-    monkeypatch.setattr(jobstable.time, "time", lambda: 1110.0)
+    monkeypatch.setattr(jobs_csv.time, "time", lambda: 1110.0)
     put(paths, "abc", ("7", 1015, 1108, "done"), ("6", 500, 600, "error"))
     answers += [Accounts(), Accounts({"7": (RUN,)})]
     jobs = table(paths)

@@ -140,7 +140,7 @@ def test_accounting_that_is_disabled_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("script", ["exec sleep 300", "sleep 300; echo"])
 def test_accounting_that_does_not_answer_is_not_waited_for(tmp_path, monkeypatch, script):
-    monkeypatch.setattr("ensnare.archive.slurm_accounting._PATIENCE_S", 0.2)
+    monkeypatch.setattr("ensnare.archive.slurm_accounting._TIMEOUT_S", 0.2)
     sacct(tmp_path, monkeypatch, script)
     assert "did not answer" in ask_accounting(["1"]).trouble
 

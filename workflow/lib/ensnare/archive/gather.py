@@ -1,4 +1,8 @@
-"""From batch files to the arrays of the archive."""
+"""Collecting the batch files of a study into the arrays of its archive.
+
+A batch file says how each of its samples ended. What needs all samples is decided here: whether
+outputs lie in their ranges, whether array outputs share an axis, which samples a user skipped.
+"""
 
 from __future__ import annotations
 
@@ -20,76 +24,59 @@ from ensnare.plan.rounds import measured_rounds
 from ensnare.plan.samples import ids_of, read_design
 from ensnare.store.ids import find_ids
 from ensnare.store.journal import Finished, read_journal, row_type
-from ensnare.store.outcome import Status
+from ensnare.store.outcome import NO_EXIT_CODE, Status
 from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy
 from ensnare.study.outputs import OutputBase
 from ensnare.study.sweep import Case
 
+Array = NDArray[np.float64]
+Axes = dict[str, Array]
+Messages = dict[int, str]  # position of a sample among all to what went wrong
+Positions = slice | NDArray[np.int64]  # of the samples of a batch among all of the study
+Range = tuple[float | None, float | None] | None
+_AXIS_TOLERANCE = 1e-6  # relative to the length of the axis
+_TABLE_FIELDS = ("sample_id", "status", "exit_code", "attempts", "elapsed_s", "origin")
+
 
 @dataclass(frozen=True)
 class StudyArrays:
-    """All samples of a study: case by case, and by design row within a case.
-
-    Attributes
-    ----------
-    input_names, output_names, factors : tuple of str
-        Names.
-    cases : list of dict
-        Factor to level.
-    sample_id : ndarray of S20, shape (n,)
-        Ids.
-    x : ndarray of float, shape (n, d)
-        Input values.
-    y : ndarray of float, shape (n, q)
-        Outputs, NaN unless ok; an array of m numbers takes m columns, `u[0]`, `u[1]` ...
-    axes : dict of str to ndarray
-        Output to what the numbers of an array stand over, shape (m,).
-    case, design_row : ndarray of int, shape (n,)
-        Position of the case, and row of the design.
-    status, exit_code, attempts, elapsed_s : ndarray, shape (n,)
-        How each sample ended.
-    block, group : ndarray of int, shape (n,), or None
-        Pick-freeze designs; see `design.DesignTable`.
-    origin : ndarray of S16, shape (n,)
-        The batch that holds the working directory.
-    messages : dict
-        Position to message.
-    redone : ndarray of int, shape (n,), or None
-        How often each sample was to be run again; None if none was.
-    adopted : list of dict
-        Who declared samples of an older version valid; see `adoption.adoptions`.
-    rounds : list of dict
-        Of a design that grows by itself; see `verdicts.Measured`.
-    """
+    """All n samples of a study as arrays: case by case, and by design row within a case."""
 
     input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
+    output_names: tuple[str, ...]  # of columns: an array of m numbers has `u[0]`, `u[1]` ...
     factors: tuple[str, ...]
-    cases: list[Case]
-    sample_id: NDArray[np.bytes_]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    case: NDArray[np.int64]
+    cases: list[Case]  # each maps factors to levels
+    sample_id: NDArray[np.bytes_]  # all arrays have shape (n,) unless a comment says otherwise
+    x: Array  # input values, shape (n, d)
+    y: Array  # outputs, shape (n, q); NaN unless the status is ok
+    case: NDArray[np.int64]  # position in `cases`
     design_row: NDArray[np.int64]
-    status: NDArray[np.uint8]
+    status: NDArray[np.uint8]  # see `store.outcome.Status`
     exit_code: NDArray[np.int32]
     attempts: NDArray[np.uint16]
-    elapsed_s: NDArray[np.float64]
-    origin: NDArray[np.bytes_]
+    elapsed_s: Array
+    origin: NDArray[np.bytes_]  # key of the batch that ran the sample; empty if it was not run
+    # of pick-freeze and Morris designs, see `design.table.DesignTable`; otherwise None
     block: NDArray[np.int32] | None = None
     group: NDArray[np.int32] | None = None
-    messages: dict[int, str] = field(default_factory=dict)
-    axes: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    messages: Messages = field(default_factory=dict)
+    axes: Axes = field(default_factory=dict)  # of array outputs, shape (m,)
+    # how often `ensnare redo` had each sample run again; None if it had none
     redone: NDArray[np.uint16] | None = None
-    adopted: list[dict[str, Any]] = field(default_factory=list)
+    adopted: list[dict[str, Any]] = field(default_factory=list)  # see `evaluate.adopt.adoptions`
+    # of a design that grows by itself, as JSON of `plan.criteria.Measured`
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.sample_id)
 
     def levels(self, factor: str) -> NDArray[Any]:
-        """Return the level of a factor per sample, shape (n,); "" or NaN where there is none."""
+        """Return the level of a factor of each sample, shape (n,).
+
+        Where the case of a sample does not have the factor, the level is "" for a factor with
+        texts among its levels, and NaN for others.
+        """
         found = [case.get(factor) for case in self.cases]
         text = any(isinstance(level, str) for level in found)
         absent: Any = "" if text else float("nan")
@@ -102,49 +89,30 @@ class StudyArrays:
 def gather(
     study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths, *, partial: bool = False
 ) -> StudyArrays:
-    """Collect the batch files of a study.
+    """Collect the batch files of a study; samples without a result are `not_run`.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batches : sequence of Batch
-        Its batches.
-    paths : StudyPaths
-        Its files.
-    partial : bool
-        Also take what the journals of unfinished batches hold.
-
-    Returns
-    -------
-    StudyArrays
-        Samples without a result are `not_run`.
-
-    Raises
-    ------
-    DesignError
-        If a batch was evaluated for other rows than the design holds.
-    ArchiveError
-        If a file is damaged.
+    With `partial`, also take what the journals of unfinished batches hold. Raises DesignError if
+    a batch was evaluated for other rows than the design holds, and ArchiveError if a file is
+    damaged.
     """
     cases, rows = case_table(study), design_rows(study)
     total = rows * len(cases)
     design = read_design(paths.design, study)
     table = np.zeros(total, row_type(record_width(study)))
-    table["status"], table["exit_code"] = Status.NOT_RUN, -1
+    table["status"], table["exit_code"] = Status.NOT_RUN, NO_EXIT_CODE
     table["elapsed_s"] = np.nan
     table["outputs"] = np.nan
-    messages: dict[int, str] = {}
+    messages: Messages = {}
     for batch in batches:
-        at = _places(batch, rows)
+        at = _positions(batch, rows)
         table["sample_id"][at] = ids_of(study, batch.segments, design)
         if paths.batch(batch.key).exists():
-            _fill(table, at, messages, paths.batch(batch.key), study)
+            _fill_from_batch_file(table, at, messages, paths.batch(batch.key), study)
         elif partial:
-            _fill_what_ended(table, at, messages, paths.journal(batch.key), study)
+            _fill_from_journal(table, at, messages, paths.journal(batch.key), study)
     amendments = read_amendments(paths)
-    _skip(table, messages, amendments)
-    y, axes = _judged(study, table, messages)
+    _mark_skipped(table, messages, amendments)
+    y, axes = _outputs_and_axes(study, table, messages)
     repeat = len(cases)
     return StudyArrays(
         input_names=design.names,
@@ -159,34 +127,30 @@ def gather(
         block=None if design.block is None else np.tile(design.block, repeat),
         group=None if design.group is None else np.tile(design.group, repeat),
         messages=messages,
-        redone=_redone(table["sample_id"], amendments),
+        redone=_times_redone(table["sample_id"], amendments),
         adopted=adoptions(table, paths),
         rounds=measured_rounds(study, paths),
-        **{k: np.ascontiguousarray(table[k]) for k in _COPIED},
+        **{k: np.ascontiguousarray(table[k]) for k in _TABLE_FIELDS},
     )
 
 
-Places = slice | NDArray[np.int64]
-_AXIS_TOLERANCE = 1e-6  # of its length
-_COPIED = ("sample_id", "status", "exit_code", "attempts", "elapsed_s", "origin")
-
-
-def _places(batch: Batch, rows: int) -> Places:
-    """Return where the samples of a batch stand among all; a slice takes a tenth of the time."""
+def _positions(batch: Batch, rows: int) -> Positions:
+    """Return where the samples of a batch stand among all samples, for `rows` in each case."""
     parts = [(s.case * rows + s.start, s.case * rows + s.stop) for s in batch.segments]
+    # assigning to a slice takes a tenth of the time that positions take
     if all(here[1] == there[0] for here, there in itertools.pairwise(parts)):
         return slice(parts[0][0], parts[-1][1])
     return np.concatenate([np.arange(*part) for part in parts])
 
 
-def _fill(
+def _fill_from_batch_file(
     table: Any,  # noqa: ANN401
-    at: Places,
-    messages: dict[int, str],
+    at: Positions,
+    messages: Messages,
     path: Path,
     study: LoadedStudy,
 ) -> None:
-    """Put the rows of one batch file in their places."""
+    """Copy the rows of one batch file to their positions in the table."""
     finished, parsers = read_batch(path)
     outputs = [o.name for o in study.config.model.outputs]
     if sorted(parsers) != sorted(outputs):
@@ -199,42 +163,42 @@ def _fill(
             "OpenTURNS?); remove it and run snakemake again"
         )
     table[at] = with_outputs(finished.rows, widths_of(parsers), outputs)
-    _note(finished, at, messages)
+    _add_messages(finished, at, messages)
 
 
-def _fill_what_ended(
+def _fill_from_journal(
     table: Any,  # noqa: ANN401
-    at: Places,
-    messages: dict[int, str],
+    at: Positions,
+    messages: Messages,
     path: Path,
     study: LoadedStudy,
 ) -> None:
-    """Put the samples in their places that the journal of an unfinished batch holds."""
+    """Copy the samples that the journal of an unfinished batch holds to their positions."""
     found = read_journal(path, record_width(study))
     place = find_ids(found.rows["sample_id"], table["sample_id"][at])
     ours = place >= 0
     finished = Finished(found.rows[ours], found.messages)
-    at = _numbers(at)[place[ours]]
+    at = _as_numbers(at)[place[ours]]
     names = [o.name for o in study.config.model.outputs]
     table[at] = with_outputs(finished.rows, widths_of(parsers_of(study)), names)
-    _note(finished, at, messages)
+    _add_messages(finished, at, messages)
 
 
-def _numbers(at: Places) -> NDArray[np.int64]:
+def _as_numbers(at: Positions) -> NDArray[np.int64]:
     return np.arange(at.start, at.stop) if isinstance(at, slice) else at
 
 
-def _note(finished: Finished, at: Places, messages: dict[int, str]) -> None:
-    """Note the messages of samples that have one by their places."""
+def _add_messages(finished: Finished, at: Positions, messages: Messages) -> None:
+    """Add the messages of the finished samples that have one, by position."""
     if finished.messages:
-        places = zip(finished.rows["sample_id"].tolist(), _numbers(at).tolist(), strict=True)
-        for name, place in places:
-            if text := finished.messages.get(name.decode()):
-                messages[place] = text
+        pairs = zip(finished.rows["sample_id"].tolist(), _as_numbers(at).tolist(), strict=True)
+        for sample_id, position in pairs:
+            if text := finished.messages.get(sample_id.decode()):
+                messages[position] = text
 
 
-def _skip(table: Any, messages: dict[int, str], amendments: Amendments) -> None:  # noqa: ANN401
-    """Tell samples that are skipped from those that were not run yet."""
+def _mark_skipped(table: Any, messages: Messages, amendments: Amendments) -> None:  # noqa: ANN401
+    """Give samples that a user skipped this status, and the reason as their message."""
     if not amendments.skipped:
         return
     for i in np.flatnonzero(table["status"] == Status.NOT_RUN).tolist():
@@ -242,24 +206,26 @@ def _skip(table: Any, messages: dict[int, str], amendments: Amendments) -> None:
             table["status"][i], messages[i] = Status.SKIPPED, reason
 
 
-def _redone(ids: NDArray[np.bytes_], amendments: Amendments) -> NDArray[np.uint16] | None:
+def _times_redone(ids: NDArray[np.bytes_], amendments: Amendments) -> NDArray[np.uint16] | None:
     times = amendments.redone
     if not times:
         return None
-    return np.array([times.get(name.decode(), 0) for name in ids.tolist()], np.uint16)
+    return np.array([times.get(sample_id.decode(), 0) for sample_id in ids.tolist()], np.uint16)
 
 
-def _judged(
+def _outputs_and_axes(
     study: LoadedStudy,
     table: Any,  # noqa: ANN401
-    messages: dict[int, str],
-) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Apply ranges and compare axes; return the outputs with NaN unless ok, and the axes.
+    messages: Messages,
+) -> tuple[Array, Axes]:
+    """Return the outputs, shape (n, q), with NaN unless ok, and the axes of array outputs.
 
-    Ranges are applied here and not where a sample runs, so that changing one runs nothing.
+    Samples whose outputs leave their range, or whose axis is another one, get another status and
+    a message. This is not done where samples run, so that changing a range reruns none.
     """
     status = table["status"]
-    parts, axes, start = [], {}, 0
+    parts, start = [], 0
+    axes: Axes = {}
     for output in study.config.model.outputs:
         y = table["outputs"][:, start : start + output.size].copy()
         found = table["outputs"][:, start + output.size : start + output.width]
@@ -272,25 +238,24 @@ def _judged(
             j = int(np.argmax(bad[i]))
             messages[int(i)] = range_message(output.flat_names[j], float(y[i, j]), output.range)
             status[i] = Status.OUT_OF_RANGE
-    whole = np.concatenate(parts, axis=1)
-    whole[status != Status.OK] = np.nan
-    return whole, axes
+    outputs = np.concatenate(parts, axis=1)
+    outputs[status != Status.OK] = np.nan
+    return outputs, axes
 
 
-def _axis(
-    output: OutputBase,
-    found: NDArray[np.float64],
-    status: NDArray[np.uint8],
-    messages: dict[int, str],
-) -> NDArray[np.float64]:
-    """Return the axis of an array output; samples that have another one are unparsable."""
+def _axis(output: OutputBase, found: Array, status: NDArray[np.uint8], messages: Messages) -> Array:
+    """Return the axis of an array output, shape (m,): the stated one, or that of the first sample.
+
+    `found` holds the axis that each sample has read, shape (n, m), or no columns. Samples with
+    another axis than the first one that is ok become unparsable.
+    """
     if output.axis is not None and output.axis.values is not None:
         return np.array(output.axis.values)
     good = np.flatnonzero(status == Status.OK)
     if not found.shape[1] or not len(good):
         return np.arange(output.size, dtype=float)
-    axis: NDArray[np.float64] = found[good[0]].copy()
-    # a code prints what it computed: the last digits may differ
+    axis: Array = found[good[0]].copy()
+    # codes print computed positions, whose last digits may differ from run to run
     near = _AXIS_TOLERANCE * max(float(np.ptp(axis)), float(np.finfo(float).tiny))
     for i in good[(np.abs(found[good] - axis) > near).any(axis=1)]:
         status[i] = Status.UNPARSABLE
@@ -301,17 +266,15 @@ def _axis(
     return axis
 
 
-def outside(
-    y: NDArray[np.float64], bounds: tuple[float | None, float | None] | None
-) -> NDArray[np.bool_]:
-    """Return which values lie outside the bounds, shaped like `y`."""
+def outside(y: Array, bounds: Range) -> NDArray[np.bool_]:
+    """Return which values lie outside the bounds, shaped like `y`; NaN does not."""
     low, high = bounds or (None, None)
     below = y < (-np.inf if low is None else low)
     return below | (y > (np.inf if high is None else high))
 
 
-def range_message(name: str, value: float, bounds: tuple[float | None, float | None] | None) -> str:
-    """Return what is wrong with a value outside its range."""
+def range_message(name: str, value: float, bounds: Range) -> str:
+    """Return the message of a sample with an output outside its range."""
     low, high = bounds or (None, None)
     shown = ["-inf" if low is None else f"{low:g}", "inf" if high is None else f"{high:g}"]
     return f"output '{name}' = {value:g}; its range is [{', '.join(shown)}]"

@@ -1,4 +1,8 @@
-"""`jobs.csv`: one line per job that evaluated a batch, with what accounting knows of it."""
+"""`jobs.csv`: one line per job that evaluated a batch: its wait, time, cores, memory and end.
+
+Every job records how it began and ended (`evaluate.jobs`). Where SLURM accounting has the job as
+well, its numbers replace those of the record.
+"""
 
 from __future__ import annotations
 
@@ -18,37 +22,31 @@ from ensnare.store.paths import StudyPaths, write_whole
 COLUMNS = ("batch", "number", "job", "node", "cores", "submit", "start", "end", "wait_s",
            "elapsed_s", "core_hours", "cpu_efficiency", "max_rss_mb", "asked_mb", "memory_share",
            "ended", "state", "accounting")  # fmt: skip
-SACCT = "sacct"  # in the column `accounting`: the line says what it knows
-NOT_KNOWN = "not on record"
-_CLOCKS_S = 60.0  # by which the clocks of two machines may differ
-_LAG_S = 5.0  # accounting that does not know of an end yet is asked again after this time
-_JUST_S = 60.0  # a job that ended so lately may be new to it
-Key = tuple[str, int]  # a batch, and which of its jobs, from 1
+SACCT = "sacct"  # in the column `accounting`: the line holds the numbers of SLURM
+NOT_KNOWN = "not on record"  # where accounting answered, but does not have the job
+_CLOCK_DIFFERENCE_S = 60.0  # that the clocks of two machines may have
+# SLURM writes the end of a job to its accounting some seconds late
+_LAG_S = 5.0  # wait before the second query
+_RECENT_S = 60.0  # age of a job's end up to which a second query may help
+Key = tuple[str, int]  # key of a batch, and number of the job among its jobs, from 1
 
 
 def write_jobs(path: Path, paths: StudyPaths) -> None:
-    """Write one line per job: its time, its wait, its use of cores and memory, how it ended.
+    """Write one line per job to the CSV file, in order of their start.
 
-    Accounting is asked once, and once more if it does not know yet how the last jobs ended. What
-    it said before is kept, since it forgets.
-
-    Parameters
-    ----------
-    path : Path
-        The CSV file; lines of it that accounting filled are kept.
-    paths : StudyPaths
-        Where the records of jobs are.
+    SLURM accounting is queried once, and once more if the end of a recent job is missing in it.
+    Lines of an earlier file that it filled are kept, since sites delete old accounting records.
     """
     records: dict[Key, JobRecord] = {}
     for found in paths.batches.glob("*.jobs"):
         for number, record in enumerate(read_records(found), start=1):
             records[found.stem, number] = record
-    kept = _kept(path)
-    fresh = {key: record for key, record in records.items() if key not in kept}
-    accounts = _ask(list(fresh.values()))
+    known = _accounted_lines(path)
+    fresh = {key: record for key, record in records.items() if key not in known}
+    accounts = _query(list(fresh.values()))
     matched = match_accounts(fresh, accounts.jobs)
     lines = [
-        kept.get(key) or job_line(key, record, matched.get(key), accounts.trouble)
+        known.get(key) or job_line(key, record, matched.get(key), accounts.trouble)
         for key, record in sorted(records.items(), key=lambda item: item[1].start)
     ]
     write_whole(path, lambda part: _write(part, lines))
@@ -61,8 +59,8 @@ def _write(part: Path, lines: Iterable[Mapping[str, object]]) -> None:
         writer.writerows(lines)
 
 
-def _kept(path: Path) -> dict[Key, Mapping[str, object]]:
-    """Return the lines of an earlier table that accounting filled."""
+def _accounted_lines(path: Path) -> dict[Key, Mapping[str, object]]:
+    """Return the lines of an earlier file that accounting filled; none if it is unreadable."""
     try:
         with path.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if tuple(row) == COLUMNS]
@@ -72,36 +70,30 @@ def _kept(path: Path) -> dict[Key, Mapping[str, object]]:
         return {}
 
 
-def _ask(records: Sequence[JobRecord]) -> Accounts:
-    """Ask accounting for jobs; give it some time if it does not know yet how they ended."""
+def _query(records: Sequence[JobRecord]) -> Accounts:
+    """Query accounting for jobs, a second time if the end of a recent one is missing."""
     accounts = ask_accounting(record.job_id for record in records)
     if accounts.trouble:
         return accounts
-    lately = time.time() - _JUST_S
-    ours = os.environ.get("SLURM_JOB_ID", "")  # of Snakemake, in which everything may run
+    since = time.time() - _RECENT_S
+    # Snakemake itself may run in a SLURM job together with all batches: that one has not ended
+    ours = os.environ.get("SLURM_JOB_ID", "")
     ended = {job for job, runs in accounts.jobs.items() if all(run.has_ended for run in runs)}
-    behind = {r.job_id for r in records if r.end > lately} - {"", ours} - ended
-    if not behind:
+    missing = {r.job_id for r in records if r.end > since} - {"", ours} - ended
+    if not missing:
         return accounts
     time.sleep(_LAG_S)
-    again = ask_accounting(behind)
+    again = ask_accounting(missing)
     return Accounts(accounts.jobs | again.jobs, again.trouble)
 
 
 def match_accounts(
     records: Mapping[Key, JobRecord], accounts: Mapping[str, Sequence[JobAccount]]
 ) -> dict[Key, JobAccount]:
-    """Return which run of a SLURM job each of our jobs was.
+    """Return which run of a SLURM job each of our jobs was; a requeued job has several runs.
 
-    A job that was requeued has several runs, told apart by when they began. An allocation in which
-    several batches ran says nothing of one of them.
-
-    Parameters
-    ----------
-    records : mapping of (str, int) to JobRecord
-        Our jobs.
-    accounts : mapping of str to sequence of JobAccount
-        The runs of each SLURM job, in the order of their start.
+    Runs of one SLURM job are told apart by their start. A run in which several batches were
+    evaluated belongs to none of them, since its numbers are those of all together.
     """
     users: dict[tuple[str, float], list[Key]] = defaultdict(list)
     found: dict[Key, JobAccount] = {}
@@ -114,26 +106,17 @@ def match_accounts(
 
 
 def _is_during(record: JobRecord, run: JobAccount) -> bool:
-    # numbers of jobs are used again after some years, and elsewhere
+    # a record of another cluster, or of years ago, may have the same job number
     end = run.end if run.has_ended else math.inf
-    return run.start - _CLOCKS_S <= record.start <= end + _CLOCKS_S
+    return run.start - _CLOCK_DIFFERENCE_S <= record.start <= end + _CLOCK_DIFFERENCE_S
 
 
 def job_line(
     key: Key, record: JobRecord, account: JobAccount | None, trouble: str
 ) -> dict[str, object]:
-    """Return the line of a job: from accounting if it knows how the job ended, or our record.
+    """Return the line of a job: the numbers of accounting if it has the end, or the job's record.
 
-    Parameters
-    ----------
-    key : tuple of str and int
-        Its batch, and which of the jobs of the batch it was.
-    record : JobRecord
-        What it said itself.
-    account : JobAccount or None
-        What accounting says of it.
-    trouble : str
-        Why accounting said nothing.
+    `trouble` says why accounting could not be queried; empty if it answered.
     """
     source = SACCT if account is not None and account.has_ended else ""
     if record.job_id and not source:
@@ -151,27 +134,27 @@ def job_line(
         "job": record.job_id,
         "node": account.nodes if account else record.node,
         "cores": cores,
-        "submit": _moment(account.submit if account else math.nan),
-        "start": _moment(start),
-        "end": _moment(end),
-        "wait_s": _number(account.wait_s if account else math.nan),
-        "elapsed_s": _number(elapsed_s),
-        "core_hours": _number(elapsed_s * cores / 3600, 6),
-        "cpu_efficiency": _number(cpu_s / (elapsed_s * cores) if elapsed_s > 0 else math.nan),
-        "max_rss_mb": _number(max_rss / 1e6),
-        "asked_mb": _number(asked / 1e6),
-        "memory_share": _number(known.memory / asked if known else math.nan),
+        "submit": _utc(account.submit if account else math.nan),
+        "start": _utc(start),
+        "end": _utc(end),
+        "wait_s": _decimal(account.wait_s if account else math.nan),
+        "elapsed_s": _decimal(elapsed_s),
+        "core_hours": _decimal(elapsed_s * cores / 3600, 6),
+        "cpu_efficiency": _decimal(cpu_s / (elapsed_s * cores) if elapsed_s > 0 else math.nan),
+        "max_rss_mb": _decimal(max_rss / 1e6),
+        "asked_mb": _decimal(asked / 1e6),
+        "memory_share": _decimal(known.memory / asked if known else math.nan),
         "ended": record.ended,
         "state": account.state if account else "",
         "accounting": source,
     }
 
 
-def _number(value: float, decimals: int = 3) -> str:
+def _decimal(value: float, decimals: int = 3) -> str:
     return f"{value:.{decimals}f}" if math.isfinite(value) else ""
 
 
-def _moment(seconds: float) -> str:
+def _utc(seconds: float) -> str:
     if not math.isfinite(seconds):
         return ""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """The archive of a study, as arrays.
+    """The archive of a study with n samples, as arrays; rows are case by case, then by design row.
 
     Attributes
     ----------
@@ -34,22 +34,22 @@ class StudyResults:
     study : Study
         The resolved study.
     inputs : dict of str to ndarray, shape (n,)
-        Values by name.
+        Input values by name.
     outputs : dict of str to ndarray, shape (n,) or (n, m)
-        Values by name, NaN unless ok; an array output has a column per element.
+        Outputs by name, NaN unless the status is ok; an array output has a column per element.
     axes : dict of str to ndarray, shape (m,)
-        Array output to what its elements stand over.
+        Coordinates of the elements of each array output.
     cases : dict of str to ndarray, shape (n,)
-        Level of each factor.
+        Level of each factor; "" or NaN where a case does not have the factor.
     status : ndarray of uint8, shape (n,)
         See `ensnare.store.outcome.Status`.
     columns : dict of str to ndarray, shape (n,)
-        sample_id, design_row, exit_code, elapsed_s, attempts; redone where samples were to be run
-        again; block and group for pick-freeze.
+        sample_id, design_row, exit_code, elapsed_s, attempts; redone, if samples were run again
+        by `ensnare redo`; block and group of pick-freeze designs, group of Morris designs.
     attributes : dict
-        Versions, git state, host, with what versions and where samples were run, who adopted
-        samples of an older version of the study, and what was measured in each round of a design
-        that grows by itself.
+        seed; git, versions and host of where the archive was written; ran_with, the versions and
+        hosts that ran the samples; adopted, who declared results of older versions of the study
+        valid; rounds, what was measured in each round of a design that grows by itself.
     """
 
     paths: StudyPaths
@@ -79,18 +79,20 @@ class StudyResults:
         return np.empty((len(self), 0))
 
     def by_case(self) -> list[tuple[Case, slice]]:
-        """Return each case and where its samples stand: rows are case by case."""
+        """Return each case with the rows of its samples."""
         cases = self.study.cases()
         rows = len(self) // len(cases)
         return [(case, slice(i * rows, (i + 1) * rows)) for i, case in enumerate(cases)]
 
     def of_runs(self) -> tuple[dict[int, str], list[str]]:
-        """Return what samples said that failed, by position; and the batch that ran each of them.
+        """Return the messages of samples by row, and the key of the batch that ran each sample.
+
+        The key is empty for a sample that was not run.
 
         Raises
         ------
         ArchiveError
-            If the archive is not there any more.
+            If the archive has been removed or damaged since it was opened.
         """
         try:
             with h5py.File(self.paths.archive, "r", locking=False) as file:
@@ -106,7 +108,8 @@ class StudyResults:
         Returns
         -------
         DataFrame
-            Indexed by sample id; an array output has the columns `u[0]`, `u[1]` ...
+            Indexed by sample id; the status is its name, such as `ok`; an array output has the
+            columns `u[0]`, `u[1]` ...
         """
         import pandas as pd
 
@@ -121,7 +124,7 @@ class StudyResults:
 
 
 def open_study(path: str | Path) -> StudyResults:
-    """Open the archive of a study.
+    """Read the archive of a study into memory.
 
     Parameters
     ----------
@@ -131,7 +134,7 @@ def open_study(path: str | Path) -> StudyResults:
     Returns
     -------
     StudyResults
-        Everything in memory; the file is closed.
+        All arrays of the archive; the file is closed.
 
     Raises
     ------

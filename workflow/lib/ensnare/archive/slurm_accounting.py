@@ -1,4 +1,4 @@
-"""What the accounting of SLURM knows of jobs that ended: their time, their memory, their wait."""
+"""Queries of SLURM's accounting (`sacct`) for the time, memory and queue wait of jobs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from datetime import datetime
 
 _FIELDS = ("JobIDRaw", "State", "NodeList", "AllocCPUS", "NNodes", "Submit", "Start", "End",
            "ElapsedRaw", "TotalCPU", "MaxRSS", "TRESUsageInTot", "ReqMem")  # fmt: skip
-_PATIENCE_S = 30.0
-_AT_ONCE = 5000  # job ids in one call: a word of a command has at most 128 kB
+_TIMEOUT_S = 30.0
+_IDS_PER_CALL = 5000  # Linux limits one argument of a command to 128 kB
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 _SIZE = re.compile(r"([\d.]+)([KMGTP]?)([cn]?)")
 _TIME = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):([\d.]+)")
@@ -22,67 +22,38 @@ _TIME = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):([\d.]+)")
 
 @dataclass(frozen=True)
 class JobAccount:
-    """One run of a SLURM job, which has several if it was requeued.
-
-    Attributes
-    ----------
-    job_id : str
-        Its number.
-    state : str
-        How it ended, as SLURM says it: COMPLETED, TIMEOUT; or RUNNING.
-    nodes : str
-        Where it ran: `n[1-2]`.
-    cores : int
-        Cores that it held.
-    submit, start, end : float
-        When it was submitted, began and ended [s since 1970]; NaN if not known.
-    elapsed_s : float
-        Wall-clock time [s].
-    cpu_s : float
-        CPU time of all of its processes [s]; NaN if not known.
-    max_rss : float
-        Most memory of one task [bytes]; NaN if not known.
-    memory : float
-        Most memory of all that runs at a time, as an upper bound [bytes]; NaN if not known.
-    asked : float
-        Memory that it was given [bytes]; NaN if not known.
-    """
+    """One run of a SLURM job; a requeued job has several. Numbers are NaN where not known."""
 
     job_id: str
-    state: str
-    nodes: str
-    cores: int
-    submit: float
+    state: str  # in SLURM's words: COMPLETED, TIMEOUT, RUNNING ...
+    nodes: str  # `n[1-2]`
+    cores: int  # allocated
+    submit: float  # this and the next two: s since 1970
     start: float
     end: float
     elapsed_s: float
-    cpu_s: float
-    max_rss: float
-    memory: float
-    asked: float
+    cpu_s: float  # of all processes of the job
+    max_rss: float  # largest memory of one task [bytes]
+    memory: float  # upper bound of the memory of all that runs at the same time [bytes]
+    asked: float  # requested memory [bytes]
 
     @property
     def wait_s(self) -> float:
-        """How long it waited in the queue [s]."""
+        """Time in the queue [s]."""
         return self.start - self.submit
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is over, as far as accounting knows."""
+        """Whether accounting has the end of the run."""
         return math.isfinite(self.end)
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """What accounting said.
+    """The answer of accounting: the runs of each job by its number, in the order of their start.
 
-    Attributes
-    ----------
-    jobs : dict of str to tuple of JobAccount
-        The runs of each job by its number, in the order of their start; jobs that accounting does
-        not know are left out.
-    trouble : str
-        Why there is nothing, or not all; empty if accounting answered.
+    Jobs that accounting does not have are left out. `trouble` is the reason why jobs are missing
+    because a query failed; empty if all succeeded.
     """
 
     jobs: dict[str, tuple[JobAccount, ...]] = field(default_factory=dict)
@@ -90,27 +61,22 @@ class Accounts:
 
 
 def ask_accounting(job_ids: Iterable[str]) -> Accounts:
-    """Ask SLURM for what is on record of jobs: one call of sacct for all of them.
+    """Query sacct for jobs by their numbers (SLURM_JOB_ID); texts that are no number are ignored.
 
-    A site without accounting, or one that does not answer, is no error.
-
-    Parameters
-    ----------
-    job_ids : iterable of str
-        Numbers of jobs, as in SLURM_JOB_ID.
+    A site without accounting, or one that does not answer, raises nothing: see `Accounts.trouble`.
     """
     wanted = sorted({job for job in job_ids if job.isdecimal()}, key=int)
     found: dict[str, tuple[JobAccount, ...]] = {}
-    for at in range(0, len(wanted), _AT_ONCE):
-        text, trouble = _call(wanted[at : at + _AT_ONCE])
+    for start in range(0, len(wanted), _IDS_PER_CALL):
+        text, trouble = _call_sacct(wanted[start : start + _IDS_PER_CALL])
         if trouble:
             return Accounts(found, trouble)
         found |= parse_accounts(text)
     return Accounts(found)
 
 
-def _call(job_ids: Sequence[str]) -> tuple[str, str]:
-    """Call sacct; return what it printed, and why it printed nothing."""
+def _call_sacct(job_ids: Sequence[str]) -> tuple[str, str]:
+    """Call sacct; return what it printed, and if it failed, an empty text and the reason."""
     command = ["sacct", "--noheader", "--parsable2", "--duplicates"]
     command += [f"--jobs={','.join(job_ids)}", f"--format={','.join(_FIELDS)}"]
     try:
@@ -124,46 +90,38 @@ def _call(job_ids: Sequence[str]) -> tuple[str, str]:
         return "", f"sacct: {error.strerror}"
     with process:
         try:
-            text, said = process.communicate(timeout=_PATIENCE_S)
+            text, errors = process.communicate(timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # sacct may be a script that waits for another
-            return "", f"sacct did not answer within {_PATIENCE_S:.0f} s"
+            os.killpg(process.pid, signal.SIGKILL)  # the group, as sacct may be a script
+            return "", f"sacct did not answer within {_TIMEOUT_S:.0f} s"
     if process.returncode:
-        lines = said.strip().splitlines() or [f"exit code {process.returncode}"]
+        lines = errors.strip().splitlines() or [f"exit code {process.returncode}"]
         return "", f"sacct: {lines[-1].removeprefix('sacct: error: ')}"
     return text, ""
 
 
 def parse_accounts(text: str) -> dict[str, tuple[JobAccount, ...]]:
-    """Parse what `sacct --parsable2 --duplicates` printed.
+    """Parse the lines that `ask_accounting` has sacct print: of each run a job, then its steps.
 
-    Parameters
-    ----------
-    text : str
-        Lines of the fields that `ask_accounting` asks for: a job, then its steps.
-
-    Returns
-    -------
-    dict of str to tuple of JobAccount
-        The runs of each job by its number, in the order of their start.
+    Returns the runs of each job by its number, in the order of their start.
     """
     found: dict[str, list[JobAccount]] = {}
     for lines in _by_run(text):
         account = _account(lines)
         found.setdefault(account.job_id, []).append(account)
-    return {job: tuple(sorted(runs, key=_start)) for job, runs in found.items()}
+    return {job: tuple(sorted(runs, key=_start_or_inf)) for job, runs in found.items()}
 
 
-def _start(account: JobAccount) -> float:
+def _start_or_inf(account: JobAccount) -> float:
     return account.start if math.isfinite(account.start) else math.inf
 
 
 def _by_run(text: str) -> Iterator[list[dict[str, str]]]:
-    """Yield the lines of each run of a job: its own, and those of its steps."""
+    """Yield the lines of each run of a job: first that of the job, then those of its steps."""
     lines: list[dict[str, str]] = []
     for line in text.splitlines():
         cells = line.split("|")
-        if len(cells) != len(_FIELDS):  # a warning that a site prints
+        if len(cells) != len(_FIELDS):  # not a record: some sites print warnings
             continue
         row = dict(zip(_FIELDS, cells, strict=True))
         if "." not in row["JobIDRaw"]:
@@ -192,16 +150,19 @@ def _account(lines: Sequence[dict[str, str]]) -> JobAccount:
         cpu_s=parse_duration_s(job["TotalCPU"]),
         max_rss=max_rss or math.nan,
         memory=_memory(steps, cores) or math.nan,
-        asked=_asked(job["ReqMem"], cores, max(1, _count(job["NNodes"]))) or math.nan,
+        asked=_requested_memory(job["ReqMem"], cores, max(1, _count(job["NNodes"]))) or math.nan,
     )
-    if not max_rss and not account.cpu_s:  # its node was lost, or nothing gathers that
+    if not max_rss and not account.cpu_s:  # the node was lost, or the site does not gather usage
         return replace(account, cpu_s=math.nan)
     return account
 
 
 def _memory(steps: Sequence[dict[str, str]], cores: int) -> float:
-    """Return the most memory of what may run at a time: the batch script and steps side by side."""
-    script, largest, side_by_side = 0.0, 0.0, 1
+    """Return an upper bound of the memory of the batch script and its parallel steps [bytes].
+
+    The largest step is counted as often as steps of its size fit into the cores of the job.
+    """
+    script, largest, parallel = 0.0, 0.0, 1
     numbered = [step for step in steps if step["JobIDRaw"].rpartition(".")[2].isdecimal()]
     for step in steps:
         total = re.search(r"\bmem=([\d.]+[KMGTP]?)", step["TRESUsageInTot"])
@@ -209,29 +170,32 @@ def _memory(steps: Sequence[dict[str, str]], cores: int) -> float:
         if step not in numbered:
             script += size
         elif size >= largest:
-            fit = cores // max(1, _count(step["AllocCPUS"]))
-            largest, side_by_side = size, max(1, min(fit, len(numbered)))
-    return script + largest * side_by_side
+            fitting = cores // max(1, _count(step["AllocCPUS"]))
+            largest, parallel = size, max(1, min(fitting, len(numbered)))
+    return script + largest * parallel
 
 
 def _rss(step: dict[str, str]) -> float:
     return parse_size(step["MaxRSS"])
 
 
-def _asked(text: str, cores: int, nodes: int) -> float:
-    """Return requested memory; before SLURM 21.08 it was per core (`2Gc`) or per node (`4Gn`)."""
+def _requested_memory(text: str, cores: int, nodes: int) -> float:
+    """Return the requested memory of a job [bytes], 0 if there is none.
+
+    Before SLURM 21.08 it was printed per core (`2Gc`) or per node (`4Gn`).
+    """
     match = _SIZE.fullmatch(text.strip())
     return parse_size(text) * {"c": cores, "n": nodes}.get(match[3] if match else "", 1)
 
 
 def parse_size(text: str) -> float:
-    """Return memory as sacct prints it: `432192K`, `4Gn`; 0 if there is none [bytes]."""
+    """Return a memory size that sacct prints, such as `432192K` or `4Gn`; 0 if empty [bytes]."""
     match = _SIZE.fullmatch(text.strip())
     return float(match[1]) * _UNITS[match[2]] if match else 0.0
 
 
 def parse_duration_s(text: str) -> float:
-    """Return a duration as sacct prints it: `00:02.791`, `1-02:03:04`; NaN if there is none [s]."""
+    """Return a duration that sacct prints: `00:02.791`, `1-02:03:04`; NaN if it is none [s]."""
     match = _TIME.fullmatch(text.strip())
     if not match:
         return math.nan
@@ -240,16 +204,16 @@ def parse_duration_s(text: str) -> float:
 
 
 def parse_time(text: str) -> float:
-    """Return a time as sacct prints it, in seconds or ISO 8601; NaN if not known [s since 1970]."""
+    """Return a time that sacct prints, in seconds or ISO 8601; NaN if not known [s since 1970]."""
     text = text.strip()
     if text.isdecimal():
         return float(text)
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:  # Unknown, None
+    except ValueError:  # `Unknown` or `None`
         return math.nan
 
 
 def _count(text: str) -> int:
-    """Return a whole number; 0 if there is none."""
+    """Return a text as a whole number; 0 if it is none."""
     return int(text) if text.strip().isdecimal() else 0
