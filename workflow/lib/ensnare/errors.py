@@ -1,16 +1,20 @@
-"""What can go wrong, as a tree.
+"""The exceptions of Ensnare, as a tree.
 
-EnsnareError                  one clear line for the user; a command ends with it and exit code 1
-├── ConfigError               the study file says something that cannot be
-├── DesignError               the design cannot be made, or does not fit the batches
-├── ArchiveError              a file of results is missing, damaged or of another layout
-├── NoFeasiblePointError      constraints leave no point, or none was found
-└── BatchError                a batch cannot be evaluated (its samples may fail without this)
-    ├── HandedBackError       the job of a batch has no time for the rest of it
-    │   └── ShortOfMemoryError    or not the memory
-    └── GaveUpError         its jobs die again and again, and achieve nothing
+Exception
+├── EnsnareError                  the user can mend it; a command prints its one line, exit code 1
+│   ├── ConfigError               the study file is not valid, or names something that is missing
+│   ├── DesignError               the design file, the study and the batches do not fit
+│   ├── NoFeasiblePointError      no point satisfies the constraints, or none was found
+│   ├── ArchiveError              a file of results is missing, damaged or of another layout
+│   └── BatchError                a job cannot evaluate its batch; one failed sample raises nothing
+│       ├── HandedBackError       the job leaves the rest of the batch to the next job (walltime)
+│       │   └── ShortOfMemoryError    as above, to a job with more memory
+│       └── GaveUpError           several jobs of the batch in a row finished no sample
+├── OutputError                   an output of one sample cannot be read: status `unparsable`
+└── OSError
+    └── ChangedFileError          a file of the model changed while the batch was running
 
-OutputError                   one sample's result cannot be read: becomes the status `unparsable`
+A job or command that meets any other OSError (a full disk) prints it as `os_error_line` has it.
 """
 
 from __future__ import annotations
@@ -21,19 +25,19 @@ from collections.abc import Iterable
 
 
 class EnsnareError(Exception):
-    """Something the user can mend; its text is one line: where, got, expected, what to do."""
+    """A mistake that the user can mend; its text is one line: where, got, expected, what to do."""
 
 
 class ConfigError(EnsnareError):
-    """The study file says something that cannot be."""
+    """The study file is not valid, or names a file or module that does not exist."""
 
 
 class DesignError(EnsnareError):
-    """The design cannot be made, or does not fit the batches."""
+    """The design file was made for another study, or has too few rows, or batches do not fit it."""
 
 
 class NoFeasiblePointError(EnsnareError):
-    """Constraints leave no point, or none was found."""
+    """No point satisfies the constraints, or the search for one did not find any."""
 
 
 class ArchiveError(EnsnareError):
@@ -41,39 +45,39 @@ class ArchiveError(EnsnareError):
 
 
 class BatchError(EnsnareError):
-    """A batch cannot be evaluated."""
+    """A job cannot evaluate its batch. Samples that fail are results, and do not raise this."""
 
 
 class HandedBackError(BatchError):
-    """The job of a batch leaves the rest of it to the next one: its time is up."""
+    """The job leaves the rest of its batch to the next job, because its walltime is used up."""
 
 
 class ShortOfMemoryError(HandedBackError):
-    """The job of a batch leaves samples that were killed to the next one, which has more memory."""
+    """The job leaves samples that were killed to the next job, which asks for more memory."""
 
 
 class GaveUpError(BatchError):
-    """The jobs of a batch die one after the other, and none adds a sample to what is on record."""
+    """Several jobs of a batch in a row ended without adding a finished sample to the journal."""
 
 
 class ChangedFileError(OSError):
-    """A file of the model is not what it was when the batch began (ESTALE)."""
+    """A file of the model has changed since the batch began; its errno is ESTALE."""
 
 
 class OutputError(Exception):
-    """The result of one sample cannot be read."""
+    """An output of one sample cannot be read; the sample gets the status `unparsable`."""
 
 
 def os_error_line(error: OSError) -> str:
-    """Return in one line what the machine refused, where, and what to do."""
+    """Return one line for the user: file, error of the system, and advice if a disk is full."""
     where = f"{error.filename}: " if error.filename else ""
-    room = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    advice = "; make room and run again (what is on record stays)" if room else ""
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "; make room and run again (what is on record stays)" if is_full else ""
     return f"{where}{error.strerror or error}{advice}"
 
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?`, or the list of what is known when nothing is close."""
+    """Return `; did you mean 'x'?`, or, if no name is close, a list of up to 12 known names."""
     names = sorted(known)
     # cutoff 0.6 is difflib's own; a transposition in a four-letter word still passes it
     close = difflib.get_close_matches(got, names, n=1, cutoff=0.6) or difflib.get_close_matches(

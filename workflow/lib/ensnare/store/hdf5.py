@@ -1,4 +1,4 @@
-"""Writing HDF5 files so that a full disk is an error."""
+"""Writing HDF5 files so that a full disk raises an error and does not end the process."""
 
 from __future__ import annotations
 
@@ -12,40 +12,25 @@ import h5py
 
 @contextlib.contextmanager
 def new_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Make an HDF5 file.
+    """Yield a new HDF5 file, open for writing; raise OSError at its end if a write failed.
 
-    A file that HDF5 cannot bring to the disk it cannot close either: the process ends in a
-    segmentation fault. So it writes to something that never fails, and what failed is raised
-    when the file is closed.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Yields
-    ------
-    h5py.File
-        It, open for writing.
-
-    Raises
-    ------
-    OSError
-        If it could not be written whole.
+    HDF5 cannot close a file that it cannot write to the disk: the process ends in a segmentation
+    fault. So HDF5 writes through a file object that never fails, and the first error of the disk
+    is raised when the file is closed.
     """
-    with _Disk(path) as disk:
+    with _ErrorsLater(path) as disk:
         try:
             with h5py.File(disk, "w") as file:
                 yield file
         finally:
-            if disk.trouble is not None:  # whatever HDF5 made of it
-                raise disk.trouble
+            if disk.first_error is not None:  # also in place of an error that HDF5 raised for it
+                raise disk.first_error
 
 
-class _Disk(io.FileIO):
-    """A file that takes all that is written, and remembers the first thing that went wrong."""
+class _ErrorsLater(io.FileIO):
+    """A file that accepts all writes, and keeps the first error of the disk for later."""
 
-    trouble: OSError | None = None
+    first_error: OSError | None = None
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "w+")
@@ -54,15 +39,15 @@ class _Disk(io.FileIO):
         view = memoryview(data).cast("B")  # type: ignore[arg-type]
         done = 0
         try:
-            while done < len(view) and self.trouble is None:
+            while done < len(view) and self.first_error is None:
                 done += super().write(view[done:])
         except OSError as error:
-            self.trouble = error
+            self.first_error = error
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
         try:
             return super().truncate(size)
         except OSError as error:
-            self.trouble = self.trouble or error
+            self.first_error = self.first_error or error
         return size or 0

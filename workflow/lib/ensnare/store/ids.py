@@ -1,7 +1,8 @@
-"""Names of samples: hashes of what they are, computed for a million rows at a time.
+"""Sample ids: hashes of content, computed with array operations for a million rows at a time.
 
 A sample's id hashes its case, its input values, and how many equal samples come before it. It
-does not depend on the order of inputs, factors, levels or rows.
+does not depend on the order of inputs, factors, levels or rows. Ids stand in files of results:
+a change of any number below would evaluate every sample of every study again.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-ID_BYTES = 10  # 80 bits: a clash among ten million samples has a chance of 4e-11
+ID_BYTES = 10  # 80 bits: two of ten million samples get the same id with probability 4e-11
 ID_LENGTH = 2 * ID_BYTES
-_CHUNK = 16384  # rows of which copies are made: they fit into a cache
+_CHUNK = 16384  # rows hashed at a time, so that temporary arrays fit into the cache
 Words = NDArray[np.uint64]
 
 
@@ -33,28 +34,29 @@ def _salt(text: str) -> Words:
 
 
 def row_words(x: NDArray[np.float64], names: Sequence[str]) -> Words:
-    """Hash the rows of a design.
+    """Hash the rows of a design, whatever the order of its columns.
 
     Parameters
     ----------
     x : ndarray of float, shape (n, d)
         Input values.
     names : sequence of str, length d
-        Names of the columns; their order does not matter.
+        Names of the columns.
 
     Returns
     -------
     ndarray of uint64, shape (n, 2)
-        The same for equal rows; equal rows are told apart by `occurrences`.
+        128 bits for each row; equal rows have equal hashes, and differ in `occurrences`.
     """
     words = np.zeros((len(x), 2), np.uint64)
     for start in range(0, len(x), _CHUNK):
         at = slice(start, start + _CHUNK)
-        bits = (np.ascontiguousarray(x[at], np.float64) + 0.0).view(np.uint64)  # -0.0 is 0.0
-        for lane in range(2):
+        bits = (np.ascontiguousarray(x[at], np.float64) + 0.0).view(np.uint64)  # -0.0 + 0.0 is 0.0
+        for half in range(2):
             for column, name in enumerate(names):
-                salt = _salt(name)[lane]
-                words[at, lane] += _mix(_mix(bits[:, column] ^ salt) + salt)
+                salt = _salt(name)[half]
+                # a sum does not depend on the order of the columns
+                words[at, half] += _mix(_mix(bits[:, column] ^ salt) + salt)
     return _mix(words)
 
 
@@ -84,7 +86,7 @@ def sample_ids(
     occurrence : ndarray of uint64, shape (n,)
         From `occurrences`, over the whole design.
     case : dict
-        What identifies the case (`sweep.case_identity`).
+        The levels that identify the case (`study.sweep.case_identity`).
 
     Returns
     -------
@@ -103,38 +105,34 @@ def sample_ids(
 
 
 def find_ids(ids: NDArray[np.bytes_], known: NDArray[np.bytes_]) -> NDArray[np.int64]:
-    """Return where each id stands among known ones, which are all different.
+    """Return the position of each id in `known`, shape of `ids`; -1 if it is not there.
 
-    Parameters
-    ----------
-    ids, known : ndarray of S20, shape (n,) and (k,)
-        Sample ids.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        Positions in `known`; -1 for those that are not there.
+    The ids in `known` (S20, shape (k,)) must all be different.
     """
     if not len(known):
         return np.full(len(ids), -1, np.int64)
-    if _same(ids, known[: len(ids)]):  # a journal of one worker, or of the batch as it was
+    if _same(
+        ids, known[: len(ids)]
+    ):  # often: a journal of one worker, or a batch in the same order
         return np.arange(len(ids))
     keys, of_known = id_keys(ids), id_keys(known)
     order, of_order = np.argsort(keys), np.argsort(of_known)
-    # both sorted: to look up words in any order misses the cache with each of them
+    # both are sorted, since a search in random order misses the cache at every id
     at = np.searchsorted(of_known[of_order], keys[order])
     place = np.empty(len(ids), np.int64)
     place[order] = of_order[np.minimum(at, len(known) - 1)]
     missed = np.flatnonzero(known[place] != ids)
     place[missed] = -1
-    if len(missed) and (np.diff(of_known[of_order]) == 0).any():  # two ids with one key
+    if (
+        len(missed) and (np.diff(of_known[of_order]) == 0).any()
+    ):  # two ids with one key, which is rare
         found = {name: i for i, name in enumerate(known.tolist())}
         place[missed] = [found.get(name, -1) for name in ids[missed].tolist()]
     return place
 
 
 def _same(ids: NDArray[np.bytes_], others: NDArray[np.bytes_]) -> bool:
-    """Return whether two lists of ids are equal."""
+    """Return whether two arrays of ids are equal; bytes are compared faster than text."""
     if ids.dtype != others.dtype or len(ids) != len(others):
         return False
     return ids.tobytes() == others.tobytes()
@@ -144,10 +142,10 @@ _FACTORS = np.frombuffer(hashlib.blake2b(digest_size=2 * ID_LENGTH).digest(), "<
 
 
 def id_keys(ids: NDArray[np.bytes_]) -> Words:
-    """Return a word for each id, by which to sort: comparing text takes ten times as long.
+    """Return a 64-bit key for each id, shape of `ids`; sorting text takes ten times as long.
 
-    Ids are hashes, so that a sum of their words, each times an odd number, tells them apart as well
-    as any hash would: words of different ids differ, but for one pair in 2^64.
+    Ids are hashes already, so a sum of their 32-bit words with odd factors is as good as another
+    hash: one pair of different ids in 2^64 has the same key.
     """
     words = np.ascontiguousarray(ids, f"S{ID_LENGTH}").view("<u4").reshape(-1, len(_FACTORS))
     keys: Words = words @ _FACTORS
@@ -155,6 +153,6 @@ def id_keys(ids: NDArray[np.bytes_]) -> Words:
 
 
 def sample_seed(sample_id: str, study_seed: int) -> int:
-    """Return the seed of a sample: the same whenever and wherever it runs, below 2**31."""
+    """Return the seed of a sample, below 2**31; it depends on the id and the study's seed only."""
     text = f"{sample_id}:{study_seed}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) & 0x7FFFFFFF

@@ -1,10 +1,11 @@
 """The append-only record of the finished samples of a batch.
 
 Every worker appends with one `write` to a file opened with O_APPEND, so records of several
-workers never mix, and what is written survives the death of any process. A record carries a
-marker, its length and a checksum: damage costs the records it touches, never the file. Bytes of
-a record that look like a marker do no harm: a whole record is passed over by its length, and
-behind damage each marker is tried, of which the checksum lets only those of whole records pass.
+workers never mix, and a record that was written survives the death of any process. A record has a
+marker, its length and a checksum, so damage loses the records that it touches and no others. The
+reader skips a whole record by its length; after damage it tries every marker, and the checksum
+rejects bytes inside of a record that only look like one. Nothing is ever changed in place: a later
+record of a sample replaces an earlier one.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ from ensnare.store.outcome import NO_EXIT_CODE, Outcome, Status
 
 _MARKER = b"\x93ENJ"
 _HEAD = struct.Struct("<4sI8s")  # marker, length of the payload, checksum
-_COUNT = struct.Struct("<I")
+_COUNT = struct.Struct("<I")  # rows of a payload; their messages follow as JSON; 0: a note
 KEY_LENGTH = 16
-_BLOCK = 1024  # rows of one record: what one damaged byte can cost
+_BLOCK = 1024  # most rows of one record, which one damaged byte can lose
 _LONGEST = 8000  # characters of a message
 Rows = NDArray[Any]
 
 
 def row_type(outputs: int) -> np.dtype[Any]:
-    """Return the type of one finished sample with so many outputs."""
+    """Return the type of the row of one finished sample with this number of outputs."""
     return np.dtype(
         [
             ("sample_id", f"S{ID_LENGTH}"),
-            ("run_key", f"S{KEY_LENGTH}"),
-            ("origin", f"S{KEY_LENGTH}"),  # the batch that ran it, and holds its directory
+            ("run_key", f"S{KEY_LENGTH}"),  # hash of what ran: files and command, or function
+            ("origin", f"S{KEY_LENGTH}"),  # key of the batch that ran it, and has its directory
             ("status", "u1"),
             ("exit_code", "<i4"),
             ("attempts", "<u2"),
@@ -53,40 +54,20 @@ def row_type(outputs: int) -> np.dtype[Any]:
 
 @dataclass(frozen=True)
 class Finished:
-    """Finished samples read back.
+    """The finished samples of a journal or batch file."""
 
-    Attributes
-    ----------
-    rows : structured ndarray, shape (k,)
-        See `row_type`; the latest record of each sample.
-    messages : dict
-        Sample id to message, for samples that have one.
-    damaged : int
-        Bytes of the journal that could not be read.
-    about : str
-        What the journal says of itself; see `Journal`.
-    withdrawn : structured ndarray, optional
-        Samples that are to be run again: the row of each has its attempts so far.
-    """
-
-    rows: Rows
-    messages: dict[str, str] = field(default_factory=dict)
-    damaged: int = 0
-    about: str = ""
-    withdrawn: Rows | None = None
+    rows: Rows  # of type `row_type`, shape (k,); the last record of each sample
+    messages: dict[str, str] = field(default_factory=dict)  # by sample id, where there is one
+    damaged: int = 0  # bytes of the journal that could not be read
+    about: str = ""  # the last note on what the rows mean; see `Journal`
+    withdrawn: Rows | None = None  # samples to be run again, with their attempts so far
 
 
 class Journal:
-    """A journal open for appending.
+    """A journal open for appending; the file is made if it does not exist.
 
-    Parameters
-    ----------
-    path : Path
-        The file; made if it does not exist.
-    outputs : int
-        Number of outputs of a sample.
-    about : str
-        A note on what the rows mean, for those who do not know whose journal this is.
+    `about` is a note on what the rows mean. It begins a new journal, so that the journal can be
+    read without the study that it belongs to.
     """
 
     def __init__(self, path: Path, outputs: int, about: str = "") -> None:
@@ -96,7 +77,7 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         if not os.fstat(self._file).st_size:
             _sync_directory(path.parent)
-            for _ in range(2 if about else 0):  # damage to one must not cost what all others say
+            for _ in range(2 if about else 0):  # twice: damage to one note must not lose it
                 self.note(about)
 
     def note(self, about: str) -> None:
@@ -104,23 +85,9 @@ class Journal:
         self._write(0, b"", {"": about})
 
     def append(self, sample_id: bytes, keys: tuple[str, str], attempts: int, end: Outcome) -> None:
-        """Record one finished sample.
+        """Record one finished sample; raise OSError if its record cannot be written whole.
 
-        Parameters
-        ----------
-        sample_id : bytes
-            Its id.
-        keys : tuple of str
-            What it ran (`run_key`), and the batch that ran it.
-        attempts : int
-            How often it was started.
-        end : Outcome
-            How it ended.
-
-        Raises
-        ------
-        OSError
-            If the record could not be written whole, for example on a full disk.
+        `keys` are its run key and the key of the batch that ran it.
         """
         row = self._row.pack(
             sample_id, keys[0].encode(), keys[1].encode(),
@@ -130,7 +97,7 @@ class Journal:
         self._write(1, row, messages)
 
     def append_rows(self, rows: Rows, messages: dict[str, str]) -> None:
-        """Record many finished samples at once; see `append`."""
+        """Record many finished samples at once, with messages by sample id; see `append`."""
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             ids = [i.decode() for i in block["sample_id"].tolist()] if messages else []
@@ -146,11 +113,11 @@ class Journal:
             written = os.write(self._file, record)
         except OSError as error:
             raise OSError(error.errno, error.strerror, self._path) from None
-        if written != len(record):  # a short write: the disk is full, or nearly
+        if written != len(record):  # a short write, as on a disk that is nearly full
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
 
     def sync(self) -> None:
-        """Bring what was appended to the disk."""
+        """Write what was appended to the disk (fsync)."""
         os.fsync(self._file)
 
     def close(self) -> None:
@@ -159,20 +126,10 @@ class Journal:
 
 
 def read_journal(path: Path, outputs: int) -> Finished:
-    """Read a journal, whatever state it is in.
+    """Read a journal, which may be missing or damaged.
 
-    Parameters
-    ----------
-    path : Path
-        The journal; it need not exist.
-    outputs : int
-        Number of outputs of a sample.
-
-    Returns
-    -------
-    Finished
-        The samples whose records are whole, in the order of the file; those whose last record
-        withdraws the earlier ones (see `without_result`) are no longer finished.
+    Returns the samples with a whole record, in the order of the file. Those whose last record
+    withdraws the earlier ones (see `without_result`) are in `withdrawn` instead.
     """
     dtype = row_type(outputs)
     try:
@@ -194,13 +151,13 @@ def read_journal(path: Path, outputs: int) -> Finished:
             continue
         blocks.append(payload[_COUNT.size : end])
         texts.append(said)
-    # joined as bytes: to concatenate structured arrays costs far more
+    # joined as bytes, since numpy concatenates structured arrays far more slowly
     records = np.frombuffer(b"".join(blocks), dtype)
     rows = latest(records)
     messages: dict[str, str] = {}
     for block, said in zip(blocks, texts, strict=True):
         if messages and len(rows) < len(records):
-            # the last record of a sample wins, and so does its silence
+            # a later record without a message removes the message of an earlier one
             for sample_id in np.frombuffer(block, dtype)["sample_id"].tolist():
                 messages.pop(sample_id.decode(), None)
         messages.update(said)
@@ -211,14 +168,9 @@ def read_journal(path: Path, outputs: int) -> Finished:
 
 
 def without_result(rows: Rows, status: Status) -> Rows:
-    """Return rows that, appended to a journal, take the place of the results of samples.
+    """Return rows without a result, which replace those of the samples when they are appended.
 
-    Parameters
-    ----------
-    rows : structured ndarray
-        The samples.
-    status : Status
-        SKIPPED; or NOT_RUN, which withdraws them: they are to be run again.
+    The status is SKIPPED, or NOT_RUN, which withdraws the samples: they are to be run again.
     """
     taken = rows.copy()
     taken["status"], taken["exit_code"] = status, NO_EXIT_CODE
@@ -226,13 +178,27 @@ def without_result(rows: Rows, status: Status) -> Rows:
     return taken
 
 
+def rows_of(ids: Rows, run_key: str, origin: str, outputs: Any) -> Rows:  # noqa: ANN401
+    """Return rows of type `row_type`, shape (k,), of samples that are ok; see `fill_rows`."""
+    rows = np.empty(len(ids), row_type(outputs.shape[1]))
+    fill_rows(rows, ids, run_key, origin, outputs)
+    return rows
+
+
+def fill_rows(rows: Rows, ids: Rows, run_key: str, origin: str, outputs: Any) -> None:  # noqa: ANN401
+    """Fill rows with samples that are ok: one attempt, 0 s; outputs have shape (k, q)."""
+    rows["sample_id"], rows["run_key"], rows["origin"] = ids, run_key, origin
+    rows["status"], rows["exit_code"], rows["attempts"] = Status.OK, NO_EXIT_CODE, 1
+    rows["elapsed_s"], rows["outputs"] = 0.0, outputs
+
+
 def journal_about(path: Path) -> str:
-    """Return what a journal says of itself; empty if it does not, or cannot be read."""
+    """Return the first note of a journal; empty if it has none or cannot be read."""
     return next(journal_notes(path), "")
 
 
 def journal_notes(path: Path) -> Iterator[str]:
-    """Yield what a journal says of itself, the first note first; nothing if it cannot be read."""
+    """Yield the notes of a journal on what its rows mean; none if it cannot be read."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -243,15 +209,15 @@ def journal_notes(path: Path) -> Iterator[str]:
 
 
 def latest(rows: Rows) -> Rows:
-    """Return the last row of each sample, in order."""
+    """Return the last row of each sample, in the order of these rows."""
     ids = rows["sample_id"]
     keys = id_keys(ids)
-    ordered = np.sort(keys)  # which takes a tenth of what it takes to sort places
+    ordered = np.sort(keys)  # ten times faster than argsort, and mostly no sample is there twice
     if not (ordered[1:] == ordered[:-1]).any():
         return rows
     order = np.argsort(keys, kind="stable")
     same = keys[order[1:]] == keys[order[:-1]]
-    if (ids[order[1:]] != ids[order[:-1]])[same].any():  # two ids with one key
+    if (ids[order[1:]] != ids[order[:-1]])[same].any():  # two ids with one key, which is rare
         order = np.argsort(ids, kind="stable")
         same = ids[order[1:]] == ids[order[:-1]]
     last: Rows = rows[np.sort(order[np.append(~same, True)])]
@@ -266,19 +232,19 @@ def members(ids: NDArray[np.bytes_], known: NDArray[np.bytes_]) -> NDArray[np.bo
 
 
 def clean_text(text: str) -> str:
-    """Return a message as every file can hold it: no NUL, no half characters, not endless."""
+    """Return a message that every file can hold: no NUL, valid Unicode, about 8,000 characters."""
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]}\n...\n{text[-_LONGEST // 2 :]}"
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _checksum(payload: bytes | memoryview) -> bytes:
-    """Return 64 bits: of all records of a lifetime that are damaged, none passes by chance."""
+    """Return 8 bytes: enough that no damaged record is ever taken for a whole one by chance."""
     return hashlib.blake2b(payload, digest_size=8).digest()
 
 
 def _sync_directory(directory: Path) -> None:
-    """Bring the name of a new file to the disk: without it, a power loss takes the file."""
+    """Write the name of a new file to the disk; without it a power loss removes the file."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # some file systems cannot
@@ -288,7 +254,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _payloads(data: bytes) -> Iterator[memoryview]:
-    """Yield the payloads of whole records; skip damage up to the next marker."""
+    """Yield the payloads of whole records; skip damage up to the next whole record."""
     at, view = 0, memoryview(data)
     while (at := data.find(_MARKER, at)) >= 0:
         if at + _HEAD.size > len(data):
@@ -300,27 +266,3 @@ def _payloads(data: bytes) -> Iterator[memoryview]:
             at += _HEAD.size + length
         else:
             at += 1
-
-
-def rows_of(ids: Rows, run_key: str, origin: str, outputs: Any) -> Rows:  # noqa: ANN401
-    """Return rows of samples that ended well, with their outputs; the rest is filled in later.
-
-    Parameters
-    ----------
-    ids : ndarray of S20, shape (k,)
-        Sample ids.
-    run_key, origin : str
-        What ran, and the batch that ran it.
-    outputs : ndarray of float, shape (k, q)
-        Outputs.
-    """
-    rows = np.empty(len(ids), row_type(outputs.shape[1]))
-    fill_rows(rows, ids, run_key, origin, outputs)
-    return rows
-
-
-def fill_rows(rows: Rows, ids: Rows, run_key: str, origin: str, outputs: Any) -> None:  # noqa: ANN401
-    """Fill rows as `rows_of` returns them."""
-    rows["sample_id"], rows["run_key"], rows["origin"] = ids, run_key, origin
-    rows["status"], rows["exit_code"], rows["attempts"] = Status.OK, NO_EXIT_CODE, 1
-    rows["elapsed_s"], rows["outputs"] = 0.0, outputs

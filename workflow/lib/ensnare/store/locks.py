@@ -1,4 +1,10 @@
-"""Which machine we are on, and which of its processes live: for files that tell who made them."""
+"""Locks of this machine, and the marks by which files tell which process made them.
+
+Two runs of a study on one machine wait for each other, and so do timed runs of one user. These
+locks are `flock`s: the kernel releases them when a process dies, but another machine need not see
+them. Between machines the claims of batches hold (`ensnare.evaluate.claim`); these claims, and the
+names of temporary files, say on which machine and in which process they were made.
+"""
 
 from __future__ import annotations
 
@@ -15,88 +21,16 @@ from pathlib import Path
 
 from ensnare.errors import BatchError
 
-_ABANDONED_S = 86400.0  # what a process elsewhere has not touched for so long, none is writing
-
-
-def machine_identity() -> dict[str, str]:
-    """Return where process numbers mean what they mean here: host, boot, and space of processes.
-
-    Another boot is this host long ago, or a machine that is also called `localhost`; another space
-    is another container.
-    """
-    return {"host": socket.gethostname(), "boot": _boot_id(), "space": _process_space()}
-
-
-def start_time(pid: int) -> str:
-    """Return when a process started, in clock ticks since boot; empty if it does not exist."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] == "Z" else fields[19]
-
-
-def temporary_name(name: str) -> str:
-    """Return a name beside a file for what this process makes, and no other one."""
-    return f"{name}.{_machine_hash()}-{os.getpid()}-{os.urandom(4).hex()}.part"
-
-
-def remove_abandoned(path: Path, ours: float) -> None:
-    """Remove what processes that were killed left beside a file under a temporary name.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    ours : float
-        When something was last written beside it: the clock of the file system, not ours [s].
-    """
-    for part in path.parent.glob(f"{glob.escape(path.name)}.*-*-*.part"):
-        where, pid = part.name[len(path.name) + 1 :].split("-")[:2]
-        try:
-            dead = where == _machine_hash() and not start_time(int(pid))
-            if dead or ours - part.stat().st_mtime > _ABANDONED_S:
-                part.unlink()
-        except (OSError, ValueError):  # another one removes it, or it is none of ours
-            continue
-
-
-@functools.lru_cache(maxsize=1)
-def _machine_hash() -> str:
-    return hashlib.blake2b(repr(machine_identity()).encode(), digest_size=4).hexdigest()
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _process_space() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-_held: list[int] = []  # open for as long as this process lives; its death releases the lock
+# a temporary file of another machine that was not written to for so long has lost its writer [s]
+_ABANDONED_S = 86400.0
+_held: list[int] = []  # never closed: the lock of a run is released when this process ends
 
 
 def wait_for_run_lock(path: Path, say: Callable[[str], None]) -> None:
-    """Wait until no other run of the study is under way, and keep others waiting from now on.
+    """Wait until no other run of the study holds the lock file, then hold it until this run ends.
 
-    Snakemake removes the outputs of a job when it starts it, so two runs would take the design
-    from under each other's feet. Batches have claims of their own (`ensnare.evaluate.claim`), which
-    hold between machines and outlive a Snakemake that was killed.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file.
-    say : callable
-        Called with a line of text if there is another run.
+    Snakemake removes the outputs of a job when it starts the job, so a second run would remove the
+    design while jobs of the first one read it. `say` is called with a line if there is a wait.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -112,13 +46,7 @@ def wait_for_run_lock(path: Path, say: Callable[[str], None]) -> None:
 
 @contextlib.contextmanager
 def try_run_lock(path: Path) -> Iterator[bool]:
-    """Yield whether no run of the study is under way, and keep any from starting meanwhile.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file.
-    """
+    """Yield whether the lock file of a study could be locked; no run can start until the end."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     alone = True
     try:
@@ -126,7 +54,7 @@ def try_run_lock(path: Path) -> Iterator[bool]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             alone = False
-        except OSError:  # a file system without locks: the owners of batches have to do
+        except OSError:  # a file system without locks: only the claims of batches protect
             alone = True
         yield alone
     finally:
@@ -135,18 +63,7 @@ def try_run_lock(path: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def exclude_runs(path: Path) -> Iterator[None]:
-    """Keep runs of a study on this machine waiting; refuse while there is one.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file.
-
-    Raises
-    ------
-    BatchError
-        If a run is under way.
-    """
+    """Let no run of the study start on this machine; raise BatchError if one is under way."""
     with try_run_lock(path) as alone:
         if not alone:
             raise BatchError(
@@ -157,15 +74,10 @@ def exclude_runs(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def timing_lock(say: Callable[[str], None]) -> Iterator[None]:
-    """Wait until nothing else of this user is timed on this machine, and keep others waiting.
+    """Let one timed run of this user at a time run on this machine; the others wait.
 
     Runs of two scaling studies, or of one whose jobs do not take all cores, would share the cores
-    on which they are timed.
-
-    Parameters
-    ----------
-    say : callable
-        Called with a line of text if there is something else.
+    on which they are timed. `say` is called with a line if there is a wait.
     """
     path = Path(tempfile.gettempdir()) / f"ensnare-measuring-{os.getuid()}.lock"
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -178,3 +90,61 @@ def timing_lock(say: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def machine_identity() -> dict[str, str]:
+    """Return host, boot and process namespace: where these agree, a process number is unique.
+
+    Another boot is this host at an earlier time, or another machine with the same name, such as
+    `localhost`; another namespace is another container.
+    """
+    return {"host": socket.gethostname(), "boot": _boot_id(), "space": _process_namespace()}
+
+
+def start_time(pid: int) -> str:
+    """Return when a process started, in clock ticks since boot; empty if it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def temporary_name(name: str) -> str:
+    """Return a name that begins as `name`, tells machine and process, and is used only once."""
+    return f"{name}.{_machine_hash()}-{os.getpid()}-{os.urandom(4).hex()}.part"
+
+
+def remove_abandoned(path: Path, ours: float) -> None:
+    """Remove temporary files of `path` whose writers were killed; see `temporary_name`.
+
+    `ours` is when this process last wrote a file beside it, by the clock of the file system [s].
+    """
+    for part in path.parent.glob(f"{glob.escape(path.name)}.*-*-*.part"):
+        where, pid = part.name[len(path.name) + 1 :].split("-")[:2]
+        try:
+            dead = where == _machine_hash() and not start_time(int(pid))
+            if dead or ours - part.stat().st_mtime > _ABANDONED_S:
+                part.unlink()
+        except (OSError, ValueError):  # another process removed it, or its name is not one of ours
+            continue
+
+
+@functools.lru_cache(maxsize=1)
+def _machine_hash() -> str:
+    return hashlib.blake2b(repr(machine_identity()).encode(), digest_size=4).hexdigest()
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _process_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""

@@ -1,4 +1,4 @@
-"""The outcome of a sample."""
+"""How a sample ended: its status, its outputs, and a message."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-# what Open MPI's launchers say between two rules of a code that failed
+# the frame of dashes in which the launchers of Open MPI report a code that failed
 _BANNER = re.compile(
     r"^-{40,}\n(?:(?!-{40,}).*\n)*?"
     r"(?=.*(?:mpirun|mpiexec|prterun|Primary job|MPI_ABORT)).*\n(?:(?!-{40,}).*\n)*-{40,}$",
     re.MULTILINE,
 )
-# a line in which a code says why it ends; what follows is a trace, or an echo of its input
+# a line in which a code gives the reason; later lines are often a trace or an echo of its input
 _TELLING = re.compile(
     r"^\W*(?:fatal\s+)?error\b(?!.*backtrace:$)|\berror: \D|\breceived signal\b", re.IGNORECASE
 )
 
 
 class Status(IntEnum):
-    """How a sample ended; the numbers are part of the archive's layout."""
+    """How a sample ended; the numbers are stored in journals, batch files and archives."""
 
     OK = 0
     FAILED = 1
@@ -39,7 +39,7 @@ class Status(IntEnum):
         return self.name.lower()
 
 
-# how a sample may fail in a job; what lies out of its range is found later, by gather
+# how a sample can fail in a job; OUT_OF_RANGE is not here, since `gather` applies ranges later
 FAILURES = (
     Status.FAILED,
     Status.TIMEOUT,
@@ -48,46 +48,27 @@ FAILURES = (
     Status.ERROR,
     Status.KILLED,
 )
-NO_EXIT_CODE = -1
+NO_EXIT_CODE = -1  # no step ran
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one sample.
-
-    Attributes
-    ----------
-    status : Status
-        How it ended.
-    exit_code : int
-        Exit code of the last step; minus the signal that ended it; -1 when none ran.
-    elapsed_s : float
-        Wall-clock time of the steps [s].
-    outputs : sequence of float, length q
-        The outputs, NaN where there is none.
-    message : str
-        What went wrong, with the end of the error stream; empty if ok.
-    """
+    """The result of one sample, also of one that failed."""
 
     status: Status
-    exit_code: int
-    elapsed_s: float
-    outputs: Sequence[float]
-    message: str = ""
+    exit_code: int  # of the last step; minus the signal that ended it; NO_EXIT_CODE
+    elapsed_s: float  # wall-clock time of the steps [s]
+    outputs: Sequence[float]  # length q; NaN where there is none
+    message: str = ""  # what went wrong, and the end of the error stream; empty if ok
 
 
 def one_line(message: str) -> str:
-    """Return a message on one line: what happened, and the last words of the code.
+    """Return a message on one line: what happened, and the last line with an error of the code.
 
-    The last line that says `error` tells more than the last one.
-
-    Parameters
-    ----------
-    message : str
-        As in `Outcome.message`; of a traceback the last line says it all.
+    Without such a line it is the last line of all; of a Python traceback only the last line counts.
     """
     lines = _lines(message)
-    # what a launcher adds says less than the code, unless there is nothing else
+    # the report of an MPI launcher says less than the code, so it counts only if it is alone
     own = _lines(_BANNER.sub("", message))
     lines = own if len(own) > 1 else lines
     if len(lines) < 2:
@@ -99,5 +80,5 @@ def one_line(message: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines that say something: neither blank ones nor rules."""
+    """Return the stripped lines with a letter or digit: neither blank ones nor rules of dashes."""
     return [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]

@@ -1,4 +1,4 @@
-"""Every file name of a study, in one place."""
+"""Every file name of a study, in one place, and the writing of whole files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ from ensnare.store.locks import remove_abandoned, temporary_name
 
 @dataclass(frozen=True)
 class StudyPaths:
-    """The files of one study.
+    """The files of one study; `key` is the key of a batch, of a round or of a parareal case."""
 
-    Attributes
-    ----------
-    root : Path
-        The directory of the study's results, `results/<study>`.
-    """
-
-    root: Path
+    root: Path  # the directory of the study's results, `results/<study>`
 
     @classmethod
     def of(cls, study: str) -> StudyPaths:
@@ -29,7 +23,7 @@ class StudyPaths:
 
     @property
     def study(self) -> Path:
-        """The resolved study."""
+        """The resolved study: typed and complete, as the jobs read it."""
         return self.root / "study.json"
 
     @property
@@ -60,11 +54,11 @@ class StudyPaths:
         return self.batches / f"{key}.owner"
 
     def counts(self, key: str) -> Path:
-        """Return the file in which the job of a batch publishes how far it is."""
+        """Return the file in which the job of a batch publishes its counts of samples by status."""
         return self.batches / f"{key}.counts"
 
     def benchmark(self, key: str) -> Path:
-        """Return what Snakemake measured of the job of a batch, as a table."""
+        """Return the benchmark table that Snakemake writes for the job of a batch."""
         return self.root / "benchmarks" / f"{key}.tsv"
 
     def jobs(self, key: str) -> Path:
@@ -72,11 +66,11 @@ class StudyPaths:
         return self.batches / f"{key}.jobs"
 
     def under_way(self, key: str) -> Path:
-        """Return the directory that says which samples of a batch another job can go on with."""
+        """Return the directory that lists the interrupted samples of a batch, to be resumed."""
         return self.root / "under_way" / key
 
     def round(self, key: str) -> Path:
-        """Return what was measured in a round of a design that grows by itself."""
+        """Return the file with the results of a round of a design that grows by itself."""
         return self.root / "rounds" / f"{key}.json"
 
     def rounds_end(self, key: str) -> Path:
@@ -85,17 +79,17 @@ class StudyPaths:
 
     @property
     def stop(self) -> Path:
-        """The file that says that too many samples failed."""
+        """The file that stops all jobs of the study, because too many samples failed."""
         return self.root / "STOP"
 
     @property
     def amendments(self) -> Path:
-        """What was done to samples by hand: skipped, run again."""
+        """The samples that the user skipped, or has run again."""
         return self.root / "amendments.json"
 
     @property
     def defaults(self) -> Path:
-        """The levels of factors that the names of samples leave out."""
+        """The default levels of factors, which are not part of the ids of samples."""
         return self.root / "defaults.json"
 
     def sample(self, key: str, sample_id: str) -> Path:
@@ -103,7 +97,7 @@ class StudyPaths:
         return self.samples / key / sample_id
 
     def pack(self, key: str) -> Path:
-        """Return the file that holds the kept working directories of a batch, if packed."""
+        """Return the tar file with the kept working directories of a batch, if they are packed."""
         return self.samples / f"{key}.tar"
 
     @property
@@ -132,13 +126,13 @@ class StudyPaths:
 
     @property
     def parareal(self) -> Path:
-        """The directory of the solves and states of a parareal study."""
+        """The directory of the fine solves and states of a parareal study."""
         return self.root / "parareal"
 
     def fine_solve(self, key: str, iteration: int | str, i: int | str) -> Path:
         """Return the fine solve of slice i of a case in an iteration, from 1; 0 is serial.
 
-        In place of a number a text may stand: a wildcard.
+        Instead of a number, `iteration` and `i` may be a Snakemake wildcard.
         """
         name = f"k{iteration:0>3}-i{i:0>4}" if iteration else f"serial-i{i:0>4}"
         return self.parareal / key / "fine" / f"{name}.h5"
@@ -148,15 +142,15 @@ class StudyPaths:
         return self.parareal / key / "states" / f"k{iteration:0>3}.h5"
 
     def solved(self, digest: str) -> Path:
-        """Return the file that says that all cases are solved to a tolerance."""
+        """Return the file that exists once all cases are solved to a tolerance."""
         return self.parareal / f"solved-{digest}.json"
 
     def case_end(self, key: str, digest: str) -> Path:
-        """Return the file that says with which iteration a case ended."""
+        """Return the file with the number of the last iteration of a case."""
         return self.parareal / key / f"end-{digest}.json"
 
     def parareal_job(self, key: str, name: str) -> Path:
-        """Return what the files of a job of a case begin with: .owner, .failed."""
+        """Return the path of the files of a job of a case, without the suffix .owner or .failed."""
         return self.parareal / key / "jobs" / name
 
     @property
@@ -166,17 +160,17 @@ class StudyPaths:
 
     @property
     def parareal_failure(self) -> Path:
-        """What ended the last job that solved a parareal study, if a solve failed."""
+        """The error of the last job that solved a parareal study, if a solve failed."""
         return self.parareal / "pool.failed"
 
     @property
     def figures(self) -> Path:
-        """The directory of figures."""
+        """The directory of the figures of the report."""
         return self.root / "figures"
 
     @property
     def report(self) -> Path:
-        """The report."""
+        """The report, one page of HTML."""
         return self.root / "report.html"
 
     def log(self, rule: str) -> Path:
@@ -185,20 +179,25 @@ class StudyPaths:
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
-    """Write a file under another name and rename it: what exists is whole.
+    """Write a file under a temporary name and rename it, so a file that exists is whole.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file; its directory is made.
     write : callable
-        Called with the path to write to, in the same directory.
+        Called with the temporary path, in the same directory.
     durable : bool
-        Bring it to the disk before it gets its name. Otherwise a power loss may leave an empty
-        file under the name, which whoever reads it has to expect.
+        Write the file to the disk (fsync) before it is renamed. Otherwise a power loss may leave
+        an empty file under its name, which readers of the file must expect.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or the like; it names `path`, and not the temporary file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # a name of its own: two runs that start together must not write into each other's file
+    # a name that is used once: two processes must not write into the same temporary file
     part = path.with_name(temporary_name(path.name))
     try:
         write(part)
@@ -210,7 +209,7 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = 
         remove_abandoned(path, written)
     except OSError as error:
         if error.errno is None or error.filename not in (None, str(part)):
-            raise  # a library's, or of another file
+            raise  # it is from a library, or names another file
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         part.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""Pickles of plain arrays, for exchange: written for every reader, read without trust.
+"""Pickles of plain arrays, for exchange: every reader can read them, and no code in them runs.
 
-A pickle is a program. Ours is read by an unpickler that knows numbers, text, containers and
-numpy arrays of them, and refuses all else, so a file from elsewhere cannot run anything.
+A pickle is a program that its reader executes. Here it is read by an unpickler that accepts
+numbers, text, containers and numpy arrays of numbers or text, and refuses everything else, so a
+pickle from someone else cannot run code.
 """
 
 from __future__ import annotations
@@ -23,17 +24,10 @@ _CORES = ("numpy.core", "numpy._core")  # numpy 1 and 2
 
 
 def write_pickle(path: Path, tree: Any) -> None:  # noqa: ANN401
-    """Write arrays, numbers and text as a gzip-compressed pickle.
+    """Write an array, or a dict of arrays, lists, dicts, numbers and text, as a compressed pickle.
 
-    Protocol 2 is what otwrapy reads and Python 2 could; no time stamp goes in, so the same
+    Protocol 2 is what otwrapy and Python 2 read. The gzip header has no time stamp, so the same
     content gives the same bytes.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    tree : object
-        An array, or a dict of name to array, list, dict, number or text.
     """
 
     def write(part: Path) -> None:
@@ -47,12 +41,12 @@ def write_pickle(path: Path, tree: Any) -> None:  # noqa: ANN401
 
 
 def read_pickle(path: str | Path) -> Any:  # noqa: ANN401
-    """Read a pickle of plain arrays, compressed or not; nothing in it is executed.
+    """Read a pickle of plain arrays, compressed or not, without executing code that is in it.
 
     Parameters
     ----------
     path : str or Path
-        A `.pkl` or `.pklz` file, of ours, of otwrapy or of numpy.
+        A `.pkl` or `.pklz` file of Ensnare, otwrapy or numpy.
 
     Returns
     -------
@@ -62,7 +56,7 @@ def read_pickle(path: str | Path) -> Any:  # noqa: ANN401
     Raises
     ------
     ArchiveError
-        If it cannot be read, or holds anything else.
+        If it cannot be read, or contains any other object.
     """
     path = Path(path)
     try:
@@ -82,7 +76,7 @@ def read_pickle(path: str | Path) -> Any:  # noqa: ANN401
 
 
 class _Type:
-    """Stands for `numpy.dtype` while a pickle is read."""
+    """Takes the place of `numpy.dtype` while a pickle is read."""
 
     __slots__ = ("_kind", "dtype")
 
@@ -96,14 +90,14 @@ class _Type:
         _, order, subtype, names, fields, size, *_ = state
         if subtype or names or fields:
             raise ArchiveError("refused: an array of records; expected numbers or text")
-        # the size of text stands here when the kind does not say it
+        # for text of variable kind (`S`, `U`) the state has the number of bytes
         if self._kind in ("S", "U"):
             self.dtype = np.dtype(f"{self._kind}{size // np.dtype(self._kind + '1').itemsize}")
         self.dtype = self.dtype.newbyteorder(order)
 
 
 class _Array:
-    """Stands for a `numpy.ndarray` while a pickle is read."""
+    """Takes the place of a `numpy.ndarray` while a pickle is read."""
 
     __slots__ = ("array",)
 
@@ -116,8 +110,8 @@ class _Array:
 
 
 def _from_bytes(data: Any, kind: _Type, shape: Any, order: str, axes: Any = None) -> np.ndarray:  # noqa: ANN401
-    """Return the array of some bytes; a copy, which may be written to."""
-    if isinstance(data, str):  # a pickle of Python 2
+    """Return bytes as an array; it is a copy, so it can be written to."""
+    if isinstance(data, str):  # from Python 2
         data = data.encode("latin1")
     if not isinstance(data, bytes | bytearray):
         raise ArchiveError("refused: an array of objects; expected numbers or text")
@@ -138,7 +132,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 class _Call:
-    """A function that a pickle may call, and not change."""
+    """A function that a pickle may call, but whose attributes it cannot set."""
 
     __slots__ = ("_function",)
 
@@ -153,7 +147,7 @@ class _Call:
 
 
 def _known(module: str, name: str) -> Any:  # noqa: ANN401
-    """Return what stands for a global of a pickle; None if it is refused."""
+    """Return the object that replaces a global of a pickle; None if the global is refused."""
     core, _, part = module.rpartition(".")
     if core in _CORES:
         functions = {
@@ -166,28 +160,28 @@ def _known(module: str, name: str) -> Any:  # noqa: ANN401
         ("numpy", "ndarray"): _Array,
         ("numpy", "dtype"): _Type,
         ("_codecs", "encode"): _encode,
-        ("__builtin__", "bytes"): bytes,  # protocol 2: no bytes
+        ("__builtin__", "bytes"): bytes,  # protocol 2 has no bytes
         ("builtins", "bytes"): bytes,
     }.get((module, name))
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """An unpickler for which the world consists of plain arrays."""
+    """An unpickler that makes plain arrays, numbers, text and containers only."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        """Return what stands for a name; the only way for a pickle to reach code."""
+        """Return what replaces a global; this is the only way for a pickle to reach code."""
         known = _known(module, name)
         if known is None:
             raise ArchiveError(f"refused: it asks for {module}.{name}; expected plain arrays")
         return known if known in (_Array, _Type) else _Call(known)
 
     def persistent_load(self, pid: object) -> Any:  # noqa: ANN401
-        """Refuse objects that are kept elsewhere."""
+        """Refuse references to objects outside of the file."""
         raise ArchiveError("refused: it refers to an object outside the file")
 
 
 def _plain(node: Any) -> Any:  # noqa: ANN401
-    """Return what was read with arrays in the place of what stood for them."""
+    """Return what was read, with arrays instead of the objects that took their place."""
     match node:
         case _Array(array=np.ndarray() as array):
             return array

@@ -1,4 +1,4 @@
-"""Where and with what a study was run."""
+"""On which machine and with which versions a study was run."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ _PACKAGES = ("ensnare", "snakemake", "openturns", "numpy", "scipy", "h5py", "pan
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide a result."""
+    """Return the versions of Python and of those packages that can change a result."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
             found[name] = version(name)
-        except PackageNotFoundError:  # a part of the library used without the rest
+        except (
+            PackageNotFoundError
+        ):  # an environment with only a part of them, such as that of a job
             continue
     return found
 
 
 def host() -> dict[str, str]:
-    """Return the name and kind of this machine."""
+    """Return the host name, the platform, and the path of this Python."""
     return {"host": socket.gethostname(), "platform": platform.platform(), "python": sys.executable}
 
 
 def git_state(directory: Path) -> str:
-    """Return the commit of a checkout, with `-dirty` when files differ; empty outside one."""
+    """Return the commit of a git checkout, with `-dirty` if files differ; empty outside of one."""
     command = ["git", "-C", str(directory), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)

@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGHUP as an exception, and moments in which they have to wait."""
+"""SIGTERM, SIGINT and SIGHUP as an exception, and blocks of code in which they wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Terminated(BaseException):
-    """A signal to end: no error of anyone's, so nothing that catches errors catches it."""
+    """The process was asked to end by a signal; no `except Exception` catches this."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -18,23 +18,23 @@ class Terminated(BaseException):
 
 
 def raise_on_signals() -> None:
-    """Turn signals to end into `Terminated`, in this process and in those forked from it."""
+    """Raise `Terminated` on SIGTERM, SIGINT and SIGHUP, here and in processes forked from here."""
 
     def handler(number: int, _frame: object) -> None:
-        # once: another signal must not interrupt the tidying up
+        # only once: a second signal must not interrupt the clean-up
         for other in _ENDING:
             signal.signal(other, signal.SIG_IGN)
         raise Terminated(number)
 
     for number in _ENDING:
-        # ignored by whoever started us (nohup, a background job): it stays so
+        # what the parent process ignores (nohup, a background job) stays ignored
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Let signals to end wait, for steps that must be done whole."""
+    """Delay SIGTERM, SIGINT and SIGHUP until the end of a block that must not be interrupted."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         yield
@@ -43,5 +43,5 @@ def signals_blocked() -> Iterator[None]:
 
 
 def unblock_signals() -> None:
-    """Let signals through in a process that was forked while they were held back."""
+    """Accept these signals again in a process that was forked within `signals_blocked`."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
