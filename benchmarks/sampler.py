@@ -156,7 +156,8 @@ def main() -> None:
     found = measure(options)
     first = found[0].elapsed_s
     original_s = REFERENCE_S * options.points / REFERENCE_POINTS
-    print(f"{options.points} points of {SET.name}; by chance KS is {1.0 / options.points**0.5:.4f}")
+    chance = 1.0 / options.points**0.5
+    print(f"{options.points} points of {SET.name}; KS of independent points is {chance:.4f}")
     print(f"{'':20}{'CPU [s]':>9}{'ratio':>9}{'original /':>12}{'KS':>9}")
     for item in found:
         ks = largest_ks_distance(item.points, exact)

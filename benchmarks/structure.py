@@ -1,7 +1,7 @@
 """How a checkout of Ensnare is built: names, lines, chains of imports, modules of a batch job.
 
-python benchmarks/structure.py [CHECKOUT ...]; several checkouts, of different commits say, stand side
-by side. Nothing of the checkout is changed: the batch job runs in a temporary directory.
+`python benchmarks/structure.py [CHECKOUT ...]` prints a column for each checkout.
+Nothing of a checkout is changed: its batch job runs in a temporary directory.
 """
 
 import argparse

@@ -252,7 +252,7 @@ def test_samples_of_which_nothing_is_kept_run_for_an_added_output(ran, tmp_path,
     assert ran(study) == (5, 7, 0)
 
 
-def make_dear(tmp_path, hours, study="small"):
+def make_expensive(tmp_path, hours, study="small"):
     """Let all samples on record have taken so many core-hours together."""
     for path in (tmp_path / f"results/{study}/batches").glob("*.h5"):
         with h5py.File(path, "r+") as file:
@@ -273,23 +273,25 @@ def ensnare(tmp_path, *arguments):
 
 
 @pytest.fixture
-def dear(snakemake, tmp_path, log):
+def expensive(snakemake, tmp_path, log):
     """Return a study of 120 core-hours whose command was changed since."""
     study = awk_study(10)
     study["model"]["command"] = awk(log)
     assert snakemake(study=study).code == 0
-    make_dear(tmp_path, 120)
+    make_expensive(tmp_path, 120)
     study["model"]["command"] = awk(log, "2 * (3 * ${a} + ${b})")
     return study
 
 
-def test_a_dear_rerun_stops_before_any_job_unless_accepted(snakemake, tmp_path, log, dear):
-    dry = snakemake("-n", study=dear)
+def test_an_expensive_rerun_stops_before_any_job_unless_accepted(
+    snakemake, tmp_path, log, expensive
+):
+    dry = snakemake("-n", study=expensive)
     assert dry.code == 0, dry.text
     assert "samples: 10 to run, 0 reused; about 120 core-hours" in dry.text
     assert "accept_rerun=true" in dry.text
     before = archive_of(tmp_path)
-    done = snakemake(study=dear)
+    done = snakemake(study=expensive)
     assert done.code == 1
     last = done.text.strip().splitlines()[-1]
     assert last.startswith("study small: 10 finished samples, 120 core-hours, would be run again")
@@ -299,34 +301,34 @@ def test_a_dear_rerun_stops_before_any_job_unless_accepted(snakemake, tmp_path, 
     assert archive_of(tmp_path) == before
     assert "accept_rerun" not in (tmp_path / "results/small/study.json").read_text()
 
-    done = snakemake("--config", "accept_rerun=true", study=dear)
+    done = snakemake("--config", "accept_rerun=true", study=expensive)
     assert done.code == 0, done.text
     assert len(log.read_text().splitlines()) == 20
     assert_right(tmp_path, 2)
-    assert "Nothing to be done" in snakemake(study=dear).text
-    assert "Nothing to be done" in snakemake("--config", "accept_rerun=false", study=dear).text
+    assert "Nothing to be done" in snakemake(study=expensive).text
+    assert "Nothing to be done" in snakemake("--config", "accept_rerun=false", study=expensive).text
 
 
-def test_adopted_results_are_not_run_again(snakemake, ran, tmp_path, log, dear):
-    snakemake("-n", study=dear)  # writes the study file
+def test_adopted_results_are_not_run_again(snakemake, ran, tmp_path, log, expensive):
+    snakemake("-n", study=expensive)  # writes the study file
     adopted = ensnare(tmp_path, "adopt", "study.yaml")
     assert adopted.returncode == 0, adopted.stderr
     assert adopted.stdout.startswith("results/small: 10 samples")
-    assert ran(dear) == (0, 0, 10)
+    assert ran(expensive) == (0, 0, 10)
     assert_right(tmp_path)  # as the old command computed them
     with h5py.File(tmp_path / "results/small/archive.h5") as file:
         (note,) = json.loads(file.attrs["adopted"])
         assert set(file["origin"][:].astype(str)) == set(note["batches"])
     assert note["samples"] == 10
-    dear["design"]["size"] = 15
-    assert ran(dear) == (5, 0, 10)
+    expensive["design"]["size"] = 15
+    assert ran(expensive) == (5, 0, 10)
     again = ensnare(tmp_path, "adopt", "study.yaml")
     assert (again.returncode, again.stdout) == (1, "")
     assert "nothing to adopt" in again.stderr
     assert len(again.stderr.strip().splitlines()) == 1
-    dear["model"]["command"] = awk(log, "4 * ${a} + ${b}")
-    make_dear(tmp_path, 120)
-    assert snakemake(study=dear).code == 1
+    expensive["model"]["command"] = awk(log, "4 * ${a} + ${b}")
+    make_expensive(tmp_path, 120)
+    assert snakemake(study=expensive).code == 1
 
 
 MODULE = """
@@ -344,9 +346,9 @@ rule everything:
 """
 
 
-def test_a_dear_rerun_of_a_module_stops_unless_accepted(snakemake, tmp_path, log, dear):
+def test_an_expensive_rerun_of_a_module_stops_unless_accepted(snakemake, tmp_path, log, expensive):
     with (tmp_path / "mine.yaml").open("w") as file:
-        YAML(typ="safe").dump({"one": dear}, file)
+        YAML(typ="safe").dump({"one": expensive}, file)
     (tmp_path / "Snakefile").write_text(MODULE.format(root=ROOT))
     dry = snakemake("-n", snakefile=tmp_path / "Snakefile")
     assert dry.code == 0, dry.text

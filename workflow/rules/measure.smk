@@ -1,4 +1,4 @@
-# A scaling study has a job for every run: in an order by chance, on exactly its cores. On this
+# A scaling study has a job for every run: in random order, on exactly its cores. On this
 # machine it takes all cores of the run, so that nothing shares those on which it is timed.
 rule measure:
     input:
