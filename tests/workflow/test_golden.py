@@ -17,12 +17,12 @@ import pytest
 from ruamel.yaml import YAML
 from workflow_helpers import ROOT, announced
 
-from ensnare.batches import plan_batches
-from ensnare.config import load_study
-from ensnare.journal import read_journal
 from ensnare.parareal.cases import plan_cases, solved_digest
-from ensnare.picklefile import read_pickle
-from ensnare.rounds import Growth, grows
+from ensnare.plan.batches import plan_batches
+from ensnare.plan.rounds import Growth, grows
+from ensnare.store.journal import read_journal
+from ensnare.store.pickles import read_pickle
+from ensnare.study.loading import load_study
 
 GOLDEN = ROOT / "tests/data/golden"
 STUDIES = ("command", "function", "vectorised", "sweep", "scaling", "until", "amended", "packed")
