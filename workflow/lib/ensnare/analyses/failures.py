@@ -1,4 +1,4 @@
-"""Whether failures are random: if they are not, dropping them biases every result."""
+"""Whether failures depend on the inputs: if they do, dropping failed samples biases all results."""
 
 from __future__ import annotations
 
@@ -12,30 +12,17 @@ from ensnare.store.outcome import Status
 from ensnare.study.designs import Morris
 from ensnare.study.sweep import case_label
 
-LIMIT = 0.05
-
-
-"""Below this p-value failures are taken to depend on an input."""
-
-
-_MOST_NAMED = 3
+_SIGNIFICANT = 0.05  # p-value below which failures are taken to depend on an input
+_MOST_NAMED = 3  # inputs or cases in a warning
 
 
 def failure_table(results: StudyResults) -> pd.DataFrame:
-    """Return the test of every input against failure in every case.
+    """Return the test whether failures depend on an input, for every input in every case.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive of a study with a design.
-
-    Returns
-    -------
-    DataFrame
-        One column per factor, input, statistic, p_value (adjusted for the number of inputs, NaN
-        where nothing or everything failed), n_failed, n_used: samples tested. Of a pick-freeze
-        design those of the blocks A and B; of a Morris design the trajectories, which have
-        failed when one of their samples has.
+    Columns: one per factor, input, statistic, p_value (adjusted for the number of inputs, NaN if
+    nothing or everything failed), n_failed, and n_used (samples tested). Of a pick-freeze design,
+    only samples of the blocks A and B are tested. Of a Morris design, whole trajectories are: one
+    has failed if any of its samples has.
     """
     names, factors = list(results.inputs), list(results.study.factors)
     rows = []
@@ -57,22 +44,22 @@ def failure_table(results: StudyResults) -> pd.DataFrame:
 
 
 def _tested(results: StudyResults, where: slice) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the inputs of samples that are independent and were run, and whether they failed."""
+    """Return the inputs of independent samples that were run, shape (m, d), and which failed."""
     x, status = results.x[where], results.status[where]
-    failed, idle = status != Status.OK, status == Status.NOT_RUN
+    failed, not_run = status != Status.OK, status == Status.NOT_RUN
     if isinstance(results.study.design, Morris):
         group = results.columns["group"][where]
-        first = np.flatnonzero(np.diff(group, prepend=-1))
-        kept = ~np.logical_or.reduceat(idle, first)
+        first = np.flatnonzero(np.diff(group, prepend=-1))  # row of each trajectory
+        kept = ~np.logical_or.reduceat(not_run, first)
         return x[first][kept], np.logical_or.reduceat(failed, first)[kept]
-    kept = ~idle
+    kept = ~not_run
     if "block" in results.columns:
         kept &= results.columns["block"][where] < 2
     return x[kept], failed[kept]
 
 
 def failure_notes(results: StudyResults) -> list[str]:
-    """Return for each case which inputs its failures depend on; empty if on none."""
+    """Return a warning for each case that names the inputs its failures depend on; or ""."""
     return [_note([found]) if found else "" for found in _dependences(results)]
 
 
@@ -85,12 +72,15 @@ def _dependences(results: StudyResults) -> list[dict[str, float]]:
     parts = (table.iloc[start : start + d] for start in range(0, len(table), d))
     return [
         dict(zip(rows["input"], rows["p_value"], strict=True))
-        for rows in (part[part["p_value"] < LIMIT] for part in parts)
+        for rows in (part[part["p_value"] < _SIGNIFICANT] for part in parts)
     ]
 
 
 def _note(found: list[dict[str, float]]) -> str:
-    """Return what to say of cases whose failures depend on the same inputs."""
+    """Return the warning for cases whose failures depend on the same inputs.
+
+    Each case is given as the p-values of these inputs; of several cases the largest is shown.
+    """
     largest = {name: max(case[name] for case in found) for name in found[0]}
     sign = "=" if len(found) == 1 else "≤"
     named = [
@@ -103,13 +93,13 @@ def _note(found: list[dict[str, float]]) -> str:
 
 
 def _rounded_up(p: float) -> str:
-    """Return a bound of one digit."""
+    """Return a p-value rounded up to one digit, so that it is an upper bound."""
     power = 10.0 ** np.floor(np.log10(p)) if p > 0 else 1.0
     return f"{np.ceil(p / power) * power:.1g}"
 
 
 def failure_warnings(results: StudyResults) -> list[str]:
-    """Return a line for each set of inputs that failures depend on, with its cases."""
+    """Return a warning for each set of inputs that failures depend on, and for which cases."""
     by_inputs: dict[frozenset[str], dict[str, dict[str, float]]] = {}
     for (case, _), found in zip(results.by_case(), _dependences(results), strict=True):
         if found:

@@ -1,4 +1,4 @@
-"""What every analysis walks over: each output in each case, with what failures do to it."""
+"""The outputs of a study in groups: each number of an output in each case is analysed by itself."""
 
 from __future__ import annotations
 
@@ -17,47 +17,27 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Group:
-    """One number of an output in one case.
+    """One number of an output in one case of n samples."""
 
-    Attributes
-    ----------
-    where : slice
-        The samples of the case.
-    y : ndarray of float, shape (n,)
-        The values, NaN where a sample failed.
-    note : str
-        What a reader must know of every result: that failures depend on an input.
-    keys : dict
-        The first columns of a table: output, position, and every factor.
-    """
-
-    where: slice
-    y: Array
-    note: str
-    keys: dict[str, Any]
+    where: slice  # the rows of the case in the archive
+    y: Array  # shape (n,); NaN where a sample has no result
+    note: str  # a warning for every result, if failures depend on an input; otherwise empty
+    keys: dict[str, Any]  # the first columns of a table: output, position, and every factor
 
     def row(self, **columns: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return a row of a table of results."""
+        """Return a row of a table of results: the keys, the given columns, and the note."""
         return {**self.keys, **columns, "note": self.note}
 
 
 def groups(results: StudyResults, output: str | None = None) -> Iterator[Group]:
-    """Yield every output, or one of them, position by position, in every case.
-
-    Parameters
-    ----------
-    results : StudyResults
-        The archive.
-    output : str, optional
-        The only output wanted.
-    """
+    """Yield each position of each output, or only of the one that is named, in each case."""
     factors = list(results.study.factors)
     notes = failure_notes(results)
     for name, y in results.outputs.items():
         if output not in (None, name):
             continue
         for (case, where), note in zip(results.by_case(), notes, strict=True):
-            # every table has every factor: one that does not exist in a case is empty there
+            # tables have a column for every factor, empty where a case does not have the factor
             levels = {f: case.get(f) for f in factors}
             for position, column in enumerate(y[where].reshape(where.stop - where.start, -1).T):
                 keys = {"output": name, "position": position, **levels}
@@ -65,9 +45,10 @@ def groups(results: StudyResults, output: str | None = None) -> Iterator[Group]:
 
 
 def independent_rows(results: StudyResults) -> NDArray[np.bool_]:
-    """Return which samples are independent and distributed as the inputs, shape (n,).
+    """Return which samples are independent of each other, shape (n,).
 
-    A pick-freeze design repeats the values of its blocks A and B in all others.
+    In a pick-freeze design only those of the blocks A and B are, since all other blocks repeat
+    their values.
     """
     block = results.columns.get("block")
     return np.ones(len(results), bool) if block is None else np.asarray(block < 2)
@@ -76,19 +57,10 @@ def independent_rows(results: StudyResults) -> NDArray[np.bool_]:
 def pick_freeze_table(
     y: NDArray[np.float64], block: NDArray[Any], group: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Arrange outputs by base row and block.
+    """Return outputs, shape (n,), by base row and block, shape (n_groups, n_blocks).
 
-    Parameters
-    ----------
-    y : ndarray of float, shape (n,)
-        Outputs.
-    block, group : ndarray of int, shape (n,)
-        Block and base row of each.
-
-    Returns
-    -------
-    ndarray of float, shape (n_groups, n_blocks)
-        NaN where a sample is missing.
+    `block` and `group`, shape (n,), give the block and the base row of each sample. Entries
+    without a sample are NaN.
     """
     table = np.full((int(group.max()) + 1, int(block.max()) + 1), np.nan)
     table[group, block] = y

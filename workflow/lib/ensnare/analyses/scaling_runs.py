@@ -1,4 +1,8 @@
-"""Every run of a scaling study: how long it took, what it used, and why it is a hole if it is."""
+"""The runs of a scaling study as a table: times, memory, and why a run has no time if it has none.
+
+A run measures one point of a scaling curve once; in mode throughput it consists of all copies. It
+is measured in three ways: by the worker (elapsed_s), Snakemake's benchmark and SLURM's accounting.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from ensnare.store.outcome import Status, one_line
 from ensnare.store.paths import StudyPaths
 from ensnare.study.scaling import COPY, WALL, runs_of
 
-# what Snakemake calls it, and what it is in our tables
+# columns of Snakemake's benchmark files to columns of our tables
 MEASURED = {
     "max_rss": "max_rss_mb",
     "cpu_time": "cpu_time_s",
@@ -27,28 +31,29 @@ MEASURED = {
 }
 ACCOUNTED = ("slurm_job", "slurm_elapsed_s", "slurm_cpu_s", "slurm_max_rss_mb")
 _NOT_ACCOUNTED = dict.fromkeys(ACCOUNTED, math.nan)
-_OF_JOBS = ("elapsed_s", "cores", "cpu_efficiency", "max_rss_mb")
-_LONGEST = 300  # characters of a reason
+_JOBS_COLUMNS = ("elapsed_s", "cores", "cpu_efficiency", "max_rss_mb")
+_LONGEST_REASON = 300  # characters
 
 
 def runs_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFrame:
-    """Return every run of a scaling study.
+    """Return a row for each run of a scaling study.
 
     Parameters
     ----------
     results : StudyResults
         The archive.
     lacks : mapping of int to str
-        What was missing for runs that were not attempted, by the position of their case.
+        What the machine lacks for the runs that were not attempted, by position of their case.
 
     Returns
     -------
     DataFrame
-        One column per factor, the count, repeat; cores, status, time_s (NaN unless ok; in mode
-        throughput of all copies by their number), elapsed_s, max_rss_mb, cpu_time_s, mean_load
-        [%], io_in_mb and io_out_mb of the job (NaN where it was too short to be measured, or
-        taken over), what SLURM accounted for the job, reason of a hole, and id of the first
-        sample.
+        One column per factor, with the count and the repeat among them; cores; status; time_s (as
+        `scaling.time` of the study says; in mode throughput that of all copies divided by their
+        number; NaN unless ok); elapsed_s; max_rss_mb, cpu_time_s, mean_load [%], io_in_mb and
+        io_out_mb of the job (NaN where it was too short for Snakemake to measure, or took over a
+        run of another job); slurm_job, slurm_elapsed_s, slurm_cpu_s and slurm_max_rss_mb; reason
+        (why there is no time_s); id (of the first sample).
     """
     messages, origins = results.of_runs()
     cases = [case for case, _ in results.by_case()]
@@ -63,7 +68,7 @@ def runs_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFra
         cores = sum(results.study.resources_of(cases[i]).cores for i in members)
         outcome = _outcome(results, members, messages, lacks)
         used = measured[origin]
-        if used["s"] < outcome["elapsed_s"]:  # of a job that took over what another one ran
+        if used["s"] < outcome["elapsed_s"]:  # the job took over a run of an earlier job
             used = dict.fromkeys(used, math.nan)
         rows.append(
             {
@@ -82,7 +87,7 @@ def runs_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFra
 def _outcome(
     results: StudyResults, members: list[int], messages: Mapping[int, str], lacks: Mapping[int, str]
 ) -> dict[str, Any]:
-    """Return how a run ended, and its time."""
+    """Return how a run ended and its times; `members` are the positions of its cases."""
     worst = next((i for i in members if results.status[i] != Status.OK), members[0])
     status = Status(results.status[worst])
     elapsed_s = float(max(results.columns["elapsed_s"][i] for i in members))
@@ -97,14 +102,14 @@ def _outcome(
         "status": status.label,
         "time_s": time_s,
         "elapsed_s": elapsed_s,
-        "reason": reason[:_LONGEST],
+        "reason": reason[:_LONGEST_REASON],
     }
 
 
 def _time(results: StudyResults, members: list[int]) -> tuple[float, str]:
-    """Return the time of a run that is ok, or why it has none."""
-    wanted = results.study.scaling
-    source = WALL if wanted is None else wanted.time
+    """Return the time of a run that is ok [s], or NaN and the reason if it is not positive."""
+    scaling = results.study.scaling
+    source = WALL if scaling is None else scaling.time
     values = results.columns["elapsed_s"] if source == WALL else results.outputs[source]
     time_s = float(max(values[i] for i in members)) / len(members)
     if not time_s > 0:
@@ -113,7 +118,7 @@ def _time(results: StudyResults, members: list[int]) -> tuple[float, str]:
 
 
 def read_benchmark(paths: StudyPaths, key: str) -> dict[str, float]:
-    """Return what Snakemake measured of the job of a batch, by its names; NaN where nothing is."""
+    """Return Snakemake's benchmark of the job of a batch, by its column names; NaN if missing."""
     found = dict.fromkeys(("s", *MEASURED), math.nan)
     try:
         with Path(paths.benchmark(key)).open(newline="") as file:
@@ -124,10 +129,10 @@ def read_benchmark(paths: StudyPaths, key: str) -> dict[str, float]:
 
 
 def read_accounts(paths: StudyPaths) -> dict[str, dict[str, float]]:
-    """Return what SLURM accounted for the job that ran a batch, by its key.
+    """Return for each batch the columns `ACCOUNTED` of the job that completed it.
 
-    Taken from jobs.csv, of which only lines count that accounting filled and whose job ended well:
-    its number, time [s], CPU time [s] and memory [MB].
+    They are read from `jobs.csv`: lines that hold the numbers of SLURM's accounting, of jobs that
+    ended well. Times are in s, memory in MB.
     """
     found: dict[str, dict[str, float]] = {}
     try:
@@ -138,9 +143,9 @@ def read_accounts(paths: StudyPaths) -> dict[str, dict[str, float]]:
     for row in rows:
         if row["ended"] != DONE:
             continue
-        n = dict(_numbers({key: row[key] for key in ("job", *_OF_JOBS)}))
-        cpu_s = n["cpu_efficiency"] * n["elapsed_s"] * n["cores"]
-        values = (n["job"], n["elapsed_s"], cpu_s, n["max_rss_mb"])
+        job = dict(_numbers({key: row[key] for key in ("job", *_JOBS_COLUMNS)}))
+        cpu_s = job["cpu_efficiency"] * job["elapsed_s"] * job["cores"]
+        values = (job["job"], job["elapsed_s"], cpu_s, job["max_rss_mb"])
         found[row["batch"]] = dict(zip(ACCOUNTED, values, strict=True))
     return found
 
@@ -149,5 +154,5 @@ def _numbers(row: Mapping[str, str | None]) -> Iterator[tuple[str, float]]:
     for name, text in row.items():
         try:
             yield name, float(text or "nan")
-        except ValueError:  # NA and -
+        except ValueError:  # `NA` and `-`
             yield name, math.nan

@@ -1,4 +1,10 @@
-"""Tables of results: every analysis of every output in every case."""
+"""The tables of the analyses, each with rows for every output in every case.
+
+`ANALYSES` maps the name of each table to the function that makes it. The tables of estimates start
+with the columns output, position (in an array output, from 0) and one per factor; they end with
+n_used and n_dropped, the numbers of samples that were used and left out, and note, a warning if
+failures depend on an input. Ends of confidence intervals are ci_low and ci_high.
+"""
 
 from __future__ import annotations
 
@@ -31,21 +37,10 @@ Array = NDArray[np.float64]
 
 
 def statistics_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:
-    """Return the statistics of every output in every case.
+    """Return mean, standard deviation, extremes and quantiles of every output in every case.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive.
-    confidence : float
-        Level of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        output, position, one column per factor, statistic, value, ci_low, ci_high, n_used,
-        n_dropped, note. Of a pick-freeze design only the blocks A and B count: the others
-        repeat their values.
+    Own columns: statistic, value, ci_low, ci_high. Only independent samples are used: of a
+    pick-freeze design those of the blocks A and B.
     """
     independent = independent_rows(results)
     rows = []
@@ -60,20 +55,10 @@ def statistics_table(results: StudyResults, *, confidence: float) -> pd.DataFram
 
 
 def exceedance_table(results: StudyResults, *, items: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return the probabilities that outputs are beyond thresholds, in every case.
+    """Return the probabilities that outputs are above or below thresholds, in every case.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive.
-    items : list of dict
-        See `ensnare.study.analyses.Exceedance`.
-
-    Returns
-    -------
-    DataFrame
-        output, position, one column per factor, event (above or below), threshold, value,
-        ci_low, ci_high, n_used, n_dropped, note.
+    `items` are `ensnare.study.analyses.Exceedance` as mappings. Own columns: event (above or
+    below), threshold, value, ci_low, ci_high.
     """
     independent = independent_rows(results)
     rows = []
@@ -91,23 +76,11 @@ def exceedance_table(results: StudyResults, *, items: list[dict[str, Any]]) -> p
 
 
 def sobol_table(results: StudyResults, *, estimator: str, confidence: float) -> pd.DataFrame:
-    """Return the Sobol' indices of every output in every case.
+    """Return the Sobol' indices of every output in every case, from a pick-freeze design.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive of a pick-freeze design.
-    estimator : str
-        Name of the estimator.
-    confidence : float
-        Level of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        output, position, one column per factor, input, index (first, total; second of the pair
-        `x1:x2` where the design has its samples), value, ci_low, ci_high, n_used, n_dropped,
-        note; the counts are of base rows.
+    Own columns: input, index, value, ci_low, ci_high. The index is first or total, or second for
+    a pair of inputs `x1:x2` if the design has the blocks for it. n_used and n_dropped count base
+    rows.
     """
     names = list(results.inputs)
     design = results.study.design
@@ -118,7 +91,7 @@ def sobol_table(results: StudyResults, *, estimator: str, confidence: float) -> 
         table = pick_freeze_table(
             group.y, results.columns["block"][where], results.columns["group"][where]
         )
-        if second and len(names) == 2:  # C_1 = E_2 and C_2 = E_1
+        if second and len(names) == 2:  # the design has no blocks C, since C_1 = E_2, C_2 = E_1
             table = table[:, [0, 1, 2, 3, 3, 2]]
         found = sobol_indices(
             table, estimator=estimator, confidence=confidence, second_order=second
@@ -140,13 +113,10 @@ def sobol_table(results: StudyResults, *, estimator: str, confidence: float) -> 
 def rank_sobol_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:
     """Return first-order Sobol' indices by ranks, of every output in every case.
 
-    Returns
-    -------
-    DataFrame
-        As `sobol_table`, with the index first only; the counts are of samples.
+    Columns as in `sobol_table`; n_used and n_dropped count samples.
     """
     rows = []
-    for group, x, y in _samples(results):
+    for group, x, y in _independent_samples(results):
         found = rank_sobol_indices(x, y, confidence=confidence)
         rows += [
             group.row(input=name, index="first", value=found.first[i], ci_low=found.low[i],
@@ -159,14 +129,11 @@ def rank_sobol_table(results: StudyResults, *, confidence: float) -> pd.DataFram
 def correlations_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:
     """Return the correlations of every output with every input in every case.
 
-    Returns
-    -------
-    DataFrame
-        output, position, one column per factor, input, coefficient (pearson, spearman, src,
-        srrc, pcc, prcc), value, ci_low, ci_high, n_used, n_dropped, note.
+    Own columns: input, coefficient (pearson, spearman, src, srrc, pcc, prcc), value, ci_low,
+    ci_high.
     """
     rows = []
-    for group, x, y in _samples(results):
+    for group, x, y in _independent_samples(results):
         found = correlations(x, y, confidence=confidence)
         for kind in COEFFICIENTS:
             coefficient = getattr(found, kind)
@@ -179,8 +146,8 @@ def correlations_table(results: StudyResults, *, confidence: float) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def _samples(results: StudyResults) -> Iterator[tuple[Group, Array, Array]]:
-    """Yield each group with the inputs and outputs of its independent samples."""
+def _independent_samples(results: StudyResults) -> Iterator[tuple[Group, Array, Array]]:
+    """Yield each group with its independent samples: inputs, shape (m, d), and outputs, (m,)."""
     independent, x = independent_rows(results), results.x
     for group in groups(results):
         kept = independent[group.where]
@@ -188,18 +155,14 @@ def _samples(results: StudyResults) -> Iterator[tuple[Group, Array, Array]]:
 
 
 def morris_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:
-    """Return the elementary effects on every output in every case.
+    """Return Morris' measures of the elementary effects on every output in every case.
 
-    Returns
-    -------
-    DataFrame
-        output, position, one column per factor, input, then mu, mu_star, sigma each with its
-        _low and _high, in the unit of the output over the range of the input; n_used,
-        n_dropped (effects) and note.
+    Own columns: input, then mu, mu_star and sigma, each with its _low and _high, in the unit of
+    the output over the whole range of the input. n_used and n_dropped count effects.
     """
     names = list(results.inputs)
     order = sorted(names)
-    # steps are taken in the quantiles: a step in values would differ from place to place
+    # the design takes its steps in quantiles: in values, steps of one input differ in size
     u, _, _ = unit_points(results.study.design, order, results.study.seed)
     u = u[:, [order.index(name) for name in names]]
     rows = []
@@ -219,6 +182,7 @@ def morris_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+# name of each table to the function that makes it from the results and the options of its analysis
 ANALYSES: dict[str, Callable[..., pd.DataFrame]] = {
     "statistics": statistics_table,
     "exceedance": exceedance_table,
@@ -234,24 +198,16 @@ ANALYSES: dict[str, Callable[..., pd.DataFrame]] = {
 }
 
 
-"""Name of a table to what makes it from the results and the options of its analysis."""
-
-
 def read_table(path: Path, factors: Mapping[str, Sequence[AnyLevel]]) -> pd.DataFrame:
-    """Read a table back, with its factors as they are: `3.10` may be a text.
+    """Read a table back; factors with levels that are texts stay texts, even if all look like 3.10.
 
-    Parameters
-    ----------
-    path : Path
-        The CSV file.
-    factors : mapping
-        Factor to levels; not every table has them all.
+    `factors` are the levels of each factor of the study; a table need not have all of them.
     """
     texts = {name: str for name, levels in factors.items() if isinstance(levels[0], str)}
-    # a level may be called none or NA
+    # pandas would read a level called `none` or `NA` as NaN
     return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=["", "nan"])
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, with all digits."""
+    """Write a table as CSV, with as many digits as read back as the same numbers."""
     write_whole(path, lambda part: table.to_csv(part, index=False, lineterminator="\n"))
