@@ -10,8 +10,7 @@ try:
     from ensnare.study.analyses import SCALING_TABLES, wanted_tables
     from ensnare.errors import EnsnareError
     from ensnare.report.names import figure_names
-    from ensnare.evaluate.jobs import RETRIES
-    from ensnare.evaluate.jobs import growth
+    from ensnare.evaluate.jobs import RETRIES, resource_factor
     from ensnare.plan.needs import JobNeeds, stated_names
     from ensnare.parareal.cases import exact_identity, plan_cases, solved_digest
     from ensnare.store.paths import StudyPaths
@@ -45,7 +44,7 @@ def check_and_announce():
     from ensnare.evaluate.forecast import count_rounds, count_samples
     from ensnare.evaluate.forecast import (
         growth_note,
-        loss_note,
+        expensive_rerun_note,
         namesake_note,
         rounds_note,
     )
@@ -73,7 +72,7 @@ def check_and_announce():
     notes.append(namesake_note(study, paths))
     logger.info(f"study {study.config.study}: {account}")
     if workflow.output_settings.dryrun:  # another run stops, or was told to go on
-        notes.append(loss_note(study, account))
+        notes.append(expensive_rerun_note(study, account))
     for note in filter(None, notes):
         logger.info(f"study {study.config.study}: {note}")
     return account
@@ -90,14 +89,14 @@ def announce_parareal():
     return None
 
 
-def refuse_dear_rerun():
-    """Stop before any job if what would be run again was dear, and nobody said so."""
+def refuse_rerun_of_study():
+    """Stop before any job if expensive results would be computed again without confirmation."""
     if study.config.parareal:
         return
-    from ensnare.evaluate.forecast import refuse_loss
+    from ensnare.evaluate.forecast import refuse_expensive_rerun
 
     accepted = in_one_line(accepts_rerun, dict(workflow.config_settings.config))
-    in_one_line(refuse_loss, study, account, accepted)
+    in_one_line(refuse_expensive_rerun, study, account, accepted)
 
 
 def tell_jobs_of_retries():
@@ -178,7 +177,7 @@ def batch_resource(name):
     return job_resource(
         name,
         lambda wildcards, threads, attempt: job_needs[wildcards.key].resources(
-            threads, growth(paths.jobs(wildcards.key), attempt)
+            threads, resource_factor(paths.jobs(wildcards.key), attempt)
         ),
     )
 
@@ -285,7 +284,7 @@ if workflow.is_main_process:
         not workflow.modifier.is_main_snakefile()
         and not workflow.output_settings.dryrun
     ):
-        refuse_dear_rerun()
+        refuse_rerun_of_study()
 
 
 wildcard_constraints:
@@ -295,7 +294,7 @@ wildcard_constraints:
 
 
 onstart:
-    refuse_dear_rerun()
+    refuse_rerun_of_study()
     tell_jobs_of_retries()
     wait_for_run_lock(paths.lock, logger.info)
 

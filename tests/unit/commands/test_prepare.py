@@ -10,7 +10,7 @@ from waiting import wait_until
 
 from ensnare.commands import main as cli
 from ensnare.commands import prepare as elsewhere
-from ensnare.evaluate import claim as owner_module
+from ensnare.evaluate import claim as claim_module
 from ensnare.evaluate.forecast import count_samples
 from ensnare.store.pickles import read_pickle
 
@@ -201,7 +201,7 @@ def collect_with(tmp_path, run, monkeypatch, meanwhile, beat_s=0.01):
         return read(*found)
 
     monkeypatch.setattr(elsewhere, "outcome_of", slowly)
-    monkeypatch.setattr(owner_module, "_BEAT_S", beat_s)
+    monkeypatch.setattr(claim_module, "_RENEW_S", beat_s)
     return run(tree, "collect", jobs)
 
 

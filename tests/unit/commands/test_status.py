@@ -69,7 +69,7 @@ def test_a_study_that_runs_shows_how_far_it_is_and_one_that_died_says_so(study, 
     found, lines = look(study, tmp_path)
     assert [s.state.partition(" ")[0] for s in found] == ["done", "runs", "not"]
     assert found[0].tally.samples == found[0].tally.done == 12
-    assert found[0].tally.counts[1] == found[0].tally.failed > 0
+    assert found[0].tally.by_status[1] == found[0].tally.failed > 0
     assert f"runs on {socket.gethostname()}, process {process.pid}" in lines[1]
     total = sum((s.tally for s in found), Counts(0))
     assert f"] {total.done}/32 done, {total.failed} failed, " in lines[3]
@@ -181,7 +181,7 @@ def test_a_status_reads_no_results(tmp_path, monkeypatch):
     _, paths, batches = prepare(tree, tmp_path)
     paths.journal(batches[0].key).unlink()
     monkeypatch.setattr(h5py.Dataset, "__getitem__", None)
-    assert AllCounts(paths).read(batches)[batches[0].key].counts[0] == 4
+    assert AllCounts(paths).read(batches)[batches[0].key].by_status[0] == 4
 
 
 def test_what_there_is_of_a_study_is_gathered_while_it_runs_and_after(study, tmp_path):

@@ -20,7 +20,7 @@ from small_studies import (
 from waiting import is_running, lines_of, marked_processes, wait_until
 
 from ensnare.errors import BatchError
-from ensnare.evaluate import command_work as runs
+from ensnare.evaluate import sample_runs as runs
 from ensnare.evaluate.batch import evaluate_batch, find_batch
 from ensnare.evaluate.forecast import count_samples
 from ensnare.model.keep import kept_directories, pack_directories, unpack_directory
@@ -381,10 +381,10 @@ def test_a_batch_that_is_told_to_end_leaves_no_process_and_no_claim(tmp_path, lo
 
 
 def test_a_batch_that_was_lost_to_another_job_stops(tmp_path, log, monkeypatch):
-    monkeypatch.setattr("ensnare.evaluate.claim._BEAT_S", 0.0)
+    monkeypatch.setattr("ensnare.evaluate.claim._RENEW_S", 0.0)
     tree = study_tree(logged(log, "sleep 300;"), size=3)
     beats = iter([True])
-    monkeypatch.setattr("ensnare.evaluate.claim.Claim.beat", lambda self: next(beats, False))
+    monkeypatch.setattr("ensnare.evaluate.claim.Claim.renew", lambda self: next(beats, False))
     with pytest.raises(BatchError, match="another job took it over; this one stops"):
         evaluate(tree, tmp_path)
     assert marked_processes(str(log)) == []

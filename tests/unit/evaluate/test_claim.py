@@ -11,16 +11,16 @@ import psutil
 import pytest
 from waiting import is_running, lines_of, wait_until
 
-from ensnare.evaluate import claim as owner_module
-from ensnare.evaluate.claim import Claim, beat_for, beating
+from ensnare.evaluate import claim as claim_module
+from ensnare.evaluate.claim import Claim, renew_for, renewing
 from ensnare.store.locks import temporary_name
 
 fork = multiprocessing.get_context("fork")
 
 
 def _use(path, log, hold):
-    with Claim(path) as owner:
-        assert owner.beat()
+    with Claim(path) as claim:
+        assert claim.renew()
         with log.open("a") as file:
             file.write("enter\n")
         hold()
@@ -36,7 +36,7 @@ def _use_for_good(path, log):
     _use(path, log, signal.pause)
 
 
-def dead_owner(path, tmp_path):
+def dead_claim(path, tmp_path):
     """Leave the claim of a process that was killed."""
     log = tmp_path / "dead.log"
     process = fork.Process(target=_use_for_good, args=(path, log))
@@ -49,7 +49,7 @@ def dead_owner(path, tmp_path):
 
 def claim_of(path, **changes):
     """Write a claim that differs from one of a live process of this host as stated."""
-    claim = json.loads(Claim(path)._mark) | changes
+    claim = json.loads(Claim(path)._text) | changes
     path.write_text(json.dumps(claim))
 
 
@@ -69,7 +69,7 @@ def _assert_waits(path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(owner_module, "_POLL_S", 0.002)
+    monkeypatch.setattr(claim_module, "_POLL_S", 0.002)
 
 
 def test_one_process_at_a_time_owns_a_batch(tmp_path, quick):
@@ -86,10 +86,10 @@ def test_one_process_at_a_time_owns_a_batch(tmp_path, quick):
 
 def test_a_dead_owner_of_this_host_is_replaced_at_once(tmp_path):
     path = tmp_path / "a.owner"
-    dead_owner(path, tmp_path)
+    dead_claim(path, tmp_path)
     said = []
-    with Claim(path, said.append) as owner:
-        assert owner.beat()
+    with Claim(path, said.append) as claim:
+        assert claim.renew()
     assert said == []
     assert not path.exists()
 
@@ -140,14 +140,14 @@ def test_a_damaged_claim_is_left_alone_until_its_heart_stops(tmp_path, text):
 
 @pytest.mark.parametrize("text", ["", None], ids=["damaged", "elsewhere"])
 def test_a_heart_that_stopped_lets_another_take_over(tmp_path, monkeypatch, quick, text):
-    monkeypatch.setattr(owner_module, "_DEAD_S", 0.05)
+    monkeypatch.setattr(claim_module, "_DEAD_S", 0.05)
     path = tmp_path / "a.owner"
     if text is None:
         claim_of(path, host="elsewhere")
     else:
         path.write_text(text)
-    with Claim(path) as owner:
-        assert owner.beat()
+    with Claim(path) as claim:
+        assert claim.renew()
 
 
 class _BeatingElsewhere:
@@ -157,7 +157,7 @@ class _BeatingElsewhere:
         self._path, self._left, self._now = path, beats, 0.0
 
     def monotonic(self):
-        self._now += owner_module._DEAD_S / 2
+        self._now += claim_module._DEAD_S / 2
         return self._now
 
     def sleep(self, _seconds):
@@ -172,49 +172,49 @@ def test_a_beating_heart_keeps_the_claim(tmp_path, monkeypatch):
     path = tmp_path / "a.owner"
     claim_of(path, host="elsewhere")
     clock = _BeatingElsewhere(path, beats=20)
-    monkeypatch.setattr(owner_module, "time", clock)
+    monkeypatch.setattr(claim_module, "time", clock)
     with Claim(path):
         assert clock._left == 0
 
 
 def test_beating_shows_in_the_file_and_tells_of_a_loss(tmp_path, monkeypatch):
-    monkeypatch.setattr(owner_module, "_BEAT_S", 0.0)
+    monkeypatch.setattr(claim_module, "_RENEW_S", 0.0)
     path = tmp_path / "a.owner"
-    with Claim(path) as owner:
+    with Claim(path) as claim:
         os.utime(path, (1, 1))
-        assert owner.beat()
+        assert claim.renew()
         assert path.stat().st_mtime > 1
         claim_of(path, token="another")
-        assert not owner.beat()
+        assert not claim.renew()
         path.unlink()
-        assert not owner.beat()
+        assert not claim.renew()
         claim_of(path, token="another")
     assert path.exists()  # what is not ours stays
 
 
 def test_another_process_beats_for_an_owner_that_is_busy_and_for_no_other(tmp_path):
     path = tmp_path / "a.owner"
-    beat_for(path, os.getpid())  # no claim yet
+    renew_for(path, os.getpid())  # no claim yet
     with Claim(path):
         for pid, beats in ((os.getpid(), True), (os.getpid() + 1, False)):
             os.utime(path, (1, 1))
-            beat_for(path, pid)
+            renew_for(path, pid)
             assert (path.stat().st_mtime > 1) == beats
         for text in ("", "[]", "{", json.dumps({"pid": os.getpid()})):
             path.write_text(text)
             os.utime(path, (1, 1))
-            beat_for(path, os.getpid())
+            renew_for(path, os.getpid())
             assert path.stat().st_mtime == 1
 
 
 def test_a_child_beats_for_what_a_busy_process_owns_and_goes_with_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(owner_module, "_BEAT_S", 0.01)
+    monkeypatch.setattr(claim_module, "_RENEW_S", 0.01)
     mine, other = tmp_path / "a.owner", tmp_path / "b.owner"
     claim_of(other, pid=os.getpid() + 1)
     os.utime(other, (1, 1))
     with Claim(mine):
         os.utime(mine, (1, 1))
-        with beating([mine, other]):
+        with renewing([mine, other]):
             wait_until(lambda: mine.stat().st_mtime > 1, "a beat")
         os.utime(mine, (1, 1))
     assert other.stat().st_mtime == 1
@@ -223,12 +223,12 @@ def test_a_child_beats_for_what_a_busy_process_owns_and_goes_with_it(tmp_path, m
 
 
 def _busy(path):
-    with Claim(path), beating([path]):
+    with Claim(path), renewing([path]):
         signal.pause()
 
 
 def test_the_child_that_beats_dies_with_a_process_that_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(owner_module, "_BEAT_S", 0.01)
+    monkeypatch.setattr(claim_module, "_RENEW_S", 0.01)
     path = tmp_path / "a.owner"
     process = fork.Process(target=_busy, args=(path,))
     process.start()
@@ -250,8 +250,8 @@ def test_a_claim_that_another_host_removes_while_we_read_it_is_gone(tmp_path, mo
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     monkeypatch.setattr(os, "fstat", stale)
-    with Claim(path) as owner:
-        assert owner.beat()
+    with Claim(path) as claim:
+        assert claim.renew()
 
 
 def test_a_claim_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
@@ -281,14 +281,14 @@ def test_what_a_killed_process_left_beside_the_claim_goes(tmp_path):
 
 
 def test_a_file_system_that_stutters_is_no_loss(tmp_path, monkeypatch):
-    monkeypatch.setattr(owner_module, "_BEAT_S", 0.0)
-    with Claim(tmp_path / "a.owner") as owner:
+    monkeypatch.setattr(claim_module, "_RENEW_S", 0.0)
+    with Claim(tmp_path / "a.owner") as claim:
 
         def utime(*_):
             raise OSError(116, "Stale file handle")
 
         monkeypatch.setattr(os, "utime", utime)
-        assert owner.beat()
+        assert claim.renew()
         monkeypatch.undo()
 
 
@@ -312,5 +312,5 @@ def test_a_link_whose_answer_was_lost_counts(tmp_path, monkeypatch):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "link", link)
-    with Claim(tmp_path / "a.owner") as owner:
-        assert owner.beat()
+    with Claim(tmp_path / "a.owner") as claim:
+        assert claim.renew()

@@ -135,7 +135,7 @@ def test_counts_of_batches_come_from_files_counts_and_journals_alike(tmp_path):
     from_files = AllCounts(paths).read(batches)
     total = sum(from_files.values(), Counts(0))
     assert (total.samples, total.done, total.ran) == (16, 16, 16)
-    assert total.counts[Status.FAILED] == total.failed == 6
+    assert total.by_status[Status.FAILED] == total.failed == 6
     assert not list(paths.batches.glob("*.counts"))  # a finished batch needs none
     tallies = AllCounts(paths)
     assert tallies.read(batches) == from_files

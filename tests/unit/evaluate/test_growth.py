@@ -22,14 +22,14 @@ from ensnare.archive.archive import write_archive
 from ensnare.archive.results import open_study
 from ensnare.commands.gather import deliver
 from ensnare.errors import ArchiveError, BatchError, ConfigError
-from ensnare.evaluate import forecast as announce
+from ensnare.evaluate import forecast as forecast_module
 from ensnare.evaluate.adopt import adopt
 from ensnare.evaluate.forecast import (
     RERUN_LIMIT_H,
-    Account,
+    Forecast,
     count_samples,
     growth_note,
-    refuse_loss,
+    refuse_expensive_rerun,
 )
 from ensnare.plan.batches import plan_batches
 from ensnare.store.journal import Journal, journal_notes, read_journal
@@ -41,20 +41,20 @@ CUBE = {"name": "cube", "in": "log.run", "regex": r"cube (\S+)"}
 WRITES = "echo cube $(echo '${x} * ${x} * ${x}' | bc -l) > log.run;"
 
 
-def account_of(tree, tmp_path):
+def forecast_of(tree, tmp_path):
     study = load(tree, tmp_path)
     return count_samples(study, plan_batches(study), StudyPaths(tmp_path / "results/small"))
 
 
 def counts(tree, tmp_path, log):
     """Evaluate; return what ran, was parsed again, and was reused, and the arrays."""
-    announced = account_of(tree, tmp_path)
+    announced = forecast_of(tree, tmp_path)
     before = len(started(log))
     said, arrays = evaluate(tree, tmp_path)
     assert len(started(log)) - before == announced.run
-    assert sum(int(line.split()[2]) for line in said if "read again" in line) == announced.again
-    assert announced.run + announced.again + announced.reused == len(arrays)
-    return (announced.run, announced.again, announced.reused), arrays
+    assert sum(int(line.split()[2]) for line in said if "read again" in line) == announced.reparsed
+    assert announced.run + announced.reparsed + announced.reused == len(arrays)
+    return (announced.run, announced.reparsed, announced.reused), arrays
 
 
 def with_outputs(tree, *outputs, **rest):
@@ -177,8 +177,10 @@ def test_a_parser_of_ones_own_needs_a_directory_kept_whole(tmp_path, log):
         evaluate(tree, tmp_path)
         more = with_outputs(tree, Y, function)
         study = load(more, tmp_path)
-        account = count_samples(study, plan_batches(study), StudyPaths(tmp_path / "results" / name))
-        assert (account.run, account.again, account.reused) == wanted
+        forecast = count_samples(
+            study, plan_batches(study), StudyPaths(tmp_path / "results" / name)
+        )
+        assert (forecast.run, forecast.reparsed, forecast.reused) == wanted
         _, arrays = evaluate(more, tmp_path)
         assert len(started(log)) - before == 4 + wanted[0]
         assert arrays.y[:, 1].tolist() == [2] * 4
@@ -209,7 +211,7 @@ def test_a_policy_that_changed_within_a_batch_is_not_forgotten(tmp_path, log):
         file.unlink()
     evaluate(tree | {"keep": "all"}, tmp_path)  # nothing runs, and nothing more is kept
     assert len(set(journal_notes(journal))) == 2
-    assert account_of(with_outputs(tree, Y, LAST), tmp_path).run == 4
+    assert forecast_of(with_outputs(tree, Y, LAST), tmp_path).run == 4
 
 
 def test_a_pack_with_links_subdirectories_and_globs_is_parsed_again(tmp_path, log):
@@ -256,8 +258,8 @@ def test_a_function_that_gains_an_output_runs(tmp_path):
     (tmp_path / "model.py").write_text("f = lambda x: {'y': x, 'z': 2 * x}\n")
     evaluate(study_tree(python("model.py:f"), size=4, keep="all"), tmp_path)
     more = study_tree(python("model.py:f", "y", "z"), size=4, keep="all")
-    account = account_of(more, tmp_path)
-    assert (account.run, account.again) == (4, 0)
+    forecast = forecast_of(more, tmp_path)
+    assert (forecast.run, forecast.reparsed) == (4, 0)
 
 
 def test_a_new_factor_with_a_default_runs_only_the_new_levels(tmp_path, log):
@@ -336,18 +338,18 @@ def changed(tree, log):
 
 def test_the_cost_is_announced_where_it_is_known(tmp_path, log):
     tree = study_tree(logged(log), size=4)
-    assert str(account_of(tree, tmp_path)) == "samples: 4 to run, 0 reused"
+    assert str(forecast_of(tree, tmp_path)) == "samples: 4 to run, 0 reused"
     counts(tree, tmp_path, log)
     take_longer(tmp_path, 900)
     larger = tree | {"design": tree["design"] | {"size": 12}}
-    assert str(account_of(larger, tmp_path)) == "samples: 8 to run, 4 reused; about 2 core-hours"
-    assert account_of(larger, tmp_path).lost == 0
+    assert str(forecast_of(larger, tmp_path)) == "samples: 8 to run, 4 reused; about 2 core-hours"
+    assert forecast_of(larger, tmp_path).rerun == 0
     # a batch of its own, whose samples no older batch has
     whole = larger | {"design": larger["design"] | {"size": 8}, "batch": {"size": 4}}
-    assert account_of(whole, tmp_path).cost_h == pytest.approx(1)
+    assert forecast_of(whole, tmp_path).cost_h == pytest.approx(1)
     wide = changed(tree, log) | {"resources": {"threads": 3}}
-    assert account_of(wide, tmp_path) == Account(4, 0, 0, cost_h=3.0, lost=4, lost_h=3.0)
-    assert str(account_of(tree, tmp_path)) == "samples: 0 to run, 4 reused"
+    assert forecast_of(wide, tmp_path) == Forecast(4, 0, 0, cost_h=3.0, rerun=4, rerun_h=3.0)
+    assert str(forecast_of(tree, tmp_path)) == "samples: 0 to run, 4 reused"
 
 
 def test_what_nobody_runs_again_costs_nothing_to_count(tmp_path, log, monkeypatch):
@@ -358,8 +360,8 @@ def test_what_nobody_runs_again_costs_nothing_to_count(tmp_path, log, monkeypatc
         raise AssertionError("a file was read although nothing changed")
 
     for name in ("OlderBatches", "planned_runs", "mean_elapsed_s"):
-        monkeypatch.setattr(announce, name, refuse)
-    assert account_of(tree, tmp_path) == Account(0, 0, 4)
+        monkeypatch.setattr(forecast_module, name, refuse)
+    assert forecast_of(tree, tmp_path) == Forecast(0, 0, 4)
 
 
 def test_a_rerun_of_dear_samples_is_refused_unless_accepted(tmp_path, log):
@@ -367,20 +369,20 @@ def test_a_rerun_of_dear_samples_is_refused_unless_accepted(tmp_path, log):
     counts(tree, tmp_path, log)
     study = load(changed(tree, log), tmp_path)
     take_longer(tmp_path, 3600 * RERUN_LIMIT_H / 4)
-    refuse_loss(study, account_of(changed(tree, log), tmp_path), accepted=False)
+    refuse_expensive_rerun(study, forecast_of(changed(tree, log), tmp_path), accepted=False)
     take_longer(tmp_path, 3601 * RERUN_LIMIT_H / 4)
-    account = account_of(changed(tree, log), tmp_path)
+    forecast = forecast_of(changed(tree, log), tmp_path)
     with pytest.raises(BatchError, match="4 finished samples, 100 core-hours") as caught:
-        refuse_loss(study, account, accepted=False)
+        refuse_expensive_rerun(study, forecast, accepted=False)
     assert "--config accept_rerun=true" in str(caught.value)
     assert "ensnare adopt study.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
-    refuse_loss(study, account, accepted=True)
+    refuse_expensive_rerun(study, forecast, accepted=True)
     # new samples throw nothing away, whatever they cost
     larger = tree | {"design": tree["design"] | {"size": 64}}
-    account = account_of(larger, tmp_path)
-    assert account.cost_h > RERUN_LIMIT_H
-    refuse_loss(study, account, accepted=False)
+    forecast = forecast_of(larger, tmp_path)
+    assert forecast.cost_h > RERUN_LIMIT_H
+    refuse_expensive_rerun(study, forecast, accepted=False)
 
 
 def test_an_answer_on_the_command_line_is_true_or_false():
@@ -400,7 +402,7 @@ def test_adopted_samples_are_not_run_and_say_so(tmp_path, log):
     tree = study_tree(logged(log), size=6)
     _, before = counts(tree, tmp_path, log)
     other = changed(tree, log)
-    assert account_of(other, tmp_path).run == 6
+    assert forecast_of(other, tmp_path).run == 6
     assert adopt_all(other, tmp_path) == 6
     found, after = counts(other, tmp_path, log)
     assert found == (0, 0, 6)
@@ -530,8 +532,8 @@ def test_a_design_that_grows_says_nothing_and_keeps_its_samples(tmp_path, method
     assert note_of(method, old, new, tmp_path) == ""
     tree = study_tree(shell("echo y = ${x}"), design={"method": method, **old})
     _, arrays = evaluate(tree, tmp_path)
-    account = account_of(tree | {"design": {"method": method, **new}}, tmp_path)
-    assert account.reused == len(arrays)
+    forecast = forecast_of(tree | {"design": {"method": method, **new}}, tmp_path)
+    assert forecast.reused == len(arrays)
 
 
 def test_journals_of_an_older_version_say_nothing_of_what_was_kept(tmp_path, log):
@@ -545,8 +547,8 @@ def test_journals_of_an_older_version_say_nothing_of_what_was_kept(tmp_path, log
     older = Journal(journal, 1, json.dumps(notes[0][:2]))
     older.append_rows(finished.rows, finished.messages)
     older.close()
-    assert account_of(with_outputs(tree, Y, LAST), tmp_path).run == 3
+    assert forecast_of(with_outputs(tree, Y, LAST), tmp_path).run == 3
     for file in journal.parent.glob("*.h5"):  # the journal alone still counts
         file.unlink()
-    account = account_of(tree | {"batch": {"size": 2}}, tmp_path)
-    assert (account.run, account.reused) == (0, 3)
+    forecast = forecast_of(tree | {"batch": {"size": 2}}, tmp_path)
+    assert (forecast.run, forecast.reused) == (0, 3)

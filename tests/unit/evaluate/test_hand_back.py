@@ -5,8 +5,7 @@ from small_studies import evaluate, labels, logged, prepare, python, started, st
 
 from ensnare.errors import HandedBackError
 from ensnare.evaluate.batch import evaluate_batch
-from ensnare.evaluate.jobs import RETRIES
-from ensnare.evaluate.jobs import growth, read_records
+from ensnare.evaluate.jobs import RETRIES, read_records, resource_factor
 
 SHORT = 'case ${x} in 0.5) [ -e "%s.more" ] || kill -9 $$ ;; esac;'  # one of the samples
 
@@ -35,7 +34,7 @@ def test_a_killed_sample_is_left_to_a_job_with_more_memory(tmp_path, log, tree, 
         job(tree, tmp_path, 1)
     assert len(started(log)) == 4
     (record,) = tmp_path.rglob("*.jobs")
-    assert growth(record, 2) == 2
+    assert resource_factor(record, 2) == 2
     log.with_name("log.more").touch()
     ends = [record.ended for record in job(tree, tmp_path, 2)]
     assert ends == ["short of memory", "done"]

@@ -147,8 +147,8 @@ def test_the_time_limit_holds_for_all_legs_together(tmp_path, log):
 def test_another_command_begins_anew(tmp_path, log):
     tree = long_runs(log, size=1)
     kill_when(tree, tmp_path, waiting_at(log, 3, 1))
-    leg = next((tmp_path / "results/small/under_way").glob("*/*"))
-    InterruptedSamples(leg.parent).begin(leg.name, Interrupted("another run", 1, 0.0))
+    file = next((tmp_path / "results/small/under_way").glob("*/*"))
+    InterruptedSamples(file.parent).begin(file.name, Interrupted("another run", 1, 0.0))
     kill_when(tree, tmp_path, waiting_at(log, 6, 1))
     assert [line.split()[0] for line in lines_of(log) if "step" not in line] == ["start", "start"]
 
@@ -232,15 +232,15 @@ def test_directories_that_are_to_survive_are_not_on_the_scratch_disk(tmp_path, l
 
 
 def test_a_damaged_note_is_no_leg(tmp_path):
-    legs = InterruptedSamples(tmp_path / "legs")
-    legs.begin("a", Interrupted("key", 1, 5.0))
-    legs.begin("b", Interrupted("key", 2, 0.0))
+    interrupted = InterruptedSamples(tmp_path / "legs")
+    interrupted.begin("a", Interrupted("key", 1, 5.0))
+    interrupted.begin("b", Interrupted("key", 2, 0.0))
     (tmp_path / "legs/a").write_text("[1")
-    assert {name: leg.attempts for name, leg in legs.all().items()} == {"b": 2}
-    legs.end("b")
-    legs.beat(["b"])  # not made again
-    assert legs.all() == {}
-    legs.clear()
+    assert {name: found.attempts for name, found in interrupted.all().items()} == {"b": 2}
+    interrupted.end("b")
+    interrupted.mark_running(["b"])  # not made again
+    assert interrupted.all() == {}
+    interrupted.clear()
     assert not (tmp_path / "legs").exists()
 
 

@@ -8,12 +8,12 @@ import pytest
 from ensnare.errors import BatchError, HandedBackError
 from ensnare.evaluate.jobs import (
     MOST_FRUITLESS,
-    Beginning,
-    growth,
+    JobStart,
     job_on_record,
     read_ends,
     read_records,
     record_waiting,
+    resource_factor,
 )
 from ensnare.store.signals import Terminated
 
@@ -30,7 +30,7 @@ class Killed(BaseException):
 def job(path, attempt, recorded=0, *, goes_on=False, ends=Killed):
     """Run a job of a batch that ends with an exception; None: well."""
     try:
-        with job_on_record(path, Beginning(attempt, recorded, goes_on, start=time.time())):
+        with job_on_record(path, JobStart(attempt, recorded, goes_on, start=time.time())):
             begun = path.read_bytes()
             if ends is not None:
                 raise ends(15)
@@ -57,7 +57,7 @@ def test_handing_back_eats_nothing(path):
     for attempt in range(1, 50):
         job(path, attempt, ends=HandedBackError)
     assert read_ends(path).fruitless == 0
-    assert growth(path, 50) == 1
+    assert resource_factor(path, 50) == 1
 
 
 def test_jobs_that_die_after_some_samples_go_on(path):
@@ -81,22 +81,22 @@ def test_a_new_call_counts_anew(path):
 
 
 def test_memory_and_time_grow_with_deaths_only(path):
-    assert growth(path, 1) == 1
-    assert growth(path, 3) == 3  # no job came so far as to say anything
+    assert resource_factor(path, 1) == 1
+    assert resource_factor(path, 3) == 3  # no job came so far as to say anything
     job(path, 1)
-    assert growth(path, 1) == 1  # of an earlier call
-    assert growth(path, 2) == 2
+    assert resource_factor(path, 1) == 1  # of an earlier call
+    assert resource_factor(path, 2) == 2
     job(path, 2, ends=HandedBackError)
-    assert growth(path, 3) == 2
+    assert resource_factor(path, 3) == 2
     job(path, 3, recorded=1, ends=OSError)
-    assert growth(path, 4) == 2
+    assert resource_factor(path, 4) == 2
     job(path, 4, recorded=2)
-    assert growth(path, 5) == 3
+    assert resource_factor(path, 5) == 3
 
 
 def test_a_damaged_file_says_nothing(path):
     path.write_text("{")
-    assert growth(path, 4) == 4
+    assert resource_factor(path, 4) == 4
     job(path, 2)
     assert read_ends(path).last == "runs"
     assert [record.ended for record in read_records(path)] == ["no word"]
@@ -107,7 +107,7 @@ def test_a_job_that_is_ended_and_can_say_so_died_as_well(path, ends):
     for attempt in range(1, MOST_FRUITLESS + 1):
         with contextlib.suppress(RuntimeError):
             job(path, attempt, ends=ends)
-    assert growth(path, 4) == 4
+    assert resource_factor(path, 4) == 4
     with pytest.raises(BatchError, match="jobs in a row"):
         job(path, 4)
 
@@ -124,13 +124,13 @@ def test_jobs_that_are_refused_stay_refused(path):
 def test_a_batch_that_was_done_says_nothing_of_the_next_call(path):
     job(path, 1)
     job(path, 2, ends=None)
-    assert growth(path, 2) == 2  # of a job that died before it could say that it began
+    assert resource_factor(path, 2) == 2  # of a job that died before it could say that it began
 
 
 def test_the_record_of_a_job_says_where_it_was_and_how_it_ended(path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     monkeypatch.setenv("SLURMD_NODENAME", "n3")
-    with job_on_record(path, Beginning(1, 0, cores=4, start=1000.0)):
+    with job_on_record(path, JobStart(1, 0, cores=4, start=1000.0)):
         pass
     job(path, 1, ends=HandedBackError)
     record_waiting(path, 2, 2000.0)

@@ -236,7 +236,7 @@ def test_a_signal_ends_workers_and_all_that_they_run(tmp_path, number):
 
 
 def test_a_worker_that_ignores_sigterm_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr("ensnare.evaluate.pool._PATIENCE_S", 0.2)
+    monkeypatch.setattr("ensnare.evaluate.pool._END_GRACE_S", 0.2)
 
     def act(work, task, attempt):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

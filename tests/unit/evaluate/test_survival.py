@@ -221,7 +221,7 @@ def elsewhere(paths, batch):
     """Leave the claim of a job on another host."""
     path = paths.owner(batch.key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    mark = json.loads(Claim(path)._mark) | {"host": "elsewhere", "boot": "another"}
+    mark = json.loads(Claim(path)._text) | {"host": "elsewhere", "boot": "another"}
     path.write_text(json.dumps(mark))
     return path
 

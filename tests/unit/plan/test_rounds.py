@@ -264,12 +264,12 @@ def test_a_change_of_the_model_says_what_is_lost_of_all_rounds(tmp_path):
     for item, width in zip(growth.rounds, (0.5, 0.3, 0.05), strict=False):
         write_round(paths.round(item.key), measured(item.size, y=width))
     account = count_rounds(growth, paths)
-    assert (account.run, account.reused, account.lost) == (0, 320, 0)
+    assert (account.run, account.reused, account.rerun) == (0, 320, 0)
 
     (tmp_path / "m.py").write_text("def y(x1, x2, x3):\n    return x1 - 2 * x2\n")
     changed = Growth(load(tree, tmp_path))
     account = count_rounds(changed, paths)
-    assert (account.run, account.reused, account.lost) == (80, 0, 320)
+    assert (account.run, account.reused, account.rerun) == (80, 0, 320)
     assert "round 1 of at most 5, of 16 base rows" in rounds_note(changed, paths)
     assert as_it_grew(load(tree, tmp_path), paths).config.design.size == 64
     assert adopt(as_it_grew(load(tree, tmp_path), paths), paths) == 320

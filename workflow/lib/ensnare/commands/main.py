@@ -263,7 +263,7 @@ def _study(path: Path) -> LoadedStudy:
 def _evaluate_batch(options: argparse.Namespace) -> int:
     gc.disable()
     from ensnare.evaluate.batch import evaluate_batch, find_batch
-    from ensnare.evaluate.claim import beat_for
+    from ensnare.evaluate.claim import renew_for
     from ensnare.model.process import fork_with_guard
 
     gc.freeze()  # see __main__; and workers need not copy what nobody looks at
@@ -271,7 +271,8 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
     study, batch = find_batch(read_resolved(options.study), options.key)
     paths = StudyPaths(options.study.parent)
     # to load a model or to pack directories may take longer than a heart may stand still
-    if (code := fork_with_guard(lambda child: beat_for(paths.owner(batch.key), child))) is not None:
+    claim = paths.owner(batch.key)
+    if (code := fork_with_guard(lambda child: renew_for(claim, child))) is not None:
         return code
     with job_log(options.log) as say:
         evaluate_batch(study, batch, paths, options.threads, say, options.attempt)

@@ -53,10 +53,10 @@ def _command(
 
 def _guard(owner: Path) -> int | None:
     """Go on in a child whose heart beats whatever it is busy with; return its exit code."""
-    from ensnare.evaluate.claim import beat_for
+    from ensnare.evaluate.claim import renew_for
     from ensnare.model.process import fork_with_guard
 
-    return fork_with_guard(lambda child: beat_for(owner, child))
+    return fork_with_guard(lambda child: renew_for(owner, child))
 
 
 def _solve_all(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ensnare.errors import ArchiveError, BatchError, ConfigError, OutputError
 from ensnare.evaluate.amendments import read_amendments
 from ensnare.evaluate.batchfile import column_order, journal_note, record_width
-from ensnare.evaluate.claim import Claim, beating
+from ensnare.evaluate.claim import Claim, renewing
 from ensnare.model.command import CommandModel, Values, compile_model
 from ensnare.model.directories import enter_empty
 from ensnare.model.environment import FIND_MODULES, THREAD_VARIABLES
@@ -216,7 +216,7 @@ def collect(
         mine = {i: listed.pop(k) for i, k in enumerate(samples.ids.tolist()) if k in listed}
         if mine:
             path = paths.owner(batch.key)
-            with Claim(path, say) as owner, beating([path]):
+            with Claim(path, say) as owner, renewing([path]):
                 collector.batch(batch, samples, mine, owner)
     count.stale += len(listed)
     assert count.taken + count.known + count.waiting + count.stale == total
@@ -258,7 +258,7 @@ class _Collector:
                 if samples.ids[i] in known:
                     self.count.known += 1
                     continue
-                if not owner.beat():
+                if not owner.renew():
                     raise BatchError(
                         f"batch {batch.key}: another job took it over; collect again when it ended"
                     )

@@ -174,7 +174,8 @@ def _state(tally: Counts, claim: ClaimState | None) -> str:
         return f"runs on {claim.host}, process {claim.pid}"
     if claim.is_gone:
         return f"its job died (host {claim.host}, process {claim.pid}); run snakemake to go on"
-    return f"no sign of life from {claim.host} for {claim.silent_s:.0f} s; its job may have died"
+    silent = f"no sign of life from {claim.host} for {claim.since_renewal_s:.0f} s"
+    return f"{silent}; its job may have died"
 
 
 def status_lines(study: LoadedStudy, paths: StudyPaths, found: Sequence[Standing]) -> list[str]:

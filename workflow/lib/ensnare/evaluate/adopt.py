@@ -52,7 +52,7 @@ def adopt(study: LoadedStudy, paths: StudyPaths) -> int:
     for runs in planned_runs(study, plan_batches(study), paths):
         rest = older.find(runs.todo, runs).rest
         found = older.find(rest, runs, whatever_ran=True)
-        for match in (*found.taken, *found.reread):
+        for match in (*found.taken, *found.reparsed):
             part = _declared(match, runs)
             if len(part.rows):
                 adopted.setdefault(json.dumps(match.older.parsers), []).append(part)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ensnare.errors import ArchiveError, BatchError
 from ensnare.evaluate.batchfile import widths_of
-from ensnare.evaluate.claim import Claim, beating
-from ensnare.evaluate.reuse import read_any
+from ensnare.evaluate.claim import Claim, renewing
+from ensnare.evaluate.reuse import read_batch_or_journal
 from ensnare.plan.batches import LAYOUT, plan_batches
 from ensnare.store.journal import Journal, Rows, members, read_journal, without_result
 from ensnare.store.locks import exclude_runs
@@ -152,8 +152,8 @@ def _claims(paths: StudyPaths, keys: list[str]) -> Iterator[None]:
     """Keep jobs from evaluating batches; refuse while one does."""
     with contextlib.ExitStack() as stack:
         for key in keys:
-            stack.enter_context(Claim(paths.owner(key), patient=False))
-        stack.enter_context(beating([paths.owner(key) for key in keys]))
+            stack.enter_context(Claim(paths.owner(key), waits=False))
+        stack.enter_context(renewing([paths.owner(key) for key in keys]))
         yield
 
 
@@ -161,7 +161,7 @@ def _targets(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> dict[str, Rows]
     """Return the records of the samples in the batches of the study as it is, by batch."""
     targets = {}
     for batch in plan_batches(study):
-        found = read_any(paths, batch.key)
+        found = read_batch_or_journal(paths, batch.key)
         if found is not None:
             rows = found[0].rows
             rows = rows[members(rows["sample_id"], ids)]
@@ -182,7 +182,7 @@ def _older_targets(
     older = {}
     stems = {path.stem for kind in ("h5", "journal") for path in paths.batches.glob(f"*.{kind}")}
     for key in sorted(stems - current):
-        found = read_any(paths, key)
+        found = read_batch_or_journal(paths, key)
         if found is not None:
             rows = found[0].rows
             pairs = zip(rows["sample_id"].tolist(), rows["run_key"].tolist(), strict=True)
@@ -196,7 +196,7 @@ def _replace(
     paths: StudyPaths, key: str, ids: Ids, status: Status, messages: Mapping[str, str]
 ) -> None:
     """Replace the records of samples of a batch in its journal, and remove the batch file."""
-    found = read_any(paths, key)
+    found = read_batch_or_journal(paths, key)
     if found is None:
         raise BatchError(f"{paths.batch(key)}: it was removed meanwhile; try again")
     finished, parsers = found

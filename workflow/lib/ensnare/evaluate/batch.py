@@ -25,10 +25,10 @@ from ensnare.evaluate.concurrency import side_by_side, timed_alone
 from ensnare.evaluate.failure_limit import FailureLimit
 from ensnare.evaluate.interrupted import InterruptedSamples
 from ensnare.evaluate.jobs import (
-    Beginning,
-    another_has_more_memory,
-    handed_back,
+    JobStart,
+    hand_back_error,
     job_on_record,
+    next_job_has_more_memory,
     record_waiting,
 )
 from ensnare.evaluate.pool import Pool
@@ -47,7 +47,7 @@ from ensnare.store.outcome import Status
 from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy
 
-_WHY = "its jobs died one after the other (time, memory, a lost node); jobs.csv says how"
+_LOST_MESSAGE = "its jobs died one after the other (time, memory, a lost node); jobs.csv says how"
 # the pool ticks twice a second: no record waits longer than a second to be on the disk
 _SYNC_S = 0.5
 
@@ -102,25 +102,27 @@ def evaluate_batch(
         results, not errors.
     """
     start, record, cores = time.time(), paths.jobs(batch.key), _cores(study, batch, workers)
-    with Claim(paths.owner(batch.key), say) as owner:
+    with Claim(paths.owner(batch.key), say) as claim:
         if paths.batch(batch.key).exists():  # another job evaluated it while we waited
             say(f"batch {batch.key}: taken over from the job that evaluated it")
             record_waiting(record, cores, start)
             return
         known = read_journal(paths.journal(batch.key), record_width(study)).rows
         goes_on = bool(InterruptedSamples(paths.under_way(batch.key)).all())
-        beginning = Beginning(attempt, len(known), goes_on, cores, start)
+        beginning = JobStart(attempt, len(known), goes_on, cores, start)
         try:
             with job_on_record(record, beginning):
                 walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
                 tries = study.config.on_failure.times(Status.KILLED)
-                grows = another_has_more_memory(record, attempt, tries)
-                _evaluate(study, batch, paths, _Job(workers, owner, walltime, say, grows))
+                more_memory_follows = next_job_has_more_memory(record, attempt, tries)
+                _evaluate(
+                    study, batch, paths, _Job(workers, claim, walltime, say, more_memory_follows)
+                )
         except GaveUpError:
             if study.config.scaling is None:
                 raise
             say(f"batch {batch.key}: its jobs died again and again: a run without a time")
-            write_lost(study, batch, paths)
+            write_lost_runs(study, batch, paths)
         paths.counts(batch.key).unlink(missing_ok=True)
 
 
@@ -137,10 +139,10 @@ class _Job:
     """The job that evaluates a batch: its cores, its claim, its time, its log, what follows it."""
 
     cores: int
-    owner: Claim
+    claim: Claim
     walltime: Walltime
     say: Callable[[str], None]
-    grows: bool
+    more_memory_follows: bool
 
 
 def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) -> None:
@@ -153,21 +155,24 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
     try:
         work = BatchWork(study, batch.key, samples, model, journal, paths, job.walltime)
-        work.gpus, work.hands_over = needs.gpus, job.grows and needs.memory is not None
+        work.gpus, work.leaves_killed = (
+            needs.gpus,
+            job.more_memory_follows and needs.memory is not None,
+        )
         todo, known = _unfinished(work, outputs, job.say)
         limit = FailureLimit(study, batch, paths)
         progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
         limit.begin(known)
-        watch = _Watch(work, job.owner, limit, progress)
+        monitor = _Monitor(work, job.claim, limit, progress)
         workers = side_by_side(work, todo, needs, job.cores)
         with timed_alone(study, job.say):
-            _run(work, todo, workers, watch)
+            _run(work, todo, workers, monitor)
         journal.sync()
     finally:
         journal.close()
     work.keeper.finish()
-    work.legs.clear()
-    if work.recorded is not None and (rows := work.recorded.complete_rows()) is not None:
+    work.interrupted.clear()
+    if work.shared_rows is not None and (rows := work.shared_rows.complete_rows()) is not None:
         write_rows(paths.batch(batch.key), Finished(rows), parsers_of(study))
         return
     finished = read_journal(paths.journal(batch.key), outputs)
@@ -179,13 +184,13 @@ def _unfinished(
 ) -> tuple[NDArray[np.int64], Counts]:
     """Return the samples to run, after taking over what is known, and how the others ended."""
     ids, key = work.samples.ids, work.key
-    own = _own(work, outputs, say)
+    own = _own_journal(work, outputs, say)
     if own.withdrawn is not None:
         names, times = (own.withdrawn[k].tolist() for k in ("sample_id", "attempts"))
         attempts = dict(zip(names, times, strict=True))
         for i in np.flatnonzero(members(ids, own.withdrawn["sample_id"])).tolist():
-            work.before[i] = attempts[ids[i]]
-    _count_legs(work, say)
+            work.attempts_before[i] = attempts[ids[i]]
+    _count_interrupted(work, say)
     todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
     scaling = work.study.config.scaling
     if scaling is not None and scaling.mode == "throughput" and 0 < len(todo) < len(ids):
@@ -198,26 +203,27 @@ def _unfinished(
     if len(rows):
         work.journal.append_rows(rows, messages)
         say(f"batch {key}: {len(rows)} of {len(ids)} samples are known from older batches")
-    if found.again:
-        work.again = found.again
-        say(f"batch {key}: {len(found.again)} of {len(ids)} kept directories are read again")
+    if found.to_reparse:
+        work.to_reparse = found.to_reparse
+        say(f"batch {key}: {len(found.to_reparse)} of {len(ids)} kept directories are read again")
     known = Counts(len(ids), count_statuses(own.rows["status"]))
-    todo = np.sort(np.concatenate([found.rest, np.array([*found.again], np.int64)]))
+    todo = np.sort(np.concatenate([found.rest, np.array([*found.to_reparse], np.int64)]))
     return todo, known + Counts(0, count_statuses(rows["status"]))
 
 
-def _count_legs(work: BatchWork, say: Callable[[str], None]) -> None:
+def _count_interrupted(work: BatchWork, say: Callable[[str], None]) -> None:
     """Count how often samples were started that were under way when the last job ended."""
-    legs = work.legs.all()
-    if not legs:
+    interrupted = work.interrupted.all()
+    if not interrupted:
         return
     for i, sample_id in enumerate(work.samples.ids.tolist()):
-        if (leg := legs.get(sample_id.decode())) is not None:
-            work.before[i] = leg.attempts
-    say(f"batch {work.key}: {len(legs)} samples were under way; they go on in their directories")
+        if (started := interrupted.get(sample_id.decode())) is not None:
+            work.attempts_before[i] = started.attempts
+    going_on = f"{len(interrupted)} samples were under way; they go on in their directories"
+    say(f"batch {work.key}: {going_on}")
 
 
-def _own(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
+def _own_journal(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
     """Return what the journal of the batch holds, after noting in it which samples to skip."""
     ids, path = work.samples.ids, work.paths.journal(work.key)
     own = read_journal(path, outputs)
@@ -244,28 +250,28 @@ def _own(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
 
 
 @dataclass
-class _Watch:
+class _Monitor:
     """What is to be looked after while samples run."""
 
     work: BatchWork
-    owner: Claim
+    claim: Claim
     limit: FailureLimit
     progress: Progress
-    _done: float = field(default_factory=lambda: time.monotonic())
+    _synced: float = field(default_factory=lambda: time.monotonic())
 
     def tick(self) -> None:
         """Do what is due; called about twice a second."""
         work = self.work
-        if time.monotonic() - self._done >= _SYNC_S:
+        if time.monotonic() - self._synced >= _SYNC_S:
             work.journal.sync()
-            self.publish(self.progress.tally())
-            self._done = time.monotonic()
-        if not self.owner.beat():
+            self.publish(self.progress.counts())
+            self._synced = time.monotonic()
+        if not self.claim.renew():
             raise BatchError(f"batch {work.key}: another job took it over; this one stops")
-        self.limit.check(self.progress.tally())
+        self.limit.check(self.progress.counts())
         self.progress.show()
         if work.study.config.model.resume:
-            work.legs.beat(work.under_way())
+            work.interrupted.mark_running(work.under_way())
             if work.walltime.is_over() and (running := work.under_way()):
                 work.journal.sync()
                 raise HandedBackError(
@@ -274,12 +280,12 @@ class _Watch:
                     "or snakemake when it is run again"
                 )
 
-    def publish(self, tally: Counts) -> None:
+    def publish(self, counts: Counts) -> None:
         """Let others know how far the batch is."""
-        publish(self.work.paths.counts(self.work.key), tally)
+        publish(self.work.paths.counts(self.work.key), counts)
 
 
-def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) -> None:
+def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, monitor: _Monitor) -> None:
     """Run samples in a pool of workers.
 
     Raises
@@ -292,21 +298,21 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, watch: _Watch) 
     work.cut(todo)
     python = isinstance(work.model, PythonModel)
     limit_s = work.study.config.timeout if python else None
-    watch.publish(watch.progress.tally())
+    monitor.publish(monitor.progress.counts())
     try:
-        Pool(work, len(work.tasks), workers, limit_s, watch.tick).run()
-        watch.publish(watch.progress.tally())  # of two that end at once, one sees the other
-        watch.limit.check(watch.progress.tally(), final=True)
+        Pool(work, len(work.tasks), workers, limit_s, monitor.tick).run()
+        monitor.publish(monitor.progress.counts())  # of two that end at once, one sees the other
+        monitor.limit.check(monitor.progress.counts(), final=True)
     finally:
-        watch.progress.show(final=True)
-        watch.publish(replace(watch.progress.tally(), rate=0.0))
+        monitor.progress.show(final=True)
+        monitor.publish(replace(monitor.progress.counts(), rate=0.0))
     if left := int((work.ended[todo] == PENDING).sum()):
         work.journal.sync()
-        counts = left, int(work.short.sum()), len(work.samples)
-        raise handed_back(work.key, counts, work.walltime)
+        counts = left, int(work.short_of_memory.sum()), len(work.samples)
+        raise hand_back_error(work.key, counts, work.walltime)
 
 
-def write_lost(study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
+def write_lost_runs(study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
     """Write the file of a batch of which no job came to its end: the rest of it was killed.
 
     Parameters
@@ -325,7 +331,9 @@ def write_lost(study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
     journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
     try:
         names = [name.decode() for name in lost.tolist()]
-        journal.append_rows(without_result(rows, Status.KILLED), dict.fromkeys(names, _WHY))
+        journal.append_rows(
+            without_result(rows, Status.KILLED), dict.fromkeys(names, _LOST_MESSAGE)
+        )
         journal.sync()
     finally:
         journal.close()

@@ -19,7 +19,7 @@ from ensnare.errors import BatchError
 from ensnare.model.process import die_with_parent
 from ensnare.store.locks import machine_identity, remove_abandoned, start_time, temporary_name
 
-_BEAT_S = 5.0
+_RENEW_S = 5.0
 _POLL_S = 0.2
 _GONE = (errno.ENOENT, errno.ESTALE)  # removed, by a process here or elsewhere
 _DEAD_S = 60.0  # twelve beats missed; far above the attribute cache of NFS (30 to 60 s at worst)
@@ -44,11 +44,11 @@ class Claim:
     """
 
     def __init__(
-        self, path: Path, wait: Callable[[str], None] | None = None, *, patient: bool = True
+        self, path: Path, say: Callable[[str], None] | None = None, *, waits: bool = True
     ) -> None:
-        self._path, self._patient = path, patient
-        self._say = wait or (lambda _: None)
-        self._mark = json.dumps(
+        self._path, self._waits = path, waits
+        self._say = say or (lambda _: None)
+        self._text = json.dumps(
             {
                 **machine_identity(),
                 "pid": os.getpid(),
@@ -56,25 +56,29 @@ class Claim:
                 "token": uuid.uuid4().hex,
             }
         )
-        self._last_beat = 0.0
+        self._last_renewal = 0.0
 
     def __enter__(self) -> Claim:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         said = False
-        seen: tuple[float, float] | None = None
-        while not self._claim():
-            beat, text = _read(self._path)
+        last_seen: tuple[float, float] | None = None
+        while not self._take():
+            renewed_at, text = _read(self._path)
             now = time.monotonic()
             if text is None:  # gone meanwhile
                 continue
-            alive = _alive(text)  # a process that runs here may be suspended, and is not dead
-            if not self._patient and (alive or (seen is not None and seen[0] != beat)):
+            runs_here = _runs_here(
+                text
+            )  # a process that runs here may be suspended, and is not dead
+            if not self._waits and (
+                runs_here or (last_seen is not None and last_seen[0] != renewed_at)
+            ):
                 raise BatchError(
                     f"batch {self._path.stem}: a job evaluates it now; wait for its end, or end it"
                 )
-            if seen is None or seen[0] != beat:
-                seen = (beat, now)
-            if alive is False or (alive is None and now - seen[1] > _DEAD_S):
+            if last_seen is None or last_seen[0] != renewed_at:
+                last_seen = (renewed_at, now)
+            if runs_here is False or (runs_here is None and now - last_seen[1] > _DEAD_S):
                 _remove(self._path, text)
                 continue
             if not said:
@@ -89,15 +93,15 @@ class Claim:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _remove(self._path, self._mark)
+        _remove(self._path, self._text)
 
-    def beat(self) -> bool:
+    def renew(self) -> bool:
         """Show that we live; return whether the claim is still ours."""
-        if time.monotonic() - self._last_beat < _BEAT_S:
+        if time.monotonic() - self._last_renewal < _RENEW_S:
             return True
-        self._last_beat = time.monotonic()
+        self._last_renewal = time.monotonic()
         try:
-            if self._path.read_text() != self._mark:
+            if self._path.read_text() != self._text:
                 return False
             os.utime(self._path)
         except FileNotFoundError:
@@ -106,34 +110,34 @@ class Claim:
             return True
         return True
 
-    def _claim(self) -> bool:
+    def _take(self) -> bool:
         if os.path.lexists(self._path):
             return False
-        own = self._path.with_name(temporary_name(self._path.name))
+        part = self._path.with_name(temporary_name(self._path.name))
         try:
-            own.write_text(self._mark)
+            part.write_text(self._text)
         except OSError as error:  # a full disk: not to leave a claim that says nothing
-            own.unlink(missing_ok=True)
-            raise OSError(error.errno, error.strerror, str(own)) from None
-        remove_abandoned(self._path, own.stat().st_mtime)
+            part.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(part)) from None
+        remove_abandoned(self._path, part.stat().st_mtime)
         try:
-            os.link(own, self._path)
+            os.link(part, self._path)
         except FileExistsError:
             pass
         except OSError:
             # NFS may lose the answer to a link that was made (the count tells, below), and some
             # file systems make none: there, who creates the file has it
-            if os.stat(own).st_nlink == 1:
+            if os.stat(part).st_nlink == 1:
                 return self._create()
         finally:
-            linked = os.stat(own).st_nlink == 2
-            own.unlink()
-        return linked
+            taken = os.stat(part).st_nlink == 2
+            part.unlink()
+        return taken
 
     def _create(self) -> bool:
         try:
             with self._path.open("x") as file:
-                file.write(self._mark)
+                file.write(self._text)
         except FileExistsError:
             return False
         except OSError:
@@ -142,7 +146,7 @@ class Claim:
         return True
 
 
-def beat_for(path: Path, pid: int) -> None:
+def renew_for(path: Path, pid: int) -> None:
     """Show that a process of this machine lives that may be too busy to do so, if it has the claim.
 
     Parameters
@@ -159,7 +163,7 @@ def beat_for(path: Path, pid: int) -> None:
 
 
 @contextlib.contextmanager
-def beating(paths: Sequence[Path]) -> Iterator[None]:
+def renewing(paths: Sequence[Path]) -> Iterator[None]:
     """Show that claims of this process live, whatever it is busy with: a child does.
 
     For commands without a guard (`ensnare.model.process.fork_with_guard`). A thread would not do:
@@ -177,9 +181,9 @@ def beating(paths: Sequence[Path]) -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             die_with_parent(parent)
             while True:
-                time.sleep(_BEAT_S)
+                time.sleep(_RENEW_S)
                 for path in paths:
-                    beat_for(path, parent)
+                    renew_for(path, parent)
         finally:  # whatever happens, it is no second process of the command
             os._exit(1)
     try:
@@ -218,14 +222,14 @@ def _read(path: Path) -> tuple[float, str | None]:
         return 0.0, None
 
 
-def _alive(text: str) -> bool | None:
+def _runs_here(text: str) -> bool | None:
     """Return whether the owner's process runs on this host; None if only its heartbeat tells."""
     try:
-        mark = json.loads(text)
+        claim = json.loads(text)
         # elsewhere its process number means nothing here: the heartbeat decides
-        if any(mark[key] != value for key, value in machine_identity().items()):
+        if any(claim[key] != value for key, value in machine_identity().items()):
             return None
-        return bool(mark["started"] == start_time(mark["pid"]))
+        return bool(claim["started"] == start_time(claim["pid"]))
     except (ValueError, KeyError, TypeError):
         return None  # damaged: the heartbeat decides
 
@@ -248,13 +252,13 @@ class ClaimState:
 
     host: str
     pid: int
-    silent_s: float
+    since_renewal_s: float
     runs_here: bool | None
 
     @property
     def is_alive(self) -> bool:
         """Whether it runs, or has shown that lately."""
-        return self.runs_here if self.runs_here is not None else self.silent_s < _DEAD_S
+        return self.runs_here if self.runs_here is not None else self.since_renewal_s < _DEAD_S
 
     @property
     def is_gone(self) -> bool:
@@ -264,12 +268,12 @@ class ClaimState:
 
 def read_claim(path: Path) -> ClaimState | None:
     """Return who evaluates a batch; None if no one does."""
-    beat, text = _read(path)
+    renewed_at, text = _read(path)
     if text is None:
         return None
-    silent_s = max(0.0, time.time() - beat)
+    since_renewal_s = max(0.0, time.time() - renewed_at)
     try:
-        mark = json.loads(text)
-        return ClaimState(str(mark["host"]), int(mark["pid"]), silent_s, _alive(text))
+        claim = json.loads(text)
+        return ClaimState(str(claim["host"]), int(claim["pid"]), since_renewal_s, _runs_here(text))
     except (ValueError, KeyError, TypeError):  # damaged
-        return ClaimState("an unknown host", 0, silent_s, None)
+        return ClaimState("an unknown host", 0, since_renewal_s, None)

@@ -70,7 +70,7 @@ def timed_alone(
     return timing_lock(say)
 
 
-def keep_to(cores: int | None) -> None:
+def limit_cores(cores: int | None) -> None:
     """Let this process, and what it starts from now on, run on so many cores only.
 
     Parameters

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 
 from ensnare.errors import ArchiveError, BatchError
 from ensnare.evaluate.batchfile import read_live_journal
-from ensnare.evaluate.progress import NOTHING, AllCounts, Counts
+from ensnare.evaluate.progress import NO_COUNTS, AllCounts, Counts
 from ensnare.plan.batches import Batch, plan_batches
 from ensnare.store.outcome import FAILURES, Status, one_line
 from ensnare.store.paths import StudyPaths, write_whole
 from ensnare.study.loading import LoadedStudy
 
 _EVERY_S = 1.0
-_TAILS = 3
+_MESSAGES = 3
 
 
 class FailureLimit:
@@ -39,15 +39,15 @@ class FailureLimit:
 
     def __init__(self, study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
         self._paths, self._key = paths, batch.key
-        self._name, self._says = study.config.study, study.config.on_failure.stop_after
+        self._name, self._stated = study.config.study, study.config.on_failure.stop_after
         self._limit: int | None = None
-        if self._says is not None:
+        if self._stated is not None:
             batches = plan_batches(study)
             self._limit = study.config.on_failure.limit(sum(map(len, batches)))
             self._others = [other for other in batches if other.key != batch.key]
-            self._tallies = AllCounts(paths)
+            self._all_counts = AllCounts(paths)
         self._elsewhere = Counts(0)
-        self._counted = self._looked = float("-inf")
+        self._counted_failures = self._checked_at = float("-inf")
 
     def begin(self, own: Counts) -> None:
         """Fail if the limit is exceeded already; what an earlier run said counts no more.
@@ -59,7 +59,7 @@ class FailureLimit:
         """
         if self._limit is not None:
             self._count()
-            self._judge(own)
+            self._check_total(own)
         self._paths.stop.unlink(missing_ok=True)
 
     def check(self, own: Counts, *, final: bool = False) -> None:
@@ -75,20 +75,20 @@ class FailureLimit:
         now = time.monotonic()
         if own.failed + self._elsewhere.failed > self._limit or final:
             self._count()
-            self._judge(own)
-        elif now - self._looked >= _EVERY_S:
-            self._looked = now
-            self._heed()
-            if own.failed > self._counted:  # else whoever fails counts us
-                self._counted = own.failed
+            self._check_total(own)
+        elif now - self._checked_at >= _EVERY_S:
+            self._checked_at = now
+            self._check_others()
+            if own.failed > self._counted_failures:  # else whoever fails counts us
+                self._counted_failures = own.failed
                 self._count()
-                self._judge(own)
+                self._check_total(own)
 
     def _count(self) -> None:
         """Count the failures of all other batches."""
-        self._elsewhere = sum(self._tallies.read(self._others).values(), Counts(0, NOTHING))
+        self._elsewhere = sum(self._all_counts.read(self._others).values(), Counts(0, NO_COUNTS))
 
-    def _judge(self, own: Counts) -> None:
+    def _check_total(self, own: Counts) -> None:
         total = own + self._elsewhere
         assert self._limit is not None
         if total.failed > self._limit:
@@ -97,7 +97,7 @@ class FailureLimit:
             write_whole(self._paths.stop, lambda part: part.write_text(content))
             raise BatchError(text)
 
-    def _heed(self) -> None:
+    def _check_others(self) -> None:
         """Fail if another batch of this run found the limit exceeded."""
         with contextlib.suppress(OSError, ValueError, KeyError):
             found = json.loads(self._paths.stop.read_text())
@@ -107,24 +107,27 @@ class FailureLimit:
 
     def _summary(self, total: Counts) -> str:
         """Return what failed, why, and what to do next."""
-        causes = [f"{total.counts[s]} {s.label}" for s in FAILURES if total.counts[s]]
+        causes = [f"{total.by_status[s]} {s.label}" for s in FAILURES if total.by_status[s]]
         root = self._paths.root
         lines = [
             f"study {self._name}: {total.failed} of {total.ran} samples that ran failed, and "
-            f"on_failure.stop_after is {self._says}: the study ends here ({', '.join(causes)})"
+            f"on_failure.stop_after is {self._stated}: the study ends here ({', '.join(causes)})"
         ]
         keys = [self._key, *(batch.key for batch in self._others)]
-        tails = [tail for _, tail in zip(range(_TAILS), self._tails(keys), strict=False)]
+        messages = [
+            message
+            for _, message in zip(range(_MESSAGES), self._failure_messages(keys), strict=False)
+        ]
         return "\n".join(
             [
                 *lines,
-                *(f"  {tail}" for tail in tails),
+                *(f"  {message}" for message in messages),
                 f"next: ensnare redo {root} --failed, when the cause is mended; or raise "
                 f"stop_after; or ensnare gather --partial {root}, for what there is",
             ]
         )
 
-    def _tails(self, keys: list[str]) -> Iterator[str]:
+    def _failure_messages(self, keys: list[str]) -> Iterator[str]:
         """Yield the messages of the samples that failed first, with their directories."""
         bad = {int(status) for status in FAILURES}
         for key in keys:
@@ -137,5 +140,5 @@ class FailureLimit:
                     name = row["sample_id"].decode()
                     place = self._paths.sample(row["origin"].decode(), name)
                     where = f" ({place})" if place.is_dir() else ""
-                    said = one_line(finished.messages.get(name, "")) or "no message"
-                    yield f"{name}: {Status(row['status']).label}: {said}{where}"
+                    text = one_line(finished.messages.get(name, "")) or "no message"
+                    yield f"{name}: {Status(row['status']).label}: {text}{where}"

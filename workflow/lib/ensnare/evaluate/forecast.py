@@ -40,7 +40,7 @@ _CANNOT_GROW: dict[type[Any], str] = {
 
 
 @dataclass(frozen=True)
-class Account:
+class Forecast:
     """What a run would do.
 
     Attributes
@@ -56,20 +56,22 @@ class Account:
     """
 
     run: int
-    again: int
+    reparsed: int
     reused: int
     cost_h: float = float("nan")
-    lost: int = 0
-    lost_h: float = 0.0
+    rerun: int = 0
+    rerun_h: float = 0.0
 
     def __str__(self) -> str:
         """Return it as it is announced."""
-        again = f"{self.again} to parse again, " if self.again else ""
+        reparsed = f"{self.reparsed} to parse again, " if self.reparsed else ""
         cost = "" if np.isnan(self.cost_h) else f"; about {_shown(self.cost_h)} core-hours"
-        return f"samples: {self.run} to run, {again}{self.reused} reused{cost if self.run else ''}"
+        return (
+            f"samples: {self.run} to run, {reparsed}{self.reused} reused{cost if self.run else ''}"
+        )
 
 
-def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> Account:
+def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> Forecast:
     """Count the samples to run, and those that are known.
 
     Parameters
@@ -84,7 +86,7 @@ def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPath
     missing = [batch for batch in batches if not paths.batch(batch.key).exists()]
     total = sum(map(len, batches))
     if not missing:
-        return Account(0, 0, total)
+        return Forecast(0, 0, total)
     older = OlderBatches(study, paths)
     mean_s = mean_elapsed_s(paths)
     journals = any(paths.journal(batch.key).exists() for batch in missing)
@@ -92,20 +94,20 @@ def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPath
         run = sum(map(len, missing))
         needs = batch_resources(study, missing)
         cores = sum(len(batch) * needs[batch.key].cores for batch in missing)
-        return Account(run, 0, total - run, cores * mean_s / 3600)
-    run = again = 0
+        return Forecast(run, 0, total - run, cores * mean_s / 3600)
+    run = reparsed = 0
     times, cores_of = [np.empty(0)], [np.empty(0)]
     cores_by_case = np.array([study.config.resources_of(c).cores for c in case_table(study)])
     for runs in planned_runs(study, missing, paths):
         found = older.find(runs.todo, runs)
-        run, again = run + len(found.rest), again + len(found.again)
+        run, reparsed = run + len(found.rest), reparsed + len(found.to_reparse)
         times.append(older.elapsed_s(runs.samples.ids[found.rest]))
         cores_of.append(cores_by_case[runs.samples.case[found.rest]])
     elapsed_s, core_h = np.concatenate(times), np.concatenate(cores_of) / 3600
-    lost = ~np.isnan(elapsed_s)
-    lost_h = float((elapsed_s * core_h)[lost].sum())
-    cost_h = float((np.where(lost, elapsed_s, mean_s) * core_h).sum())
-    return Account(run, again, total - run - again, cost_h, int(lost.sum()), lost_h)
+    rerun = ~np.isnan(elapsed_s)
+    rerun_h = float((elapsed_s * core_h)[rerun].sum())
+    cost_h = float((np.where(rerun, elapsed_s, mean_s) * core_h).sum())
+    return Forecast(run, reparsed, total - run - reparsed, cost_h, int(rerun.sum()), rerun_h)
 
 
 def known_batches(
@@ -194,7 +196,7 @@ def planned_runs(
         yield PlannedRuns(samples, todo, model, python_key)
 
 
-def refuse_loss(study: LoadedStudy, account: Account, accepted: bool) -> None:
+def refuse_expensive_rerun(study: LoadedStudy, forecast: Forecast, accepted: bool) -> None:
     """Stop a run that would throw away what was dear; see `loss_note`.
 
     Raises
@@ -202,11 +204,11 @@ def refuse_loss(study: LoadedStudy, account: Account, accepted: bool) -> None:
     BatchError
         If it would, and the user has not accepted that.
     """
-    if not accepted and (note := loss_note(study, account)):
+    if not accepted and (note := expensive_rerun_note(study, forecast)):
         raise BatchError(f"study {study.config.study}: {note}")
 
 
-def loss_note(study: LoadedStudy, account: Account) -> str:
+def expensive_rerun_note(study: LoadedStudy, forecast: Forecast) -> str:
     """Return what to know before finished samples are run again that were dear; or else nothing.
 
     Parameters
@@ -216,10 +218,10 @@ def loss_note(study: LoadedStudy, account: Account) -> str:
     account : Account
         What the run would do; above `RERUN_LIMIT_H` core-hours were dear.
     """
-    if account.lost_h <= RERUN_LIMIT_H:
+    if forecast.rerun_h <= RERUN_LIMIT_H:
         return ""
     return (
-        f"{account.lost} finished samples, {_shown(account.lost_h)} core-hours, would be run "
+        f"{forecast.rerun} finished samples, {_shown(forecast.rerun_h)} core-hours, would be run "
         "again, since what they ran has changed; go on with snakemake ... --config "
         f"accept_rerun=true, or keep their results with ensnare adopt {study.source}"
     )
@@ -283,7 +285,7 @@ def namesake_note(study: LoadedStudy, paths: StudyPaths) -> str:
     )
 
 
-def count_rounds(growth: Growth, paths: StudyPaths) -> Account:
+def count_rounds(growth: Growth, paths: StudyPaths) -> Forecast:
     """Count the samples to run in the present round of a design that grows by itself.
 
     What follows depends on results. But what is lost is counted in all that was there: a change of
@@ -297,11 +299,11 @@ def count_rounds(growth: Growth, paths: StudyPaths) -> Account:
         Its files.
     """
     item, before = growth.present(paths), growth.grown_before(paths)
-    account = count_samples(item.study, item.batches, paths)
-    if not account.lost:
-        return account
+    forecast = count_samples(item.study, item.batches, paths)
+    if not forecast.rerun:
+        return forecast
     whole = count_samples(before, plan_batches(before), paths)
-    return replace(account, lost=whole.lost, lost_h=whole.lost_h)
+    return replace(forecast, rerun=whole.rerun, rerun_h=whole.rerun_h)
 
 
 def rounds_note(growth: Growth, paths: StudyPaths) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ensnare.store.paths import write_whole
 
-_BEAT_S = 5.0
+_MARK_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class InterruptedSamples:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory.absolute()  # workers go to the directories of their samples
-        self._beaten = 0.0
+        self._marked = 0.0
 
-    def begin(self, sample_id: str, leg: Interrupted) -> None:
+    def begin(self, sample_id: str, interrupted: Interrupted) -> None:
         """Record that a sample begins to run."""
         # by one clock: the time of the file is set by us, not by its server
         now = time.time()
-        text = json.dumps([leg.run_key, leg.attempts, leg.spent_s, now])
+        text = json.dumps([interrupted.run_key, interrupted.attempts, interrupted.spent_s, now])
 
         def write(part: Path) -> None:
             part.write_text(text)
@@ -64,11 +64,11 @@ class InterruptedSamples:
 
         write_whole(self._directory / sample_id, write)
 
-    def beat(self, sample_ids: Iterable[str]) -> None:
+    def mark_running(self, sample_ids: Iterable[str]) -> None:
         """Record, every few seconds, that samples still run."""
-        if time.monotonic() - self._beaten < _BEAT_S:
+        if time.monotonic() - self._marked < _MARK_S:
             return
-        self._beaten = time.monotonic()
+        self._marked = time.monotonic()
         now = time.time()
         for sample_id in sample_ids:
             with contextlib.suppress(OSError):  # it has just ended
@@ -94,7 +94,7 @@ class InterruptedSamples:
             names = os.listdir(self._directory)
         except OSError:
             return {}
-        return {name: leg for name in names if (leg := self.find(name)) is not None}
+        return {name: interrupted for name in names if (interrupted := self.find(name)) is not None}
 
     def clear(self) -> None:
         """Forget everything."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ensnare.evaluate.walltime import Walltime
 
 DONE, HANDED_BACK, WAITED = "done", "handed back", "waited"
-ERROR, ENDED, DIED, REFUSED, NO_WORD = "error", "ended", "died", "refused", "no word"
+ERROR, ENDED, DIED, REFUSED, NOT_RECORDED = "error", "ended", "died", "refused", "no word"
 SHORT = "short of memory"
 MOST_FRUITLESS = 3
 _RUNS = "runs"
@@ -68,7 +68,7 @@ class JobRecord:
     end: float = math.nan
     cpu_s: float = math.nan
     max_rss: float = math.nan
-    ended: str = NO_WORD
+    ended: str = NOT_RECORDED
 
 
 def about_job(cores: int, start: float) -> dict[str, Any]:
@@ -123,11 +123,11 @@ def read_records(path: Path) -> list[JobRecord]:
     found = []
     for job in jobs.values():
         with contextlib.suppress(KeyError, TypeError, ValueError):
-            found.append(_record(path.stem, job))
+            found.append(_job_record(path.stem, job))
     return found
 
 
-def _record(batch: str, job: dict[str, Any]) -> JobRecord:
+def _job_record(batch: str, job: dict[str, Any]) -> JobRecord:
     return JobRecord(
         batch=batch,
         job_id=str(job["job"]),
@@ -137,7 +137,7 @@ def _record(batch: str, job: dict[str, Any]) -> JobRecord:
         end=float(job.get("end", math.nan)),
         cpu_s=float(job.get("cpu_s", math.nan)),
         max_rss=float(job.get("max_rss", math.nan)),
-        ended=str(job.get("how", NO_WORD)),
+        ended=str(job.get("how", NOT_RECORDED)),
     )
 
 
@@ -189,7 +189,7 @@ def _after_begin(ends: JobEnds, attempt: int, recorded: int, goes_on: bool) -> J
     return JobEnds(deaths, fruitless, recorded, _RUNS)
 
 
-def growth(path: Path, attempt: int) -> int:
+def resource_factor(path: Path, attempt: int) -> int:
     """Return how many times as much memory and time the next job gets as the first one.
 
     Once more for each job that died; for none that handed back samples, which was short of no
@@ -209,7 +209,7 @@ def growth(path: Path, attempt: int) -> int:
 
 
 @dataclass(frozen=True)
-class Beginning:
+class JobStart:
     """How a job of a batch begins.
 
     Attributes
@@ -234,7 +234,7 @@ class Beginning:
 
 
 @contextlib.contextmanager
-def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
+def job_on_record(path: Path, job: JobStart) -> Iterator[None]:
     """Record that a job begins, and how it ends.
 
     Parameters
@@ -250,7 +250,7 @@ def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
         If too many jobs in a row achieved nothing.
     """
     about = about_job(job.cores, job.start)
-    _refuse_hopeless(path, job, about)
+    _refuse_fruitless(path, job, about)
     counts = {"attempt": job.attempt, "recorded": job.recorded, "goes_on": job.goes_on}
     append_line(path, about | counts)
     how = DIED
@@ -270,7 +270,7 @@ def job_on_record(path: Path, job: Beginning) -> Iterator[None]:
         append_line(path, {"begin": job.start} | about_end(how))
 
 
-def _refuse_hopeless(path: Path, job: Beginning, about: dict[str, object]) -> None:
+def _refuse_fruitless(path: Path, job: JobStart, about: dict[str, object]) -> None:
     ends = _after_begin(read_ends(path), job.attempt, job.recorded, job.goes_on)
     if ends.fruitless < MOST_FRUITLESS:
         return
@@ -286,7 +286,7 @@ def record_waiting(path: Path, cores: int, start: float) -> None:
     append_line(path, about_job(cores, start) | about_end(WAITED))
 
 
-def another_has_more_memory(path: Path, attempt: int, tries: int) -> bool:
+def next_job_has_more_memory(path: Path, attempt: int, tries: int) -> bool:
     """Return whether a sample that was killed should be left to the next job of its batch.
 
     That is so where a failed job is followed by one with more memory, unless samples that may be
@@ -306,7 +306,7 @@ def another_has_more_memory(path: Path, attempt: int, tries: int) -> bool:
     return follows and read_ends(path).deaths < tries
 
 
-def handed_back(key: str, counts: tuple[int, int, int], walltime: Walltime) -> HandedBackError:
+def hand_back_error(key: str, counts: tuple[int, int, int], walltime: Walltime) -> HandedBackError:
     """Return the error that ends a job with samples left.
 
     Parameters

@@ -21,8 +21,8 @@ from ensnare.store.outcome import Status
 from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy, read_resolved, with_batch_size
 
-_FEW = 64  # samples of a job that may well be as many, however long they take
-_LOOKED_AT = 4096  # rows of a batch file that tell how long its samples took
+_FEW_SAMPLES = 64  # samples of a job that may well be as many, however long they take
+_ROWS_READ = 4096  # rows of a batch file that tell how long its samples took
 
 
 def with_measured_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
@@ -59,7 +59,7 @@ def mean_elapsed_s(paths: StudyPaths) -> float:
     for path in paths.batches.glob("*.h5"):
         try:
             with h5py.File(path, "r", locking=False) as file:
-                rows, size = file["rows"][:_LOOKED_AT], len(file["rows"])
+                rows, size = file["rows"][:_ROWS_READ], len(file["rows"])
         except (OSError, KeyError):  # a damaged file; its journal has the samples
             continue
         good = ~np.isin(rows["status"], (Status.KILLED, Status.NOT_RUN, Status.SKIPPED))
@@ -86,13 +86,13 @@ def length_note(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths)
     if vectorized or config.scaling is not None or config.batch.size != "auto":
         return ""
     needs = batch_resources(study, batches)
-    blind = [
+    unsized = [
         len(batch)
         for batch in batches
         if needs[batch.key].runtime is None and not paths.batch(batch.key).exists()
     ]
-    most = max(blind, default=0)
-    if most <= _FEW or np.isfinite(mean_elapsed_s(paths)):
+    most = max(unsized, default=0)
+    if most <= _FEW_SAMPLES or np.isfinite(mean_elapsed_s(paths)):
         return ""
     return (
         f"nothing says how long a sample takes, so up to {most} go to one job; for a code of more "

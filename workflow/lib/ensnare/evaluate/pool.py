@@ -23,7 +23,7 @@ from ensnare.evaluate.worker import FINISHED, Death, Shared, Work, start_worker
 from ensnare.model.process import adopt_orphans, end_descendants
 from ensnare.store.signals import signals_blocked
 
-_PATIENCE_S = 10.0  # for workers that were asked to end; a process tree gets 2 s of it
+_END_GRACE_S = 10.0  # for workers that were asked to end; a process tree gets 2 s of it
 _TICK_S = 0.5
 _CHANGED = "it changed while samples ran"  # what `Stale file handle` means
 _IDLE_DEATHS = 20  # workers that died before they took a task: something kills them all
@@ -151,17 +151,17 @@ class Pool:
                 self._workers.remove(worker)
             state = int(self._shared.state[worker.slot])
             if state < 0:
-                where = os.fsdecode(bytes(self._shared.where[worker.slot])) or "in a worker"
+                where = os.fsdecode(bytes(self._shared.failed_file[worker.slot])) or "in a worker"
                 why = _CHANGED if -state == errno.ESTALE else os.strerror(-state)
                 raise BatchError(
                     f"a sample cannot be run or recorded: {why}: {where}; mend "
                     "that and run again (what is on record stays)"
                 )
             if state != FINISHED:  # whatever its exit code: a function may call os._exit(0)
-                self._bury(worker, code)
+                self._record_death(worker, code)
                 self._start(worker.slot, reader, writer)
 
-    def _bury(self, worker: _Worker, code: int) -> None:
+    def _record_death(self, worker: _Worker, code: int) -> None:
         """Deal with the task of a worker that died, and with what the worker left running."""
         end_descendants(spare={other.pid for other in self._workers})
         task = int(self._shared.running[worker.slot]) - 1
@@ -186,7 +186,7 @@ class Pool:
         with signals_blocked():
             for worker in self._workers:
                 os.kill(worker.pid, signal.SIGTERM)
-            deadline = time.monotonic() + _PATIENCE_S
+            deadline = time.monotonic() + _END_GRACE_S
             for worker in self._workers:
                 left = max(0.0, deadline - time.monotonic())
                 if not select.select([worker.handle], [], [], left)[0]:

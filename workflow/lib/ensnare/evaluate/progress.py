@@ -20,7 +20,7 @@ from ensnare.plan.batches import Batch
 from ensnare.store.outcome import FAILURES, Status
 from ensnare.store.paths import StudyPaths
 
-NOTHING = (0,) * len(Status)
+NO_COUNTS = (0,) * len(Status)
 
 
 @dataclass(frozen=True)
@@ -38,34 +38,34 @@ class Counts:
     """
 
     samples: int
-    counts: tuple[int, ...] = NOTHING
+    by_status: tuple[int, ...] = NO_COUNTS
     rate: float = 0.0
 
     @property
     def done(self) -> int:
         """How many ended, skipped ones included."""
-        return sum(self.counts)
+        return sum(self.by_status)
 
     @property
     def failed(self) -> int:
         """How many failed while they ran."""
-        return sum(self.counts[status] for status in FAILURES)
+        return sum(self.by_status[status] for status in FAILURES)
 
     @property
     def ran(self) -> int:
         """How many ended that were not skipped."""
-        return self.done - self.counts[Status.SKIPPED]
+        return self.done - self.by_status[Status.SKIPPED]
 
     def __add__(self, other: Counts) -> Counts:
-        counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
-        return Counts(self.samples + other.samples, counts, self.rate + other.rate)
+        by_status = tuple(a + b for a, b in zip(self.by_status, other.by_status, strict=True))
+        return Counts(self.samples + other.samples, by_status, self.rate + other.rate)
 
 
-def publish(path: Path, tally: Counts) -> None:
+def publish(path: Path, counts: Counts) -> None:
     """Write where a batch stands, for others to read while it runs."""
     part = path.with_name(f"{path.name}.part")  # only the owner of the batch writes it
     with contextlib.suppress(OSError):  # the journal tells when the disk is full
-        part.write_text(json.dumps({"counts": tally.counts, "rate": tally.rate}))
+        part.write_text(json.dumps({"counts": counts.by_status, "rate": counts.rate}))
         os.replace(part, path)
 
 
@@ -90,16 +90,16 @@ class AllCounts:
         return {batch.key: self._of(batch) for batch in batches}
 
     def _of(self, batch: Batch) -> Counts:
-        places = (self._paths.batch, self._paths.counts, self._paths.journal)
-        for path in (place(batch.key) for place in places):
+        files = (self._paths.batch, self._paths.counts, self._paths.journal)
+        for path in (file_of(batch.key) for file_of in files):
             try:
                 found = path.stat()
             except OSError:
                 continue
-            mark = (found.st_mtime_ns, found.st_size)
-            if path not in self._known or self._known[path][0] != mark:
+            version = (found.st_mtime_ns, found.st_size)
+            if path not in self._known or self._known[path][0] != version:
                 with contextlib.suppress(OSError, ValueError, KeyError, ArchiveError):
-                    self._known[path] = (mark, _read(path, len(batch)))
+                    self._known[path] = (version, _read(path, len(batch)))
             if path in self._known:
                 return self._known[path][1]
         return Counts(len(batch))
@@ -146,7 +146,7 @@ class Progress:
         self._start = self._shown = self._told = time.monotonic()
         self._length = _filled(known)
 
-    def tally(self) -> Counts:
+    def counts(self) -> Counts:
         """Return where things stand."""
         ended = Counts(0, count_statuses(self._ended))
         rate = ended.done / max(time.monotonic() - self._start, 1e-9)
@@ -157,30 +157,30 @@ class Progress:
         now = time.monotonic()
         if final or now - self._shown >= _EVERY_S:
             self._shown = now
-            tally = self.tally()
-            line = f"{self._title}: {progress_line(tally)}"
+            counts = self.counts()
+            line = f"{self._title}: {progress_line(counts)}"
             self._say(line)
-            if not final and now - self._told >= _TOLD_AFTER_S and _filled(tally) > self._length:
-                self._told, self._length = now, _filled(tally)
+            if not final and now - self._told >= _TOLD_AFTER_S and _filled(counts) > self._length:
+                self._told, self._length = now, _filled(counts)
                 with contextlib.suppress(OSError):  # the terminal is gone
                     print(line, file=sys.stderr, flush=True)
 
 
-def _filled(tally: Counts) -> int:
+def _filled(counts: Counts) -> int:
     """Return how long the bar is."""
-    return _BAR * tally.done // tally.samples if tally.samples else _BAR
+    return _BAR * counts.done // counts.samples if counts.samples else _BAR
 
 
-def progress_line(tally: Counts) -> str:
+def progress_line(counts: Counts) -> str:
     """Return `[##########..........] 128/256 done, 3 failed, 42.1/s, ETA 3 s`."""
-    done, samples = tally.done, tally.samples
-    filled = _filled(tally)
-    bad = [f"{tally.counts[s]} {s.label}" for s in Status if s and tally.counts[s]]
+    done, samples = counts.done, counts.samples
+    filled = _filled(counts)
+    bad = [f"{counts.by_status[s]} {s.label}" for s in Status if s and counts.by_status[s]]
     parts = [f"[{'#' * filled}{'.' * (_BAR - filled)}] {done}/{samples} done", *bad]
-    if tally.rate:
-        parts.append(f"{tally.rate:.3g}/s")
+    if counts.rate:
+        parts.append(f"{counts.rate:.3g}/s")
         if done < samples:
-            parts.append(f"ETA {_duration((samples - done) / tally.rate)}")
+            parts.append(f"ETA {_duration((samples - done) / counts.rate)}")
     return ", ".join(parts)
 
 

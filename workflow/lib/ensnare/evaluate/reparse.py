@@ -68,7 +68,7 @@ class KeptSample:
     reading: Reading
 
 
-class KeptRuns:
+class KeptDirectories:
     """The kept directories of a study, and whether parsers find in them what they need.
 
     Parameters
@@ -83,7 +83,7 @@ class KeptRuns:
         self._model = study.config.model
         self._paths = paths
         self._places: dict[str, dict[str, KeptDirectory]] = {}
-        self._trusted: dict[tuple[str, Reading], bool] = {}
+        self._complete: dict[tuple[str, Reading], bool] = {}
         self._needs: dict[Reading, list[str]] = {}
 
     def find(self, rows: Any, reading: Reading) -> list[KeptDirectory | None]:  # noqa: ANN401
@@ -110,9 +110,9 @@ class KeptRuns:
             self._places[origin] = self._list(origin)
         if not self._places[origin]:
             return {}
-        if (origin, reading) not in self._trusted:
-            self._trusted[origin, reading] = self._trusts(origin, reading)
-        return self._places[origin] if self._trusted[origin, reading] else {}
+        if (origin, reading) not in self._complete:
+            self._complete[origin, reading] = self._is_complete(origin, reading)
+        return self._places[origin] if self._complete[origin, reading] else {}
 
     def _holds(self, place: KeptDirectory, reading: Reading) -> bool:
         """Return whether a directory has the files that are to be read."""
@@ -128,7 +128,7 @@ class KeptRuns:
             places |= {name: KeptDirectory(os.path.join(root, name)) for name in os.listdir(root)}
         return places
 
-    def _trusts(self, origin: str, reading: Reading) -> bool:
+    def _is_complete(self, origin: str, reading: Reading) -> bool:
         """Return whether what is found is what a run leaves, where not all of it was kept.
 
         A name stands for itself. But a glob takes the last of several files, and a function may
@@ -173,7 +173,7 @@ class Reparser:
         self._slices = column_slices({output.name: output.width for output in outputs})
         self._readers: dict[Reading, CommandModel] = {}
 
-    def read(self, again: KeptSample, directory: str) -> Outcome | None:
+    def read(self, kept: KeptSample, directory: str) -> Outcome | None:
         """Read the directory of a sample.
 
         Parameters
@@ -194,28 +194,28 @@ class Reparser:
         OSError
             If the machine is exhausted.
         """
-        row, reading = again.row, again.reading
+        row, reading = kept.row, kept.reading
         code, elapsed_s = int(row["exit_code"]), float(row["elapsed_s"])
         if reading not in self._readers:
             self._readers[reading] = reading.model(self._model, self._study)
         try:
-            with open_kept(again.place, directory) as here:
-                end = self._readers[reading].read(here, code, elapsed_s)
+            with open_kept(kept.place, directory) as here:
+                outcome = self._readers[reading].read(here, code, elapsed_s)
         except (OSError, tarfile.TarError) as error:
             if getattr(error, "errno", None) in MACHINE_TROUBLE:
                 raise
             return None
-        return replace(end, outputs=self._merged(again, end))
+        return replace(outcome, outputs=self._merged(kept, outcome))
 
-    def _merged(self, again: KeptSample, end: Outcome) -> list[float]:
+    def _merged(self, kept: KeptSample, outcome: Outcome) -> list[float]:
         """Return all outputs: those that were known and those that were read."""
-        if end.status is not Status.OK:
-            return [math.nan] * len(again.row["outputs"])
-        outputs: list[float] = again.row["outputs"].tolist()
+        if outcome.status is not Status.OK:
+            return [math.nan] * len(kept.row["outputs"])
+        outputs: list[float] = kept.row["outputs"].tolist()
         at = 0
-        for name in again.reading.outputs:
+        for name in kept.reading.outputs:
             place = self._slices[name]
             width = place.stop - place.start
-            outputs[place] = end.outputs[at : at + width]
+            outputs[place] = outcome.outputs[at : at + width]
             at += width
         return outputs

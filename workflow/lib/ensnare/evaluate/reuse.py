@@ -21,7 +21,7 @@ from ensnare.evaluate.batchfile import (
     widths_of,
     with_known_outputs,
 )
-from ensnare.evaluate.reparse import KeptRuns, KeptSample, Reading
+from ensnare.evaluate.reparse import KeptDirectories, KeptSample, Reading
 from ensnare.plan.batches import plan_batches
 from ensnare.plan.samples import Samples
 from ensnare.store.ids import find_ids
@@ -39,7 +39,7 @@ _NOT_FINISHED = (Status.KILLED, Status.NOT_RUN, Status.SKIPPED)
 
 
 @dataclass(frozen=True)
-class Older:
+class OlderBatch:
     """A batch file, or a journal, of an earlier version of the study.
 
     Attributes
@@ -80,7 +80,7 @@ class Older:
 class Match:
     """Samples of a batch that an older one holds: their positions in both."""
 
-    older: Older
+    older: OlderBatch
     here: NDArray[np.int64]
     there: NDArray[np.int64]
 
@@ -89,13 +89,13 @@ class Match:
         """The rows of the older batch."""
         return self.older.finished.rows[self.there]
 
-    def only(self, chosen: NDArray[np.bool_]) -> Match:
+    def subset(self, chosen: NDArray[np.bool_]) -> Match:
         """Return some of the samples."""
         return Match(self.older, self.here[chosen], self.there[chosen])
 
-    def of(self, status: Status) -> Match:
+    def with_status(self, status: Status) -> Match:
         """Return the samples that ended like that."""
-        return self.only(self.older.finished.rows["status"][self.there] == status)
+        return self.subset(self.older.finished.rows["status"][self.there] == status)
 
 
 @dataclass
@@ -117,8 +117,8 @@ class Found:
     wanted: Mapping[str, str]
     rest: NDArray[np.int64]
     taken: list[Match] = field(default_factory=list)
-    reread: list[Match] = field(default_factory=list)
-    again: dict[int, KeptSample] = field(default_factory=dict)
+    reparsed: list[Match] = field(default_factory=list)
+    to_reparse: dict[int, KeptSample] = field(default_factory=dict)
 
     def rows(self) -> tuple[Any, dict[str, str]]:
         """Return what is taken over, as rows for the journal, and messages by sample id."""
@@ -141,15 +141,15 @@ class Found:
         return found, messages
 
 
-def read_older(paths: StudyPaths, keys: Sequence[str]) -> Iterator[Older]:
+def read_older(paths: StudyPaths, keys: Sequence[str]) -> Iterator[OlderBatch]:
     """Read batch files, or else their journals; what cannot be read is left out."""
     for key in keys:
-        found = read_any(paths, key)
+        found = read_batch_or_journal(paths, key)
         if found is not None:
-            yield Older(key, *found)
+            yield OlderBatch(key, *found)
 
 
-def read_any(paths: StudyPaths, key: str) -> tuple[Finished, dict[str, str]] | None:
+def read_batch_or_journal(paths: StudyPaths, key: str) -> tuple[Finished, dict[str, str]] | None:
     """Read a batch file, or else its journal; None if neither can be: its samples run again."""
     if paths.batch(key).exists():
         with contextlib.suppress(ArchiveError):
@@ -159,7 +159,7 @@ def read_any(paths: StudyPaths, key: str) -> tuple[Finished, dict[str, str]] | N
     return None
 
 
-class KnowsRuns(Protocol):
+class RunKeys(Protocol):
     """Something that tells what a sample would run."""
 
     samples: Samples
@@ -185,7 +185,7 @@ class OlderBatches:
         self._files = paths
         self._wanted = parsers_of(study)
         self._is_command = study.config.model.python is None
-        self._kept = KeptRuns(study, paths)
+        self._kept = KeptDirectories(study, paths)
         files = {path.stem: path for path in paths.batches.glob("*.journal")}
         files |= {path.stem: path for path in paths.batches.glob("*.h5")}
         # the batches of the study as it is now have no sample in common
@@ -196,9 +196,7 @@ class OlderBatches:
     def __bool__(self) -> bool:
         return bool(self._paths)
 
-    def find(
-        self, todo: NDArray[np.int64], work: KnowsRuns, *, whatever_ran: bool = False
-    ) -> Found:
+    def find(self, todo: NDArray[np.int64], work: RunKeys, *, whatever_ran: bool = False) -> Found:
         """Find the samples that older batches hold, those of the latest one first.
 
         A sample is taken over when it has the same id (case, values, occurrence), ran the same
@@ -226,22 +224,22 @@ class OlderBatches:
             match = _common(older, work, found.rest, ~older.usable(self._wanted))
             for status in (Status.OK, *UNREAD):
                 reading = older.reading(status, self._wanted)
-                self._add_reread(found, match.of(status), reading, work, keys)
+                self._add_reparsed(found, match.with_status(status), reading, work, keys)
         return found
 
-    def _add_reread(
+    def _add_reparsed(
         self,
         found: Found,
         match: Match,
         reading: Reading,
-        work: KnowsRuns,
+        work: RunKeys,
         keys: dict[int, str] | None,
     ) -> None:
         """Add those of some samples of which all that is to be read again was kept."""
         # before what they run, which costs more to know
         found_at = self._kept.find(match.rows, reading)
         places = {i: place for i, place in zip(match.here.tolist(), found_at, strict=True) if place}
-        match = match.only(np.array([place is not None for place in found_at], bool))
+        match = match.subset(np.array([place is not None for place in found_at], bool))
         match = self._same_runs(match, work, keys)
         if not len(match.here):
             return
@@ -249,8 +247,8 @@ class OlderBatches:
         have, want = widths_of(match.older.parsers), widths_of(self._wanted)
         rows = with_known_outputs(match.rows, have, known, want)
         for i, row in zip(match.here.tolist(), rows, strict=True):
-            found.again[i] = KeptSample(row, places[i], reading)
-        found.reread.append(match)
+            found.to_reparse[i] = KeptSample(row, places[i], reading)
+        found.reparsed.append(match)
         found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
 
     def elapsed_s(self, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
@@ -276,22 +274,22 @@ class OlderBatches:
             elapsed_s[here[new]] = np.nan_to_num(rows["elapsed_s"][there[new]])
         return elapsed_s
 
-    def _same_runs(self, match: Match, work: KnowsRuns, keys: dict[int, str] | None) -> Match:
+    def _same_runs(self, match: Match, work: RunKeys, keys: dict[int, str] | None) -> Match:
         """Return those that ran what they would run now; all of them if there are no keys."""
         if keys is None or not len(match.here):
             return match
         ran = match.older.finished.rows["run_key"][match.there]
         if not self._is_command:  # all calls of a function are alike
-            return match.only(ran == work.run_key(int(match.here[0])).encode())
+            return match.subset(ran == work.run_key(int(match.here[0])).encode())
         same = np.zeros(len(match.here), bool)
         for n, (i, key) in enumerate(zip(match.here.tolist(), ran.tolist(), strict=True)):
             if i not in keys:
                 keys[i] = work.run_key(i)
             same[n] = bool(keys[i]) and keys[i].encode() == key
-        return match.only(same)
+        return match.subset(same)
 
     @cached_property
-    def _older(self) -> Sequence[Older]:
+    def _older(self) -> Sequence[OlderBatch]:
         return list(read_older(self._files, [path.stem for path in self._paths]))
 
 
@@ -307,7 +305,7 @@ def _finished_rows(rows: Any) -> Any:  # noqa: ANN401
 
 
 def _common(
-    older: Older, work: KnowsRuns, todo: NDArray[np.int64], usable: NDArray[np.bool_]
+    older: OlderBatch, work: RunKeys, todo: NDArray[np.int64], usable: NDArray[np.bool_]
 ) -> Match:
     """Return which of the usable samples of an older batch are among `todo`."""
     rows = older.finished.rows

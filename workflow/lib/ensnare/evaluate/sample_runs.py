@@ -23,7 +23,7 @@ from ensnare.plan.samples import Samples
 from ensnare.store.outcome import NO_EXIT_CODE, Outcome, Status
 
 # how a code ends that is told to, or killed; by a shell above it
-_ENDED = (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM)
+_STOP_CODES = (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM)
 _PAUSE_S, _PAUSE_SHARE = 1.0, 0.05
 
 
@@ -43,9 +43,13 @@ class SampleRuns:
     """
 
     def __init__(
-        self, samples: Samples, keeper: Keeper, legs: InterruptedSamples, running: NDArray[np.uint8]
+        self,
+        samples: Samples,
+        keeper: Keeper,
+        interrupted: InterruptedSamples,
+        running: NDArray[np.uint8],
     ) -> None:
-        self._samples, self._keeper, self._legs = samples, keeper, legs
+        self._samples, self._keeper, self._interrupted = samples, keeper, interrupted
         self._running = running
 
     def run(self, model: CommandModel, i: int, attempts: int) -> tuple[Outcome, str]:
@@ -66,37 +70,39 @@ class SampleRuns:
             If the machine is exhausted; all that is the sample's own affair is an outcome.
         """
         directory = self._keeper.directory(self._samples.ids[i])
-        nothing = [float("nan")] * model.width
+        no_outputs = [float("nan")] * model.width
         run_key = ""
         try:
             values = self._samples.values(i)
             run_key = model.identity(values)
             if model.resume:
-                end = self._go_on(model, values, i, Interrupted(run_key, attempts, 0.0))
+                outcome = self._start_or_continue(
+                    model, values, i, Interrupted(run_key, attempts, 0.0)
+                )
             else:
                 enter_empty(directory)
                 model.prepare(values)
-                end = model.run(values, directory)
+                outcome = model.run(values, directory)
         except ChangedFileError:  # no sample's own affair
             raise
         except OSError as error:
             if error.errno in MACHINE_TROUBLE:
                 raise OSError(error.errno, error.strerror, directory) from None
             text = f"{error.strerror}: {error.filename}"
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, text)
+            outcome = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, no_outputs, text)
         except (ValueError, EnsnareError) as error:  # such as no module for its level of a factor
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, str(error))
+            outcome = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, no_outputs, str(error))
         except Exception:  # a bug of ours in one sample must not end the batch
-            end = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, traceback.format_exc())
-        if pause_s := _pause_s(end):
+            outcome = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, no_outputs, traceback.format_exc())
+        if pause_s := _pause_s(outcome):
             time.sleep(pause_s)
         # whatever the status: a code may not notice that its output was cut short
         if is_full(self._keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
         self._running[i] = 0
-        return end, run_key
+        return outcome, run_key
 
-    def settle(self, model: CommandModel, i: int, end: Outcome) -> None:
+    def settle(self, model: CommandModel, i: int, outcome: Outcome) -> None:
         """Deal with the directory of a sample that has been run.
 
         Parameters
@@ -109,43 +115,45 @@ class SampleRuns:
             How it ended.
         """
         if model.resume:  # before its directory is
-            self._legs.end(self._samples.ids[i].decode())
-        self._keeper.finish_sample(self._samples.ids[i], ok=end.status is Status.OK)
+            self._interrupted.end(self._samples.ids[i].decode())
+        self._keeper.finish_sample(self._samples.ids[i], ok=outcome.status is Status.OK)
 
-    def _go_on(self, model: CommandModel, values: Values, i: int, leg: Interrupted) -> Outcome:
+    def _start_or_continue(
+        self, model: CommandModel, values: Values, i: int, current: Interrupted
+    ) -> Outcome:
         """Run a sample, or the rest of one that was under way when its job or worker ended."""
         name = self._samples.ids[i].decode()
         directory = self._keeper.directory(self._samples.ids[i])
-        before = self._legs.find(name)
+        previous = self._interrupted.find(name)
         goes_on = (
-            before is not None
-            and before.run_key == leg.run_key
+            previous is not None
+            and previous.run_key == current.run_key
             and os.path.isdir(directory)
             and not os.path.islink(directory)
         )
-        if before is not None and goes_on:
+        if previous is not None and goes_on:
             os.chdir(directory)
-            leg = Interrupted(leg.run_key, leg.attempts, before.spent_s)
+            current = Interrupted(current.run_key, current.attempts, previous.spent_s)
         else:
-            self._legs.end(name)  # before the directory it is about
+            self._interrupted.end(name)  # before the directory it is about
             enter_empty(directory)
             model.prepare(values)
-        self._legs.begin(name, leg)
+        self._interrupted.begin(name, current)
         self._running[i] = 1  # not before: the last heartbeat tells how long the leg before was
-        return model.run(values, directory, leg.spent_s, goes_on=goes_on)
+        return model.run(values, directory, current.spent_s, goes_on=goes_on)
 
 
-def _pause_s(end: Outcome) -> float:
+def _pause_s(outcome: Outcome) -> float:
     """Return how long to wait before the end of a sample is believed [s].
 
     A scheduler that ends a job tells all of its processes, the code perhaps before us. One that
     tidies up ends by itself, with any exit code; such a wait is short beside what it ran.
     """
-    if end.status in (Status.OK, Status.TIMEOUT, Status.ERROR):
+    if outcome.status in (Status.OK, Status.TIMEOUT, Status.ERROR):
         return 0.0
-    if end.exit_code in _ENDED:
+    if outcome.exit_code in _STOP_CODES:
         return _PAUSE_S
-    return min(_PAUSE_S, _PAUSE_SHARE * max(0.0, end.elapsed_s))
+    return min(_PAUSE_S, _PAUSE_SHARE * max(0.0, outcome.elapsed_s))
 
 
 def show_gpus(model: CommandModel | PythonModel, slot: int, count: int) -> None:

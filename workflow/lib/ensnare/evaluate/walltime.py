@@ -21,7 +21,7 @@ MARGIN_S = 30.0
 _SLACK = 1.1  # times the time that nearly all samples needed
 _NEARLY_ALL = 0.95
 _LEFT = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
-_PATIENCE_S = 30.0
+_SQUEUE_LIMIT_S = 30.0
 
 
 def job_end() -> float | None:
@@ -64,7 +64,7 @@ def _ask_slurm(job: str) -> float | None:
     try:
         done = subprocess.run(
             ["squeue", "-h", "-j", job, "-o", "%L"],
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE_S,
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_SQUEUE_LIMIT_S,
             check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):

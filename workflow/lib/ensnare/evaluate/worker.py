@@ -18,7 +18,7 @@ from ensnare.model.process import adopt_orphans, die_with_parent, end_descendant
 from ensnare.store.signals import Terminated, raise_on_signals, signals_blocked, unblock_signals
 
 TASK = struct.Struct("<I")
-_WHERE = 256  # bytes of the name of a file
+_NAME_BYTES = 256  # bytes of the name of a file
 SERVING, FINISHED = 0, 1  # how a slot stands; minus the errno when nothing could be recorded
 
 
@@ -82,13 +82,15 @@ class Shared:
     """Memory that the pool and its workers share."""
 
     def __init__(self, tasks: int, slots: int) -> None:
-        memory = mmap.mmap(-1, max(1, (24 + _WHERE) * slots + 5 * tasks))
+        memory = mmap.mmap(-1, max(1, (24 + _NAME_BYTES) * slots + 5 * tasks))
         self.running = np.frombuffer(memory, np.int64, slots)  # task + 1, or 0
         self.since = np.frombuffer(memory, np.float64, slots, 8 * slots)
         self.state = np.frombuffer(memory, np.int64, slots, 16 * slots)
-        self.where = np.frombuffer(memory, f"S{_WHERE}", slots, 24 * slots)  # of what failed
-        self.attempts = np.frombuffer(memory, np.uint32, tasks, (24 + _WHERE) * slots)
-        self.done = np.frombuffer(memory, np.uint8, tasks, (24 + _WHERE) * slots + 4 * tasks)
+        self.failed_file = np.frombuffer(
+            memory, f"S{_NAME_BYTES}", slots, 24 * slots
+        )  # of what failed
+        self.attempts = np.frombuffer(memory, np.uint32, tasks, (24 + _NAME_BYTES) * slots)
+        self.done = np.frombuffer(memory, np.uint8, tasks, (24 + _NAME_BYTES) * slots + 4 * tasks)
 
 
 def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int) -> int:
@@ -109,7 +111,7 @@ def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int
             adopt_orphans()
             if writer >= 0:
                 os.close(writer)  # or the pipe would never end
-            code = _serve_to_the_end(work, shared, slot, reader)
+            code = _serve_all(work, shared, slot, reader)
         except Terminated as signal_:
             code = signal_.exit_code
         except BaseException:
@@ -117,11 +119,11 @@ def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int
 
             traceback.print_exc()
         finally:
-            _leave(code)
+            _exit_worker(code)
     raise AssertionError("a worker does not return")
 
 
-def _leave(code: int) -> None:
+def _exit_worker(code: int) -> None:
     """End a worker: nothing that it started stays, nothing of the parent's is run."""
     try:
         with signals_blocked(), contextlib.suppress(Exception):
@@ -132,7 +134,7 @@ def _leave(code: int) -> None:
         os._exit(code)
 
 
-def _serve_to_the_end(work: Work, shared: Shared, slot: int, reader: int) -> int:
+def _serve_all(work: Work, shared: Shared, slot: int, reader: int) -> int:
     """Do tasks until there are none; return the exit code."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)  # a function that asks for input gets none
@@ -141,7 +143,7 @@ def _serve_to_the_end(work: Work, shared: Shared, slot: int, reader: int) -> int
         work.begin(slot)
         _serve(work, shared, slot, reader)
     except OSError as error:
-        shared.where[slot] = os.fsencode(error.filename or "")[-_WHERE:]
+        shared.failed_file[slot] = os.fsencode(error.filename or "")[-_NAME_BYTES:]
         shared.state[slot] = -(error.errno or 5)
         return 1
     shared.state[slot] = FINISHED

@@ -279,7 +279,7 @@ class Driver:
             raise FailedSolveError(lines[0] + more)
 
     def _tick(self) -> None:
-        if not self.owner.beat():
+        if not self.owner.renew():
             raise BatchError("another job took over the parareal study; this one stops")
 
 
