@@ -25,11 +25,22 @@ from ensnare.store.pickles import read_pickle
 from ensnare.study.loading import load_study
 
 GOLDEN = ROOT / "tests/data/golden"
-STUDIES = ("command", "function", "vectorised", "sweep", "scaling", "until", "amended", "packed")
+STUDIES = (
+    "command",
+    "function",
+    "vectorised",
+    "sweep",
+    "scaling",
+    "until",
+    "amended",
+    "packed",
+    "words",
+)
 PARAREAL = ("parareal", "parareal_rules")
 RUN_SAMPLES = {"evaluate", "measure", "solve_slices", "update_states", "end_case"}
 LONG_AGO = 1e9  # in 2001: older than any script
-SKIPPED = 8
+# would be made again if their scripts were newer, which is another matter and runs no sample
+BY_SCRIPT = ("rounds/*", "parareal/solved-*")
 TIMES = ("elapsed_s",)  # of samples that ran again
 # attributes that say when and with what a file was made, and what HDF5 says for itself
 MADE = {"study", "versions", "git", "host", "ran_with"}
@@ -42,7 +53,8 @@ class Copy:
     def __init__(self, name, root, run):
         shutil.copytree(GOLDEN / name, root, dirs_exist_ok=True)
         for path in root.rglob("*"):
-            os.utime(path, (LONG_AGO, LONG_AGO))
+            times = None if any(map(path.match, BY_SCRIPT)) else (LONG_AGO, LONG_AGO)
+            os.utime(path, times)
         self.name, self.root, self._run = name, root, run
         self.results = root / "results" / name
         kept, apart = GOLDEN / name / "results" / name, GOLDEN / name / "expected"
@@ -205,18 +217,30 @@ def assert_names_are_kept(copy):
     assert [path.stem for path in files.glob("rounds/*.end")] == [names["end"]]
 
 
+def assert_nothing_else_is_to_run(dry):
+    """Only a report is missing, if anything.
+
+    Snakemake does not look whether a rule has changed while what its `ancient` inputs come from is
+    to run. So a dry run says more when the design has been made.
+    """
+    assert dry.code == 0, dry.text
+    assert set(dry.job_counts()) <= {"write_report", "report_parareal", "default", "total"}, (
+        dry.text
+    )
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_no_sample_runs_again_and_archive_and_tables_come_out_the_same(golden, name):
     copy = golden(name)
     assert_names_are_kept(copy)
-    dry = copy.snakemake("-n")
-    assert announced(dry.text) == (0, len(copy.ids())), dry.text
-    assert dry.job_counts()["gather"] == 1, dry.text
-    assert not RUN_SAMPLES & set(dry.job_counts()), dry.text
     done = copy.make_anew(whole=name == "command")  # figures and report, too
-    assert announced(done.text) == (0, len(copy.ids()))
+    assert announced(done.text) == (0, len(copy.ids())), done.text
+    assert not RUN_SAMPLES & set(done.job_counts()), done.text
     assert copy.ran() == []
     assert_same_results(copy)
+    dry = copy.snakemake("-n")
+    assert announced(dry.text) == (0, len(copy.ids()))
+    assert_nothing_else_is_to_run(dry)
     if name == "command":
         assert (copy.results / "report.html").stat().st_size > 10_000
 
@@ -226,13 +250,12 @@ def test_nothing_is_solved_again_and_archive_and_table_come_out_the_same(golden,
     copy = golden(name)
     assert_names_are_kept(copy)
     cases = len(text_table(copy.expected / "parareal.csv"))
-    dry = copy.snakemake("-n")
-    assert f"cases: 0 to solve, {cases} solved" in dry.text
-    assert dry.job_counts()["gather_parareal"] == 1, dry.text
-    assert not {"solve_parareal", *RUN_SAMPLES} & set(dry.job_counts()), dry.text
-    copy.make_anew()
+    done = copy.make_anew()
+    assert f"cases: 0 to solve, {cases} solved" in done.text
+    assert not {"solve_parareal", *RUN_SAMPLES} & set(done.job_counts()), done.text
     assert copy.ran() == []
     assert_same_results(copy)
+    assert_nothing_else_is_to_run(copy.snakemake("-n"))
 
 
 def test_what_was_amended_by_hand_still_holds():
@@ -287,11 +310,11 @@ def test_a_sample_whose_record_is_damaged_runs_again_alone(golden):
     assert found.tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("name", ["command", "function", "vectorised", "sweep"])
+@pytest.mark.parametrize("name", ["command", "function", "vectorised", "sweep", "words", "amended"])
 def test_batches_that_are_cut_otherwise_take_over_every_finished_sample(golden, name):
     copy = golden(name)
     killed = len(copy.ids(status="killed"))  # which says little about a sample
-    copy.edit(lambda study: study.update(batch={"size": 7}))
+    copy.edit(lambda study: study.update(batch={"size": 3}))
     dry = copy.snakemake("-n")
     assert announced(dry.text) == (killed, len(copy.ids()) - killed), dry.text
     assert dry.job_counts()["evaluate"] > 1
