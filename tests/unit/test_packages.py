@@ -59,7 +59,6 @@ LOADED_BY_MODULE = {
 WHEN_NEEDED = {
     "study": {"numpy", "snakemake"},  # Snakemake's configuration is read again as it read it
     "design": {"openturns", "scipy", "h5py", "mpi4py"},
-    "plan": {"h5py"},
     "model": {"psutil", "jinja2", "h5py", "scipy"},
     "archive": {"pandas"},
     "analyses": {"scipy"},

@@ -1,4 +1,9 @@
-"""What was measured in a round of a design that grows by itself, and whether it is enough."""
+"""The criterion that ends the rounds of a design that grows by itself (the key `until`).
+
+A round measures how wide the confidence intervals of the total Sobol' indices are. The design
+doubles until all of them are narrow enough, the budget of samples is spent, or some interval
+cannot become defined, however large the design is.
+"""
 
 from __future__ import annotations
 
@@ -13,93 +18,54 @@ from ensnare.study.sweep import Case, case_label, expand_cases
 
 @dataclass(frozen=True)
 class Widest:
-    """The widest interval of the total indices of an output.
-
-    Attributes
-    ----------
-    output : str
-        The output.
-    width : float or None
-        Its width [-]; None if no interval is defined.
-    input : str
-        The input that has it.
-    case : dict
-        In which case of the sweep.
-    undefined : str
-        Why some interval is not defined, and in which case; empty if all are.
-    too_few : bool
-        Whether it is only for want of base rows without a failure: a larger design may have them.
-    """
+    """The widest confidence interval of the total indices of one output, over inputs and cases."""
 
     output: str
-    width: float | None
-    input: str
-    case: Case
-    undefined: str
-    too_few: bool = False
+    width: float | None  # [-]; None if no interval is defined
+    input: str  # the input with this interval
+    case: Case  # the case of the sweep with this interval
+    undefined: str  # why some interval is not defined, and in which case; empty if all are defined
+    too_few: bool = False  # only since too few base rows have no failure: a larger design may help
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured in a round.
+    """What was measured in a round; the file `rounds/<key>.json`."""
 
-    Attributes
-    ----------
-    size, samples, failed : int
-        Base size, samples of that design, and how many of them have no result.
-    outputs : dict of str to Widest
-        Of every output that is a number, by name.
-    """
-
-    size: int
+    size: int  # base size of the design
     samples: int
-    failed: int
-    outputs: dict[str, Widest]
+    failed: int  # samples without a result
+    outputs: dict[str, Widest]  # by name, for every output that is a number
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as values of JSON."""
+        """Return this as a JSON object."""
         outputs = {name: vars(widest) for name, widest in self.outputs.items()}
         return {**vars(self), "outputs": outputs}
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> Measured:
-        """Return what `to_json` gave."""
+        """Return the object that `to_json` was called on."""
         outputs = {name: Widest(**widest) for name, widest in tree["outputs"].items()}
         return cls(int(tree["size"]), int(tree["samples"]), int(tree["failed"]), outputs)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a design is large enough.
+    """Whether the rounds end with a design, and why.
 
-    Attributes
-    ----------
-    end : str
-        Why the loop ends: `reached`, `budget` (the next design would not fit), `undefined` (all
-        intervals that there are are narrow enough, but others are not defined, and more base rows
-        would not help); empty: it goes on.
-    widest : Widest
-        What is farthest from the criterion: an interval that is not defined, or else the widest.
-    unattainable : list of Widest
-        Outputs with indices that no larger design would have, such as those of a constant.
+    `end` is empty if there is another round. Otherwise it is `reached`; `budget`, if a larger
+    design is over the budget; or `undefined`, if all defined intervals are narrow enough, and more
+    base rows would not define the others.
     """
 
     end: str
-    widest: Widest
-    unattainable: list[Widest]
+    widest: Widest  # farthest from the criterion: too wide, or not defined, or the widest of all
+    unattainable: list[Widest]  # outputs without indices in any larger design, such as constants
 
 
 def decide(study: Study, measured: Measured) -> Decision:
-    """Return whether a design is large enough.
-
-    Parameters
-    ----------
-    study : Study
-        What is to be reached, and the budget.
-    measured : Measured
-        What was measured with the design.
-    """
-    until, found = until_of(study), _judged(study, measured)
+    """Decide whether a design with these measured intervals is the last one, and why."""
+    until, found = until_of(study), _outputs_that_count(study, measured)
     wide = [item for item in found if item.width is not None and item.width >= until.width]
     undefined = [item for item in found if item.undefined]
     unattainable = [item for item in undefined if not item.too_few]
@@ -113,39 +79,29 @@ def decide(study: Study, measured: Measured) -> Decision:
     return Decision("reached", max(found, key=_width), unattainable)
 
 
-def _judged(study: Study, measured: Measured) -> list[Widest]:
-    """Return the outputs that count."""
-    names = until_of(study).outputs or list(measured.outputs)
-    return [measured.outputs[name] for name in names]
-
-
-def _width(item: Widest) -> float:
-    return item.width or 0.0
-
-
 def until_of(study: Study) -> Until:
-    """Return what a design that grows by itself is to reach."""
+    """Return the criterion of a design that grows by itself."""
     assert isinstance(study.design, Saltelli)
     assert study.design.until is not None
     return study.design.until
 
 
 def most_size(study: Study) -> int:
-    """Return the largest base size that the budget of a study allows."""
+    """Return the largest base size whose samples, in all cases together, are within the budget."""
     assert isinstance(study.design, Saltelli)
     rows = until_of(study).most_rows(len(expand_cases(study.sweep, study.exclude)))
     return rows // study.design.n_blocks(len(study.random_inputs))
 
 
 def ending(study: Study, done: Sequence[Measured]) -> str:
-    """Return in a line why the rounds of a study ended, or what they go on for."""
+    """Return one line: why the rounds ended, how far they are from it, or what the criterion is."""
     width = until_of(study).width
     if not done:
         return f"until total indices have intervals narrower than {width:g}"
     decision = decide(study, done[-1])
     why = [_why(item) for item in decision.unattainable]
     if decision.end == "undefined":
-        return _unattainable(study, done[-1], why)
+        return _cannot_be_reached(study, done[-1], why)
     widest = decision.widest
     if widest.width is None or (widest.width < width and widest.undefined):
         shown = _why(widest)
@@ -161,29 +117,10 @@ def ending(study: Study, done: Sequence[Measured]) -> str:
             return f"not reached yet: {said}"
 
 
-def _unattainable(study: Study, measured: Measured, why: Sequence[str]) -> str:
-    """Return why a criterion cannot be reached, and how the outputs stand that can be judged."""
-    widths = [item for item in _judged(study, measured) if item.width is not None]
-    if not widths:
-        return f"cannot be reached: {'; '.join(why)}"
-    rest = f"all other intervals are narrower than {until_of(study).width:g}, the widest is"
-    return f"cannot be reached: {'; '.join(why)}; {rest} {_shown(max(widths, key=_width))}"
-
-
 def round_line(study: Study, number: int, measured: Measured) -> str:
-    """Return what a round came to: its size, and the widest interval of each output that counts.
-
-    Parameters
-    ----------
-    study : Study
-        What is to be reached.
-    number : int
-        The round, from 0.
-    measured : Measured
-        What was measured in it.
-    """
+    """Return one line on a round (from 0): its size, and the widest interval of each output."""
     failed = f", {measured.failed} failed" if measured.failed else ""
-    widths = ", ".join(map(_short, _judged(study, measured)))
+    widths = ", ".join(map(_short, _outputs_that_count(study, measured)))
     return (
         f"round {number + 1}: {measured.size} base rows, {measured.samples} samples{failed}; "
         f"widest interval: {widths}; expected less than {until_of(study).width:g}"
@@ -191,19 +128,28 @@ def round_line(study: Study, number: int, measured: Measured) -> str:
 
 
 def round_report(study: Study, number: int, measured: Measured) -> str:
-    """Return what to say when a round has been measured: what it came to, and what follows.
-
-    Parameters
-    ----------
-    study : Study
-        What is to be reached, and the budget.
-    number : int
-        The round, from 0.
-    measured : Measured
-        What was measured in it.
-    """
+    """Return two lines for the log on a round that was measured: its results, and what follows."""
     lines = [round_line(study, number, measured), f"rounds: {ending(study, [measured])}"]
     return "\n".join(f"study {study.study}: {line}" for line in lines)
+
+
+def _outputs_that_count(study: Study, measured: Measured) -> list[Widest]:
+    """Return what was measured of the outputs that the criterion names; of all if it names none."""
+    names = until_of(study).outputs or list(measured.outputs)
+    return [measured.outputs[name] for name in names]
+
+
+def _cannot_be_reached(study: Study, measured: Measured, why: Sequence[str]) -> str:
+    """Return why some intervals stay undefined, and how wide the widest of the others is."""
+    widths = [item for item in _outputs_that_count(study, measured) if item.width is not None]
+    if not widths:
+        return f"cannot be reached: {'; '.join(why)}"
+    rest = f"all other intervals are narrower than {until_of(study).width:g}, the widest is"
+    return f"cannot be reached: {'; '.join(why)}; {rest} {_shown(max(widths, key=_width))}"
+
+
+def _width(item: Widest) -> float:
+    return item.width or 0.0
 
 
 def _short(item: Widest) -> str:

@@ -1,7 +1,8 @@
-"""The levels that `defaults` stood for: the names of samples leave them out.
+"""The default levels of factors, kept in `defaults.json` for as long as there are results.
 
-A sample of a factor at its default is named as if there were no such factor. Were the default
-another one later, results of the old level would stand under the name of the new one.
+A sample with a factor at its default has the id that it would have without this factor. If the
+default changed later, results of the old level would be found under the id of the new one. So the
+first run stores the defaults, and a later run with other defaults is refused.
 """
 
 from __future__ import annotations
@@ -17,21 +18,9 @@ from ensnare.study.values import AnyLevel, show
 
 
 def refuse_other_defaults(study: LoadedStudy, paths: StudyPaths) -> None:
-    """Check that defaults are the levels that they were when samples were named.
+    """Raise ConfigError if a default is not the level that it was when samples got their ids.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files, if it has any.
-
-    Raises
-    ------
-    ConfigError
-        If a default stood for another level.
-    ArchiveError
-        If the file of those levels is damaged.
+    Raises ArchiveError if the file of those levels is damaged.
     """
     used = defaults_in_use(study.config)
     known = _read(paths) if used else {}
@@ -45,15 +34,7 @@ def refuse_other_defaults(study: LoadedStudy, paths: StudyPaths) -> None:
 
 
 def record_defaults(study: LoadedStudy, paths: StudyPaths) -> None:
-    """Keep what the defaults of a study are, for as long as its results.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        A study that `refuse_other_defaults` let pass.
-    paths : StudyPaths
-        Its files.
-    """
+    """Store the defaults of a study that `refuse_other_defaults` accepts, beside those known."""
     known = _read(paths)
     whole = {**defaults_in_use(study.config), **known}
     if whole and not (paths.defaults.exists() and whole == known):
@@ -62,7 +43,7 @@ def record_defaults(study: LoadedStudy, paths: StudyPaths) -> None:
 
 
 def defaults_in_use(config: Study) -> dict[str, AnyLevel]:
-    """Return the defaults of factors that are among their levels: some sample is named by them."""
+    """Return the defaults that are among the levels of their factors, so that samples have them."""
     factors = config.factors
     return {f: level for f, level in config.defaults.items() if level in factors.get(f, ())}
 
@@ -80,8 +61,8 @@ def _read(paths: StudyPaths) -> Mapping[str, AnyLevel]:
 
 
 def _of_last_run(paths: StudyPaths) -> Mapping[str, AnyLevel]:
-    """Return the defaults of results that a version made which did not keep them."""
+    """Return the defaults of results from before `defaults.json`, from their `study.json`."""
     try:
         return defaults_in_use(read_resolved(paths.study).config)
-    except EnsnareError:  # there are none, or the job makes the file again
+    except EnsnareError:  # there are no results, or the job of the design writes `study.json` again
         return {}

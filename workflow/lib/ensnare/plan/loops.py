@@ -1,8 +1,9 @@
-"""Loops whose next step depends on results: following what is on record up to what is missing.
+"""Loops whose next step depends on results, such as the rounds of a design that grows by itself.
 
-A loop takes a step, and a small file keeps what was measured in it. What comes next is decided
-anew from these files whenever they are read, so a criterion that changes redoes no step: it only
-ends the loop earlier or later. See docs/iterating.md.
+Each step leaves a small file with what was measured in it. Whoever needs to know the next step
+(Snakemake while it plans, `-n`, a command) follows these files from the first step on. The
+criterion that ends the loop is not part of the names of the files, so another criterion repeats
+no step; it only ends the loop earlier or later. See docs/iterating.md.
 """
 
 from __future__ import annotations
@@ -17,45 +18,32 @@ Record = TypeVar("Record")
 
 
 class Loop(Protocol[Step, Record]):
-    """What a loop does: its first step, what a file says of a step, and what comes next."""
+    """The first step of a loop, the reading of a file of a step, and the choice of the next one."""
 
     @property
     def first(self) -> Step:
-        """The step that the loop begins with."""
+        """The step with which the loop begins."""
 
     def read(self, path: Path) -> Record:
-        """Return what was measured in a step."""
+        """Return what was measured in a step, from its file."""
 
     def after(self, done: Sequence[tuple[Step, Record]]) -> Step | None:
-        """Return the step that comes after those that are done, or None when the loop ends."""
+        """Return the step after those that are done; None if the loop ends."""
 
 
 @dataclass(frozen=True)
 class Followed(Generic[Step, Record]):
-    """How far a loop is.
+    """How far a loop has come."""
 
-    Attributes
-    ----------
-    done : list of (Step, Record)
-        The steps on record, in order, each with what was measured in it.
-    missing : Step or None
-        The step that comes next; None if the loop has ended.
-    """
-
-    done: list[tuple[Step, Record]]
-    missing: Step | None
+    done: list[tuple[Step, Record]]  # in order, each with what was measured in it
+    missing: Step | None  # the next step; None if the loop has ended
 
 
 def follow(loop: Loop[Step, Record], find: Callable[[Step], Path | None]) -> Followed[Step, Record]:
-    """Follow a loop through the steps on record.
+    """Follow a loop through the files of its steps, to the first step that has none.
 
-    Parameters
-    ----------
-    loop : Loop
-        The loop.
-    find : callable
-        Returns the file of a step, or None if it was not taken yet. In a workflow it asks a
-        checkpoint, which has Snakemake take the step instead of returning.
+    `find` returns the file of a step, or None if the step was not taken yet. In a workflow it asks
+    a Snakemake checkpoint, which raises an exception instead, so that Snakemake takes the step.
     """
     done: list[tuple[Step, Record]] = []
     step: Step | None = loop.first

@@ -1,4 +1,9 @@
-"""What the job of a batch needs of a machine: from the needs of its samples, side by side."""
+"""What the job of a batch asks of a machine, what this machine or cluster has, and in which order.
+
+A batch has samples that need the same resources; its job needs these for as many samples as run
+side by side. A job asks only for what the study states, and takes the rest from the profile. Runs
+of a scaling study that nothing here can run are left out with a note, and are no failures.
+"""
 
 from __future__ import annotations
 
@@ -15,54 +20,35 @@ from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy
 from ensnare.study.resources import ResourceChanges, Resources
 
-# Snakemake is there twice in a SLURM job, then our guard and workers [MB]
-_OVERHEAD_MB = 300
-_OVERHEAD_S = 300.0  # starting, waiting for a slow file system, writing the batch file
+_OVERHEAD_MB = 300  # Snakemake, which runs twice in a SLURM job, the guard process and the workers
+_OVERHEAD_S = 300.0  # to start, to wait for a slow file system, and to write the batch file
+_SINFO = ["sinfo", "--noheader", "--format=%P|%D|%c|%s"]
 
 
 @dataclass(frozen=True)
 class JobNeeds:
-    """A batch as a job.
+    """The needs of the job of a batch, which follow from those of its samples."""
 
-    Attributes
-    ----------
-    sample : Resources
-        What one of its samples needs.
-    samples : int
-        How many there are.
-    together : bool
-        Whether all of them run at the same time, however few cores the profile gives.
-    """
-
-    sample: Resources
+    sample: Resources  # what one sample needs
     samples: int
-    together: bool = False
+    together: bool = False  # all samples run at the same time, even with fewer cores in the profile
 
     def threads(self, cores: int) -> int:
-        """Return how many of the cores that a job may have this one can use."""
+        """Return how many of the cores that the profile gives to a job this one can use."""
         return min(cores, self.sample.cores * self.samples)
 
     def side_by_side(self, threads: int) -> int:
-        """Return how many samples run at a time in a job of so many threads."""
+        """Return how many samples run at the same time in a job with this number of threads."""
         if self.together:
             return self.samples
         return max(1, min(threads // self.sample.cores, self.samples))
 
     def resources(self, threads: int, growth: int) -> dict[str, int | str]:
-        """Return what a job of so many threads needs, and nothing that the study does not state.
+        """Return what the job asks for, by the names of Snakemake's plugin for SLURM.
 
-        Parameters
-        ----------
-        threads : int
-            Threads of the job, as the profile says.
-        growth : int
-            How many times as much memory and time as at first.
-
-        Returns
-        -------
-        dict
-            By the names that Snakemake's plugin for SLURM knows: mem_mb, runtime [min], nodes,
-            mpi, tasks, cpus_per_task, gpu, tasks_per_gpu, slurm_extra.
+        These are mem_mb, runtime [min], nodes, mpi, tasks, cpus_per_task, gpu, tasks_per_gpu and
+        slurm_extra, without those that the study does not state. Memory and time are `growth`
+        times those of the first job, after jobs that died for want of them.
         """
         sample, side = self.sample, self.side_by_side(threads)
         stated: dict[str, int | str] = {}
@@ -74,20 +60,20 @@ class JobNeeds:
         if sample.nodes is not None:
             stated["nodes"] = sample.nodes
         if sample.ranks is not None:
-            # the plugin starts an MPI job outside of any step, where steps of its own find free
-            # cores, and refuses one of a single task
+            # with `mpi` the plugin starts the job outside of any SLURM step, so that the cores are
+            # free for the steps of the samples; it refuses an MPI job with a single task
             stated["mpi"], stated["tasks"] = "srun", max(2, sample.rank_count * side)
             stated["cpus_per_task"] = sample.threads
         elif side * sample.threads != threads:
-            # a job of one sample must not hold the cores of many, nor one of many too few
+            # the profile gives cores per job: too many for a single sample, or too few for several
             stated["cpus_per_task"] = side * sample.threads
         if sample.gpus:
             stated["gpu"] = sample.gpus * side
             if sample.ranks is not None:
-                stated["tasks_per_gpu"] = 0  # or the plugin takes all tasks for each GPU
+                stated["tasks_per_gpu"] = 0  # without it the plugin counts all tasks for each GPU
         extra = ["--exclusive"] if sample.exclusive else []
         if self.together and sample.nodes and sample.ranks is not None:
-            # SLURM would fill the first node
+            # SLURM would fill the first node before it takes the next
             extra.append(f"--ntasks-per-node={max(2, sample.rank_count) // sample.nodes}")
         if extra:
             stated["slurm_extra"] = " ".join(extra)
@@ -95,7 +81,7 @@ class JobNeeds:
 
 
 def stated_names(study: LoadedStudy) -> list[str]:
-    """Return the resources that the study states for some case, by the names of Snakemake."""
+    """Return the resources that the study states for some case, by their names in Snakemake."""
     config = study.config
     changes: list[Resources | ResourceChanges] = [config.resources]
     changes += [override.resources for override in config.overrides]
@@ -120,29 +106,14 @@ def stated_names(study: LoadedStudy) -> list[str]:
     return [*dict.fromkeys([*names, "cpus_per_task"])]
 
 
-_SINFO = ["sinfo", "--noheader", "--format=%P|%D|%c|%s"]
-
-
 @dataclass(frozen=True)
 class Capacity:
-    """What the runs of a study may use.
+    """The machines that the runs of a scaling study may use."""
 
-    Attributes
-    ----------
-    nodes : tuple of int
-        Cores of each machine; empty if that is not known.
-    most_nodes : int or None
-        Machines that one job may have, if fewer.
-    whose : str
-        Who has them, for messages: `this run`, `the cluster`.
-    shares : bool
-        Whether more processes than cores can be started; SLURM refuses such a job.
-    """
-
-    nodes: tuple[int, ...] = ()
-    most_nodes: int | None = None
-    whose: str = "this run"
-    shares: bool = False
+    nodes: tuple[int, ...] = ()  # cores of each machine; empty if they are not known
+    most_nodes: int | None = None  # machines that one job may have, if fewer
+    whose: str = "this run"  # for messages: `this run`, `the cluster`, `partition long`
+    shares: bool = False  # more processes than cores can be started, which SLURM refuses
 
     @property
     def largest(self) -> tuple[int, ...]:
@@ -150,41 +121,25 @@ class Capacity:
         return tuple(sorted(self.nodes, reverse=True)[: self.most_nodes])
 
     def lack(self, needs: Resources, copies: int = 1) -> str:
-        """Return what is missing for a run; empty if nothing is.
-
-        Parameters
-        ----------
-        needs : Resources
-            What one sample needs.
-        copies : int
-            How many samples run at the same time.
-        """
+        """Return why a run of `copies` samples at a time does not fit here; empty if it does."""
         if not self.nodes:
             return ""
         largest = self.largest
         if needs.nodes is not None and needs.nodes > len(largest):
-            return f"needs {_said(needs.nodes, 'node')}; {self.whose} has {len(largest)}"
+            return f"needs {_counted(needs.nodes, 'node')}; {self.whose} has {len(largest)}"
         if len(self.nodes) > 1 and needs.threads > largest[0]:
             of_one = f"a node of {self.whose} has {largest[0]}"
-            return f"needs {_said(needs.threads, 'core')} of one node; {of_one}"
+            return f"needs {_counted(needs.threads, 'core')} of one node; {of_one}"
         cores = sum(largest[: needs.nodes])
         if needs.cores * copies > cores:
-            return f"needs {_said(needs.cores * copies, 'core')}; {self.whose} has {cores}"
+            return f"needs {_counted(needs.cores * copies, 'core')}; {self.whose} has {cores}"
         return ""
 
 
-def _said(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count > 1 else ''}"
-
-
 def local_capacity(cores: int) -> Capacity:
-    """Return what there is where jobs run on this machine.
+    """Return the capacity of this machine, of which the run may use so many cores.
 
-    Parameters
-    ----------
-    cores : int
-        The cores that the run may use. In a job of SLURM they are taken as they are; elsewhere a
-        machine has no more than it has.
+    In a SLURM job the number is believed; elsewhere it cannot be more than the machine has.
     """
     if "SLURM_JOB_ID" not in os.environ and hasattr(os, "sched_getaffinity"):
         cores = min(cores, len(os.sched_getaffinity(0)))
@@ -192,13 +147,7 @@ def local_capacity(cores: int) -> Capacity:
 
 
 def cluster_capacity(partition: str = "") -> Capacity:
-    """Ask SLURM for its nodes; nothing is known if it does not answer.
-
-    Parameters
-    ----------
-    partition : str
-        Where the jobs go; empty for the default partition.
-    """
+    """Return the nodes of a partition, or of the default one; none if `sinfo` does not answer."""
     try:
         done = subprocess.run(_SINFO, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -207,14 +156,14 @@ def cluster_capacity(partition: str = "") -> Capacity:
 
 
 def read_sinfo(text: str, partition: str = "") -> Capacity:
-    """Return the nodes of a partition: lines such as `compute*|4|16|1-infinite`."""
+    """Return the nodes of a partition from lines such as `compute*|4|16|1-infinite`."""
     lines = [line.split("|") for line in text.splitlines() if line.count("|") == 3]
     default = [line for line in lines if line[0].endswith("*")] or lines
     chosen = [line for line in lines if line[0].rstrip("*") == partition] if partition else default
     nodes: list[int] = []
     most: list[int] = []
     for _, count, cores, size in chosen:
-        # a `+` says that some of the nodes have more
+        # `16+` means that some nodes have more than 16 cores
         nodes += [int(re.sub(r"\D", "", cores) or 1)] * int(count)
         most += [int(last) for last in [size.rpartition("-")[2]] if last.isdecimal()]
     whose = f"partition {partition}" if partition else "the cluster"
@@ -224,23 +173,10 @@ def read_sinfo(text: str, partition: str = "") -> Capacity:
 def not_attempted(
     study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths, capacity: Capacity
 ) -> dict[str, str]:
-    """Return the runs of a scaling study that nothing here can run, by the key of their batch.
+    """Return what each run lacks that cannot run here, by the key of its batch.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batches : sequence of Batch
-        Its batches; those that ran, here or on a larger machine, are not among those returned.
-    paths : StudyPaths
-        Its files.
-    capacity : Capacity
-        What there is.
-
-    Returns
-    -------
-    dict of str to str
-        What each of them lacks.
+    Empty for any study but a scaling study. Runs that have a batch file, perhaps from a larger
+    machine, are left out.
     """
     scaling = study.config.scaling
     if scaling is None or (scaling.oversubscribe and capacity.shares):
@@ -251,32 +187,25 @@ def not_attempted(
 
 
 def lack_notes(study: LoadedStudy, batches: Sequence[Batch], lacks: Mapping[str, str]) -> list[str]:
-    """Return a line for each count that is not attempted, with the number of its runs."""
+    """Return a line for each count of a scaling study that cannot run, with its number of runs."""
     scaling, cases, runs = study.config.scaling, case_table(study), dict[str, int]()
     for batch in batches:
         if batch.key in lacks and scaling is not None:
             count = cases[batch.segments[0].case][scaling.factor]
             line = f"not attempted: {count} {scaling.factor}: {lacks[batch.key]}"
             runs[line] = runs.get(line, 0) + 1
-    return [f"{line} ({_said(count, 'run')})" for line, count in runs.items()]
+    return [f"{line} ({_counted(count, 'run')})" for line, count in runs.items()]
 
 
 def measuring_order(batches: Sequence[Batch], seed: int) -> dict[str, int]:
-    """Return a priority for each batch: the points of a study in an order by chance.
+    """Return a positive priority for each batch, by key, so that runs are timed in random order.
 
-    What changes in the course of time (the machine warms up, others come and go) is then not
-    taken for an effect of the count. The order of some batches stays when others are added.
-
-    Parameters
-    ----------
-    batches : sequence of Batch
-        The batches.
-    seed : int
-        The seed of the study.
-
-    Returns
-    -------
-    dict of str to int
-        Positive numbers by key; the largest goes first.
+    A drift in time (the machine warms up, other users come and go) is then not taken for an effect
+    of the count. The largest priority goes first. Batches that are added do not change the order of
+    the others.
     """
     return {b.key: 1 + random.Random(f"{seed} {b.key}").getrandbits(30) for b in batches}
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}"
