@@ -1,4 +1,4 @@
-"""Whether failed samples are a random part of the sample, input by input."""
+"""The test whether failures depend on the inputs, or are random."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class FailureDependence(NamedTuple):
     Attributes
     ----------
     p_value : ndarray of float, shape (d,)
-        Probability of so large a statistic in any of the d inputs when failures are random [-].
+        Probability that the statistic of any of the d inputs is at least as large if failures are
+        random [-].
     statistic : ndarray of float, shape (d,)
         Largest difference between the distribution functions of the input in failed and in
         finished samples [-], 0 to 1.
@@ -30,36 +31,36 @@ class FailureDependence(NamedTuple):
 
 
 def failure_dependence(x: ArrayLike, failed: ArrayLike) -> FailureDependence:
-    """Test whether failures depend on the inputs, by values of failed against finished samples.
+    """Test whether failures depend on the inputs: compare those of failed and finished samples.
 
     Parameters
     ----------
     x : array of float, shape (n, d)
-        Inputs, any units, of *independent* samples. In a pick-freeze design values repeat, and
-        the failures of a group come together: give the rows of the blocks A and B. Of Morris
-        trajectories give one row each. A row with a value that is not finite is left out.
+        Inputs, any units, of *independent* samples. In a pick-freeze design values repeat, so
+        that samples of a group fail together: give the rows of the blocks A and B. Of a Morris
+        trajectory give one row. A row with a value that is not finite is left out.
     failed : array of bool, shape (n,)
         Whether the sample failed.
 
     Returns
     -------
     FailureDependence
-        A tuple (p_value, statistic). NaN for an input that does not vary, or when all samples
-        failed or none.
+        A tuple (p_value, statistic). NaN for an input that does not vary, or if all samples
+        failed or none did.
 
     Raises
     ------
     ValueError
-        If a shape is another or failed is not boolean.
+        If a shape is wrong or failed is not boolean.
 
     Notes
     -----
-    Two-sample test of Kolmogorov and Smirnov [1]_, which sees failures in one tail, in both and
-    in the middle; exact up to 10,000 finished samples. Adjusted for d
-    inputs after Holm [2]_: when failures are random, any p is below 0.05 in at most 5 % of
-    studies (fewer with few failures, or with discrete inputs, whose ties make it conservative).
-    With 1000 samples, 10 failures that all lie in the upper fifth of one of 5 inputs are found
-    practically always.
+    Two-sample test of Kolmogorov and Smirnov [1]_, which detects failures in one tail, in both
+    tails and in the middle; exact up to 10,000 samples of either kind. P-values are adjusted for
+    d inputs after Holm [2]_: if failures are random, a p-value is below 0.05 in at most 5 % of
+    studies (in fewer with few failures, or with discrete inputs, whose ties make the test
+    conservative). In 1000 samples, 10 failures that all lie in the upper fifth of one of 5 inputs
+    are detected practically always.
 
     References
     ----------
@@ -67,18 +68,20 @@ def failure_dependence(x: ArrayLike, failed: ArrayLike) -> FailureDependence:
     .. [2] Holm (1979), Scand. J. Stat. 6, 65-70, https://www.jstor.org/stable/4615733
     """
     x = np.asarray(x, dtype=np.float64)
-    lost: NDArray[np.bool_] = np.asarray(failed)
+    has_failed: NDArray[np.bool_] = np.asarray(failed)
     check_inputs(x)
-    check_column("failed", lost, x)
-    if lost.dtype != np.bool_:
-        raise ValueError(f"failed holds {lost.dtype}; expected bool")
+    check_column("failed", has_failed, x)
+    if has_failed.dtype != np.bool_:
+        raise ValueError(f"failed holds {has_failed.dtype}; expected bool")
     complete = np.isfinite(x).all(axis=1)
     inputs: Array = x[complete]
-    lost = lost[complete]
+    has_failed = has_failed[complete]
     p_value, statistic = np.full((2, inputs.shape[1]), np.nan)
-    if 0 < lost.sum() < len(lost):
+    if 0 < has_failed.sum() < len(has_failed):
         for j in np.flatnonzero(np.ptp(inputs, axis=0) > 0):
-            p_value[j], statistic[j] = _kolmogorov_smirnov(inputs[lost, j], inputs[~lost, j])
+            p_value[j], statistic[j] = _kolmogorov_smirnov(
+                inputs[has_failed, j], inputs[~has_failed, j]
+            )
     return FailureDependence(_holm(p_value), statistic)
 
 
@@ -87,14 +90,14 @@ def _kolmogorov_smirnov(one: Array, other: Array) -> tuple[float, float]:
     from scipy.stats import ks_2samp
 
     with warnings.catch_warnings():
-        # where it fails to count all paths it says so and takes the limit, which is what we want
+        # SciPy warns where its exact method fails and it uses the asymptotic one, as wanted here
         warnings.simplefilter("ignore", RuntimeWarning)
         test = ks_2samp(one, other, method="auto")
     return float(test.pvalue), float(test.statistic)
 
 
 def _holm(p_value: Array) -> Array:
-    """Return p-values adjusted for the number of those that are not NaN."""
+    """Return p-values adjusted after Holm for the number of those that are not NaN."""
     adjusted = np.full_like(p_value, np.nan)
     order = np.argsort(p_value)[: np.count_nonzero(np.isfinite(p_value))]
     factor = np.arange(len(order), 0, -1)

@@ -1,4 +1,4 @@
-"""Confidence intervals from a standard error, on a scale where the estimate is symmetric."""
+"""Jackknife confidence intervals, and the checks of arguments that several estimators share."""
 
 from __future__ import annotations
 
@@ -29,24 +29,10 @@ def check_column(name: str, values: NDArray[np.generic], x: Array) -> None:
 
 
 def complete_samples(x: ArrayLike, y: ArrayLike, confidence: float) -> tuple[Array, Array, int]:
-    """Return the samples whose values are all finite, and how many were left out.
+    """Return x, shape (m, d), and y, shape (m,), of the samples without NaN or inf.
 
-    Parameters
-    ----------
-    x : array of float, shape (n, d)
-    y : array of float, shape (n,)
-    confidence : float
-
-    Returns
-    -------
-    x : ndarray of float, shape (m, d)
-    y : ndarray of float, shape (m,)
-    n_dropped : int
-
-    Raises
-    ------
-    ValueError
-        If a shape is another or the confidence is not in (0, 1).
+    The third result is how many samples were left out. Raises ValueError if x is not of shape
+    (n, d) or y not of shape (n,), or if the confidence is not in (0, 1).
     """
     inputs, output = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     check_inputs(inputs)
@@ -61,22 +47,26 @@ def jackknife_interval(
 ) -> tuple[float, float]:
     """Return the ends of Student's interval with the jackknife standard error.
 
+    The interval is made on a scale on which the estimate is closer to normal, and transformed
+    back.
+
     Parameters
     ----------
     value : float
         Estimate from all n groups.
     without : ndarray of float, shape (n,)
-        Estimates without each group.
+        Estimates without each of the groups in turn.
     confidence : float
-        Probability that the interval covers [-].
+        Probability that the interval covers the true value [-], in (0, 1).
     scale : str
-        "plain", "fisher" (artanh, of what lies in [-1, 1]) or "log" (of what is >= 0); plain,
-        cut to that range, where an estimate is so close to an end that rounding would rule.
+        "plain", "fisher" (artanh, for estimates in [-1, 1]) or "log" (for estimates >= 0). If an
+        estimate is within 1e-9 of an end of that range, where the transformation would amplify
+        rounding errors, the interval is plain and cut to the range.
 
     Returns
     -------
     tuple of float
-        NaN when an estimate is, or for fewer than 4 groups.
+        Lower and upper end; NaN if any estimate is NaN, or for fewer than 4 groups.
 
     References
     ----------
@@ -85,7 +75,7 @@ def jackknife_interval(
     from scipy.special import stdtrit
 
     n = len(without)
-    if n < 4:  # without one of 3 groups every correlation is +-1
+    if n < 4:  # with 3 groups, 2 are left without one, and every correlation of 2 is +-1
         return np.nan, np.nan
     margin = stdtrit(n - 1, (1 + confidence) / 2) * np.sqrt(n - 1)
     if scale == "fisher":

@@ -11,8 +11,7 @@ from ensnare.analyses.estimators.intervals import check_column, check_confidence
 from ensnare.analyses.estimators.statistics import summarise
 
 Array = NDArray[np.float64]
-# in shares of the range: less is no step but rounding
-SMALLEST_STEP = 1e-9
+SMALLEST_STEP = 1e-9  # relative to the range of an input; a smaller change is rounding
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,12 @@ class MorrisEffects:
     Attributes
     ----------
     mu, mu_low, mu_high : ndarray of float, shape (d,)
-        Mean effect over the range of the input, and the ends of its confidence interval.
+        Mean effect, for a change over the whole range of the input, and the ends of its
+        confidence interval.
     mu_star, mu_star_low, mu_star_high : ndarray of float, shape (d,)
         Mean absolute effect.
     sigma, sigma_low, sigma_high : ndarray of float, shape (d,)
-        Standard deviation of the effects: nonlinearity or interaction.
+        Standard deviation of the effects, which shows nonlinearity or interactions.
     n_used, n_dropped : ndarray of int, shape (d,)
         Effects analysed, and left out because an output was missing.
     """
@@ -59,39 +59,41 @@ def morris_effects(
     x : array of float, shape (n, d)
         Inputs, n = r (d + 1) for r trajectories.
     y : array of float, shape (n,)
-        Output, any unit; not finite (NaN) where a sample failed.
+        Output, any unit; effects with a value that is not finite (NaN for a failed sample) are
+        left out.
     trajectory : array, shape (n,)
-        Label of the trajectory of each row. The rows of a trajectory are in its order, and follow
-        each other.
+        Label of the trajectory of each row. The rows of a trajectory stand together, in its
+        order.
     bounds : array of float, shape (d, 2), optional
         Ends of the range of each input, in its unit, between which the levels of the design lie.
-        By default x is already scaled to [0, 1].
+        Without bounds, x is taken as already scaled to [0, 1].
     confidence : float
-        Probability that an interval covers [-], in (0, 1).
+        Probability that an interval covers the true value [-], in (0, 1).
 
     Returns
     -------
     MorrisEffects
-        NaN for an input without effects. Intervals of mu and mu_star need 2, of sigma 5.
+        NaN for an input without effects. Intervals of mu and mu_star need 2 effects, those of
+        sigma 5; with fewer they are NaN.
 
     Raises
     ------
     ValueError
-        If a shape is another, bounds are not in order, the confidence is not in (0, 1), or
+        If a shape is wrong, bounds are not in order, the confidence is not in (0, 1), or
         two rows that follow each other on a trajectory differ in more than one input.
 
     Notes
     -----
-    An effect is the change of y over the change of the one input that moves, in shares of its
-    range [1]_. A failed sample costs the effects of the (one or two) steps that touch it, not
-    its trajectory: effects of an input on different trajectories stay independent, and the
-    other inputs keep all of theirs. A step of size 0 (levels of a discrete input that map to
-    the same value) has no effect and is not counted.
+    An elementary effect is the change of y divided by the change of the one input that differs,
+    relative to its range [1]_. A failed sample removes the effects of the one or two steps that
+    touch it, not its whole trajectory: effects of an input on different trajectories stay
+    independent, and the other inputs keep all of their effects. A step of size 0 (levels of a
+    discrete input that map to the same value) gives no effect and is not counted.
 
-    Trajectories count as independent: Student's interval for mu and mu_star [2]_ (cut at 0),
-    Bonett's for sigma, see `statistics.summarise`. SALib's interval of mu_star is the normal one
-    with the bootstrap's standard error, narrower by sqrt(1 - 1/r) and 1.96 / t:
-    at r = 10 it covers 88 to 91 % where Student's covers 92 to 97 %.
+    Trajectories are taken as independent. Intervals of mu and mu_star [2]_ (cut at 0) are
+    Student's, that of sigma is Bonett's, see `statistics.summarise`. SALib's interval of mu_star
+    is the normal one with the bootstrap's standard error, narrower by sqrt(1 - 1/r) and
+    1.96 / t: at r = 10 it covers 88 to 91 % where Student's covers 92 to 97 %.
 
     References
     ----------
@@ -106,12 +108,11 @@ def morris_effects(
     check_column("y", y, x)
     check_column("trajectory", labels, x)
     check_confidence(confidence)
-    moved, effect = _elementary_effects(_unit(x, bounds), y, labels)
+    changing_input, effect = _elementary_effects(_unit(x, bounds), y, labels)
     rows = np.full((9, x.shape[1]), np.nan)
     n_used, n_dropped = np.zeros((2, x.shape[1]), dtype=np.int64)
     for j in range(x.shape[1]):
-        mine = effect[moved == j]
-        rows[:, j], n_used[j], n_dropped[j] = _summary(mine, confidence)
+        rows[:, j], n_used[j], n_dropped[j] = _summary(effect[changing_input == j], confidence)
     mu, mu_star, sigma = rows[0:3], rows[3:6], rows[6:9]
     return MorrisEffects(
         *(mu[0], mu[1], mu[2]),
@@ -123,7 +124,7 @@ def morris_effects(
 
 
 def _unit(x: Array, bounds: ArrayLike | None) -> Array:
-    """Return the inputs in shares of their ranges."""
+    """Return the inputs scaled to [0, 1] by their bounds."""
     if bounds is None:
         return x
     ends = np.asarray(bounds, dtype=np.float64)
@@ -140,22 +141,22 @@ def _unit(x: Array, bounds: ArrayLike | None) -> Array:
 def _elementary_effects(
     unit: Array, y: Array, labels: NDArray[np.generic]
 ) -> tuple[NDArray[np.intp], Array]:
-    """Return the input that moves in each step, and the effect (NaN: an output is missing)."""
+    """Return the input that changes in each step, and its effect (NaN if an output is missing)."""
     step = np.flatnonzero(labels[1:] == labels[:-1])
     change = unit[step + 1] - unit[step]
-    moves = ~(np.abs(change) <= SMALLEST_STEP)
-    count = moves.sum(axis=1)
+    changed = ~(np.abs(change) <= SMALLEST_STEP)
+    count = changed.sum(axis=1)
     if np.any(count > 1):
         k = int(np.argmax(count > 1))
         raise ValueError(
             f"rows {step[k]} and {step[k] + 1} of trajectory {labels[step[k]]} differ in"
             f" {count[k]} inputs; expected 1: give the rows in the order of the design"
         )
-    step, change, moves = step[count == 1], change[count == 1], moves[count == 1]
-    moved = np.argmax(moves, axis=1)
-    with np.errstate(invalid="ignore"):  # inf - inf is missing too
-        effect = (y[step + 1] - y[step]) / change[np.arange(len(step)), moved]
-    return moved, effect
+    step, change, changed = step[count == 1], change[count == 1], changed[count == 1]
+    changing_input = np.argmax(changed, axis=1)
+    with np.errstate(invalid="ignore"):  # inf - inf gives NaN, as for a missing output
+        effect = (y[step + 1] - y[step]) / change[np.arange(len(step)), changing_input]
+    return changing_input, effect
 
 
 def _summary(effects: Array, confidence: float) -> tuple[list[float], int, int]:

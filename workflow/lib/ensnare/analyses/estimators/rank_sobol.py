@@ -39,37 +39,37 @@ def rank_sobol_indices(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) 
     x : array of float, shape (n, d)
         Inputs, any units.
     y : array of float, shape (n,)
-        Output, any unit. A row with a value that is not finite (NaN: failed sample) is left out.
+        Output, any unit. A row with a value that is not finite (NaN for a failed sample) is left
+        out.
     confidence : float
         Probability that an interval covers its index [-], in (0, 1).
 
     Returns
     -------
     RankIndices
-        NaN for an input or output that does not vary. Intervals need 5 samples.
+        NaN for an input or output that does not vary. Intervals are NaN for fewer than 5 samples.
 
     Raises
     ------
     ValueError
-        If a shape is another or the confidence is not in (0, 1).
+        If a shape is wrong or the confidence is not in (0, 1).
 
     Notes
     -----
-    With samples in the order of an input, each is paired with the next and the last with the
-    first: V first = mean y_k y_(k+1) - (mean y)^2 [1]_, as in OpenTURNS'
-    RankSobolSensitivityAlgorithm (which does not centre the output, so that a mean of 1e6
-    standard deviations costs it all but 4 digits). Where values of the input are equal, this is
-    the mean over all orders of these samples: it does not depend on the order of rows, where
-    OpenTURNS' does.
+    Samples are sorted by an input, and each is paired with the next and the last with the first:
+    V first = mean y_k y_(k+1) - (mean y)^2 [1]_, as in OpenTURNS' RankSobolSensitivityAlgorithm
+    (which does not centre the output, so that only 4 digits are left for a mean of 1e6 standard
+    deviations). Where values of the input are equal, the index here is the mean over all orders
+    of these samples, so that it does not depend on the order of rows, as that of OpenTURNS does.
 
-    The interval is about the estimate without the pair of last and first, which biases the index
-    of a monotone output by up to -6 / n, and is stretched to hold the index itself. Its standard
-    error on Fisher's scale is the jackknife's, less what the jackknife counts too often: without
-    a sample its two neighbours become a pair, and products of three residuals count where [1]_
-    has one (cf. [2]_); local differences of the output estimate the residual variance. In
-    simulations (Ishigami, beam, G-function, discrete inputs) it covers 92 to 97 % for n >= 300,
-    at worst 90 % for n = 100 (an index of 0.7 of the G-function), and nearly always for a
-    discrete input without effect. It needs no random numbers.
+    The interval is centred at the estimate without the pair of last and first, which biases the
+    index of a monotone output by up to -6 / n, and widened to contain the index itself. Its
+    standard error on Fisher's scale is that of the jackknife, corrected for what the jackknife
+    counts too often: without a sample its two neighbours become a pair, so that products of three
+    residuals count where [1]_ has one (cf. [2]_). The residual variance is estimated by local
+    differences of the output. In simulations (Ishigami, beam, G-function, discrete inputs) it
+    covers 92 to 97 % for n >= 300, at worst 90 % for n = 100 (an index of 0.7 of the G-function),
+    and nearly always for a discrete input without effect. It needs no random numbers.
 
     References
     ----------
@@ -89,7 +89,7 @@ def rank_sobol_indices(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) 
 
 
 def _centred(y: Array) -> Array:
-    """Return the output less its mean, in a unit of its own; exactly 0 when it is constant."""
+    """Return the output scaled to at most 1, less its mean; exactly 0 if it is constant."""
     if len(y) == 0:
         return y
     centred = y / (np.abs(y).max() or 1.0)  # squares must not overflow
@@ -99,7 +99,11 @@ def _centred(y: Array) -> Array:
 
 
 class _Sorted:
-    """Centred outputs in the order of an input, whose equal values make G groups."""
+    """Centred outputs, shape (n,), sorted by an input x; samples with equal x form G groups.
+
+    `group`, shape (n,), is the group of each sample. size, sum, square (sum of squares) and mean,
+    shape (G,), are those of the outputs of each group.
+    """
 
     def __init__(self, x: Array, y: Array) -> None:
         starts = np.concatenate([[0], np.flatnonzero(x[1:] != x[:-1]) + 1])
@@ -111,7 +115,10 @@ class _Sorted:
         self.mean = self.sum / self.size
 
     def neighbours(self, value: Array, power: int) -> Array:
-        """Return the sum over neighbouring groups of value / 2^power, and value alone at ends."""
+        """Return the sum of value / 2^power over both neighbouring groups of each, shape (G,).
+
+        The first and the last group have one neighbour, whose value is not divided.
+        """
         total = np.empty_like(value)
         total[1:-1] = (value[:-2] + value[2:]) * 0.5**power
         total[0], total[-1] = value[1], value[-2]
@@ -133,22 +140,25 @@ def _index_and_interval(s: _Sorted, confidence: float) -> tuple[float, float, fl
 
 
 def _interval(s: _Sorted, confidence: float) -> tuple[float, float]:
-    """Return the ends of the interval, on Fisher's scale where the estimates allow it."""
+    """Return the ends of the interval, on Fisher's scale if all estimates are in (-1, 1)."""
     from scipy.special import stdtrit
 
     n, y = len(s.y), s.y
-    # weights of the other samples in the mean that a sample is multiplied with: sums of powers
+    # Each sample is multiplied by a weighted mean of other samples, `near`: those of its group
+    # and of both neighbouring groups. w2 and w4 are the sums of the 2nd and 4th powers of the
+    # weights.
     m, g = s.size, s.group
     near = (s.sum[g] - y) / m[g] + (s.neighbours(s.mean, 1) / m)[g]
     near_squares = (s.square[g] - y * y) / m[g] ** 2
     near_squares += (s.neighbours(s.square / m**2, 2) / m**2)[g]
     w2 = ((m - 1 + s.neighbours(1 / m, 2)) / m**2)[g]
     w4 = ((m - 1 + s.neighbours(1 / m**3, 4)) / m**4)[g]
-    kept = w2 < 0.75  # not an end without equals: it has a single neighbour
+    # leaves out a first or last sample without equals, which has a single neighbour
+    kept = w2 < 0.75
     if np.count_nonzero(kept) < 3:
         return np.nan, np.nan
     rest = np.where(kept, 1 - w2, 1)
-    # n T without a sample: its products go, its neighbours' come
+    # without a sample, its products are removed, and those of its neighbours with each other added
     influence = 2 * near * y - (near**2 - near_squares) / rest
     index = _ratio(near @ y, y @ y, np.zeros(1), n)[0]
     without = _ratio(near @ y - influence, y @ y - y * y, -y, n - 1)[kept]
@@ -156,19 +166,19 @@ def _interval(s: _Sorted, confidence: float) -> tuple[float, float]:
     noise = np.pad(step[:-2] * step[2:] / 4, (1, 2), mode="edge") / (y @ y) ** 2
     excess = ((4 * w2 + 2 * (w2 * w2 - w4) / rest**2) * noise)[kept].mean() * n
     product = (2 * w2 * noise)[kept].mean() * n
-    fisher = max(abs(index), np.abs(without).max()) < 1 - 1e-9
-    slope = 1 / (1 - index**2) if fisher else 1.0
-    jackknife = (n - 1) * np.var(np.arctanh(without) if fisher else without)
+    use_fisher = max(abs(index), np.abs(without).max()) < 1 - 1e-9
+    slope = 1 / (1 - index**2) if use_fisher else 1.0
+    jackknife = (n - 1) * np.var(np.arctanh(without) if use_fisher else without)
     variance = max(jackknife - slope**2 * excess, 0) + slope**2 * product
     margin = stdtrit(n - 1, (1 + confidence) / 2) * np.sqrt(variance)
-    if fisher:
+    if use_fisher:
         z = np.arctanh(index)
         return float(np.tanh(z - margin)), float(np.tanh(z + margin))
     return float(index - margin), float(index + margin)
 
 
 def _ratio(products: Array, squares: Array, total: Array, n: int) -> Array:
-    """Return the index from sums over n samples, corrected for the mean of few samples."""
+    """Return the index from sums over n samples, corrected for the error of their mean."""
     mean_square = (total / n) ** 2
     variance = squares / n - mean_square
     index: Array = (products / n - mean_square + variance / n) / (variance * (1 + 1 / n))

@@ -1,8 +1,8 @@
 """Laws of scaling fitted to times: Amdahl, Gustafson, and the universal scalability law.
 
 Each law is linear in coefficients that are not negative: the fit is a convex problem with one
-answer, and the bounds of the parameters (fractions between 0 and 1, no negative overhead) hold
-exactly. Deviations count relative to the time, since times span decades.
+solution, and the bounds of the parameters (fractions between 0 and 1, no negative overhead) hold
+exactly. Deviations are relative to the time, since times span decades.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
-REPLICATES = 999
-_ROUNDING = 1e-9  # a term that has so small a share of all times is not there
-_CLOSE = 1e-6  # a coefficient that is so much smaller than the largest one is at its bound
+REPLICATES = 999  # of the bootstrap
+_ROUNDING = 1e-9  # terms are rounding errors below this part of the largest term
+_BOUND_TOLERANCE = 1e-6  # a parameter that is closer to a bound counts as at the bound
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Law:
     Attributes
     ----------
     name : str
-        As in tables.
+        Its name in tables.
     columns : callable
-        Counts, shape (n,), to the terms that the coefficients multiply, shape (n, k).
+        From counts, shape (n,), to the terms that the coefficients multiply, shape (n, k).
     inverse : bool
-        Whether the sum is 1 / time and not the time.
+        Whether the sum of the terms is 1 / time instead of the time.
     parameters : callable
-        Coefficients, shape (k,), to the parameters by name.
+        From coefficients, shape (k,), to the parameters by name.
     coefficients : callable
-        The other way round.
+        From the parameters by name to the coefficients.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Law:
     coefficients: Callable[[Mapping[str, float]], Array]
 
     def time_s(self, coefficients: Array, counts: ArrayLike) -> Array:
-        """Return the time that the law says for counts [s], shape (n,)."""
+        """Return the time that the law predicts for counts [s], shape (n,)."""
         found: Array = self.columns(np.asarray(counts, float)) @ coefficients
         with np.errstate(divide="ignore"):
             return 1 / found if self.inverse else found
@@ -68,17 +68,17 @@ class Fit:
     Attributes
     ----------
     law : Law
-        The law.
+        The law that was fitted.
     coefficients : ndarray of float, shape (k,)
-        NaN if there were too few counts.
+        NaN if there were fewer different counts than coefficients.
     parameters : dict of str to Parameter
-        By name.
+        By name: time_1_s [s]; all others have no unit.
     n_used : int
-        Runs that it rests on.
+        Runs with a time.
     deviation : float
-        Root of the mean squared relative deviation of the runs, by degrees of freedom [-].
+        Root mean square of the relative deviations of the runs, per degree of freedom [-].
     note : str
-        Why there is no fit or no interval, and which parameters are at a bound.
+        Why there is no fit or no interval, and which parameters are at a bound; may be empty.
     """
 
     law: Law
@@ -89,7 +89,7 @@ class Fit:
     note: str = ""
 
     def time_s(self, counts: ArrayLike) -> Array:
-        """Return the time that the fit says for counts [s], shape (n,)."""
+        """Return the time that the fit predicts for counts [s], shape (n,)."""
         return self.law.time_s(self.coefficients, counts)
 
 
@@ -105,7 +105,7 @@ def _gustafson(c: Array) -> dict[str, float]:
 
 
 def _universal(c: Array) -> dict[str, float]:
-    """Return sigma and kappa of t = u/p + v + w (p - 1), and where the time is shortest."""
+    """Return sigma and kappa of t = u/p + v + w (p - 1), and the count of the shortest time."""
     total = float(c[0] + c[1])
     best = math.sqrt(_share(c[0], float(c[2]))) if c[0] > 0 else 1.0
     return {
@@ -144,6 +144,8 @@ def _stack(*columns: Array) -> Array:
     return np.stack(np.broadcast_arrays(*columns), axis=1)
 
 
+# Gunther (2008), arXiv:0808.1431, for the universal scalability law; for Amdahl and Gustafson see
+# `scaling_points.speedup`.
 LAWS = {
     # t = t1 (s + (1 - s) / p)
     "amdahl": Law("amdahl", lambda p: _stack(np.ones_like(p), 1 / p), inverse=False,
@@ -166,37 +168,35 @@ LAWS = {
 }  # fmt: skip
 
 
-"""The laws by name. Gunther (2008), arXiv:0808.1431, for the universal scalability law; for Amdahl
-and Gustafson see `points.speedup`."""
-
-
 def fit_law(
     law: Law, counts: ArrayLike, time_s: ArrayLike, *, confidence: float = 0.95, seed: int = 0
 ) -> Fit:
-    """Fit a law to runs by least squares of the relative deviations, parameters within bounds.
+    """Fit a law to runs by least squares of the relative deviations, with parameters in bounds.
 
-    Intervals are percentiles of a bootstrap of the relative deviations, which are scaled up for
-    the degrees of freedom that the fit took, and as Student's interval is for few runs: with 4
-    runs of 3 % spread they cover 95 % where they would cover 83 %. They say how well the runs
-    determine the parameters, not whether the law is the right one.
+    Intervals are percentiles of a bootstrap of the relative deviations. These are scaled up for
+    the degrees of freedom of the fit, and by the ratio of Student's to the normal interval, since
+    the spread of few runs is underestimated: for 4 runs with a spread of 3 % the intervals cover
+    95 %, without this scaling 83 %. They tell how well the runs determine the parameters, not
+    whether the law describes the code.
 
     Parameters
     ----------
     law : Law
         One of `LAWS`.
     counts : array_like of int, shape (n,)
-        Count of every run.
+        Count of every run: ranks, threads, nodes or copies.
     time_s : array_like of float, shape (n,)
-        Its time [s]; NaN where it failed.
+        Time of every run [s]; NaN where it failed.
     confidence : float
-        Level of the intervals.
+        Probability that an interval covers its parameter [-], in (0, 1).
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------
     Fit
-        NaN if there are fewer different counts than coefficients.
+        NaN if there are fewer different counts than coefficients; no intervals if there are as
+        many runs as coefficients.
     """
     p, t = np.asarray(counts, float), np.asarray(time_s, float)
     p, t = p[np.isfinite(t)], t[np.isfinite(t)]
@@ -218,7 +218,7 @@ def fit_law(
         alone = {name: Parameter(value, math.nan, math.nan) for name, value in found.items()}
         note = "; ".join(filter(None, ["as many coefficients as runs: no interval", note]))
         return Fit(law, coefficients, alone, len(t), deviation, note)
-    spread = relative * math.sqrt(len(t) / free) * _for_few(free, confidence)
+    spread = relative * math.sqrt(len(t) / free) * _student_to_normal(free, confidence)
     draws = _bootstrap(law, p, fitted, spread, seed)
     tail = 50 * (1 - confidence)
     ends = np.percentile(draws, [tail, 100 - tail], axis=0, method="inverted_cdf")
@@ -229,10 +229,10 @@ def fit_law(
     return Fit(law, coefficients, parameters, len(t), deviation, note)
 
 
-def _for_few(free: int, confidence: float) -> float:
-    """Return by how much Student's interval is wider than the normal one [-].
+def _student_to_normal(free: int, confidence: float) -> float:
+    """Return the ratio of Student's to the normal interval, for `free` degrees of freedom [-].
 
-    A bootstrap knows the spread of its own deviations only; of few runs that is mostly too small.
+    A bootstrap takes the spread of the runs as the true one; that of few runs is mostly smaller.
     """
     from scipy.special import ndtri, stdtrit
 
@@ -241,36 +241,36 @@ def _for_few(free: int, confidence: float) -> float:
 
 
 def _solve(law: Law, terms: Array, time_s: Array) -> Array:
-    """Return the coefficients, none negative, of least squares of relative deviations."""
+    """Return the coefficients, none negative, of least squares of the relative deviations."""
+    from scipy.optimize import nnls
+
     rows = terms * (time_s if law.inverse else 1 / time_s)[:, None]
     scale = np.linalg.norm(rows, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    from scipy.optimize import nnls
-
     shares = nnls(rows / scale, np.ones(len(rows)))[0]
-    # what only rounding left is none: a best count would follow from it
+    # a coefficient that is only rounding error would give a finite best count
     shares[shares < _ROUNDING * shares.max()] = 0.0
     coefficients: Array = shares / scale
     return coefficients
 
 
 def _bootstrap(law: Law, p: Array, fitted: Array, spread: Array, seed: int) -> Array:
-    """Return the parameters of fits to times drawn anew, shape (replicates, parameters)."""
-    chance = np.random.default_rng(seed)
+    """Return the parameters of fits to resampled times, shape (replicates, parameters)."""
+    rng = np.random.default_rng(seed)
     centred = spread - spread.mean()
     terms = law.columns(p)
-    drawn = chance.choice(centred, size=(REPLICATES, len(p)))
-    # a time stays above 0 however far the law is off
+    drawn = rng.choice(centred, size=(REPLICATES, len(p)))
+    # times must stay above 0, also if the law describes the runs badly
     times = fitted * np.maximum(1 + drawn, 0.05)
     found = [list(law.parameters(_solve(law, terms, row)).values()) for row in times]
     return np.array(found)
 
 
 def _at_bounds(coefficients: Array, parameters: Mapping[str, Any]) -> str:
-    """Return which parameters are at a bound: the data ask for more than the law allows."""
+    """Return a note on the parameters at a bound, beyond which the runs would fit better; or ""."""
     shown = ("serial_fraction", "contention", "coherency")
-    zero = [n for n in shown if abs(parameters.get(n, 1.0)) < _CLOSE]
-    one = [n for n in shown if abs(parameters.get(n, 0.0) - 1) < _CLOSE]
+    zero = [n for n in shown if abs(parameters.get(n, 1.0)) < _BOUND_TOLERANCE]
+    one = [n for n in shown if abs(parameters.get(n, 0.0) - 1) < _BOUND_TOLERANCE]
     return "; ".join(
         f"{' and '.join(names)} at the bound {bound}"
         for names, bound in ((zero, 0), (one, 1))

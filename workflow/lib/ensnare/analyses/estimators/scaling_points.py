@@ -1,4 +1,4 @@
-"""What each point of a scaling curve says: median, speed-up, efficiency, serial fraction."""
+"""The points of a scaling curve: median time, speed-up, efficiency, serial fraction."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Mode = Literal["strong", "weak", "throughput"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A median and its interval.
+    """A median and its confidence interval.
 
     Attributes
     ----------
     value, low, high : float
-        The median, and the ends; NaN where there is none.
+        The median, and the ends of its interval; NaN where there is none.
     level : float
-        The probability that the interval holds the median of all runs there could be [-].
+        The probability that the interval covers the median of the distribution of times [-].
     """
 
     value: float
@@ -35,20 +35,20 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
     The ends are two of the values: the k-th smallest and the k-th largest, with the largest k
     whose level is at least `confidence`. Few runs do not reach it (five give 94 %, three 75 %,
-    two 50 %): the ends are then the smallest and the largest, and `level` says what they are
-    worth.
+    two 50 %): the ends are then the smallest and the largest value, and `level` is the
+    probability that they reach.
 
     Parameters
     ----------
     values : array_like of float, shape (n,)
-        Times of the runs; NaN where one failed.
+        Times of the runs [s]; NaN where one failed.
     confidence : float
-        Level wanted.
+        Probability wanted that the interval covers the median [-], in (0, 1).
 
     Returns
     -------
     Interval
-        NaN throughout without any run; no ends and the level 0 with only one.
+        NaN without any run; ends of NaN and the level 0 with only one run.
 
     References
     ----------
@@ -63,7 +63,7 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     median = float(np.median(found))
     if n == 1:
         return Interval(median, nan, nan, 0.0)
-    # the distribution of scipy.stats.binom, whose import costs more than all of this
+    # as scipy.stats.binom.cdf, whose import takes longer than all of this
     from scipy.special import bdtr
 
     levels = 1 - 2 * bdtr(np.arange(n // 2), n, 0.5)
@@ -79,7 +79,7 @@ def reference_point(counts: ArrayLike, time_s: ArrayLike) -> int | None:
     counts : array_like of int, shape (n,)
         Counts, in any order.
     time_s : array_like of float, shape (n,)
-        Time of each [s]; NaN for a hole.
+        Time of each [s]; NaN where there is none.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def reference_point(counts: ArrayLike, time_s: ArrayLike) -> int | None:
         If a time is not positive.
     """
     counts, time_s = np.asarray(counts), np.asarray(time_s, float)
-    _refuse_times(counts, time_s)
+    _check_times(counts, time_s)
     known = np.flatnonzero(np.isfinite(time_s))
     return int(known[np.argmin(counts[known])]) if known.size else None
 
@@ -100,10 +100,11 @@ def speedup(counts: ArrayLike, time_s: ArrayLike, mode: Mode = "strong") -> Arra
     counts : array_like of int, shape (n,)
         Counts, in any order.
     time_s : array_like of float, shape (n,)
-        Time of the problem [s]; in mode throughput that of all copies by their number. NaN is a
-        hole.
+        Time of the problem [s]; in mode throughput that of all copies divided by their number.
+        NaN where there is none.
     mode : str
-        weak: the problem grows with the count, so that its time is compared per share of it.
+        strong or throughput: the work is the same at all counts. weak: it grows in proportion to
+        the count.
 
     Returns
     -------
@@ -130,7 +131,7 @@ def speedup(counts: ArrayLike, time_s: ArrayLike, mode: Mode = "strong") -> Arra
 
 
 def efficiency(counts: ArrayLike, time_s: ArrayLike, mode: Mode = "strong") -> Array:
-    """Return the share of the ideal speed-up that is reached; arguments as of `speedup`.
+    """Return the share of the ideal speed-up that is reached; for the arguments see `speedup`.
 
     Returns
     -------
@@ -146,16 +147,16 @@ def efficiency(counts: ArrayLike, time_s: ArrayLike, mode: Mode = "strong") -> A
 
 
 def serial_fraction(counts: ArrayLike, time_s: ArrayLike, mode: Mode = "strong") -> Array:
-    """Return the serial fraction that each point alone would mean; arguments as of `speedup`.
+    """Return the serial fraction that follows from each point; for the arguments see `speedup`.
 
-    A fraction that grows with the count means overhead, not serial work; a negative one means
-    that the speed-up is superlinear.
+    A fraction that grows with the count shows overhead, not serial work; a negative one shows a
+    superlinear speed-up.
 
     Returns
     -------
     ndarray of float, shape (n,)
-        (1/S - 1/n) / (1 - 1/n) with n = p / p_reference, of Karp and Flatt [-]; for a problem
-        that grows, of the scaled speed-up, (n - S) / (n - 1). NaN at the reference.
+        (1/S - 1/n) / (1 - 1/n) of Karp and Flatt, with the speed-up S and n = p / p_reference
+        [-]; in mode weak (n - S) / (n - 1), from the scaled speed-up. NaN at the reference.
 
     References
     ----------
@@ -171,7 +172,7 @@ def serial_fraction(counts: ArrayLike, time_s: ArrayLike, mode: Mode = "strong")
     return fraction
 
 
-def _refuse_times(counts: NDArray[Any], time_s: Array) -> None:
+def _check_times(counts: NDArray[Any], time_s: Array) -> None:
     bad = np.flatnonzero(time_s <= 0)
     if bad.size:
         i = int(bad[0])

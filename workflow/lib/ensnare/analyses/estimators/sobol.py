@@ -27,8 +27,9 @@ class SobolIndices:
     n_used, n_dropped : int
         Pick-freeze groups analysed, and left out because an output was missing.
     second, second_low, second_high : ndarray of float, shape (d, d), or None
-        Second-order indices [-], of the interaction of two inputs alone, and the ends of their
-        confidence intervals: symmetric, NaN on the diagonal. None without the blocks C_i.
+        Second-order indices [-], of the interaction of two inputs without their first-order
+        effects, and the ends of their confidence intervals. Symmetric, NaN on the diagonal; None
+        without the blocks C_i.
     """
 
     first: Array
@@ -58,12 +59,13 @@ def sobol_indices(
     y : array of float, shape (N, d + 2), or (N, 2 d + 2) for second order
         Outputs, any unit. A row is a pick-freeze group, the columns are the blocks
         A, B, E_1 .. E_d [, C_1 .. C_d], where E_i is A with input i taken from B, and C_i is B
-        with input i taken from A [1]_. A group with an output that is not finite (NaN: failed
-        sample) is left out as a whole.
+        with input i taken from A [1]_. A group with an output that is not finite (NaN for a
+        failed sample) is left out as a whole.
     estimator : str
-        A key of `ESTIMATORS`: "martinez" [2]_, correlations, whose intervals were among the
-        narrowest in all simulations but for small first-order indices, "jansen" [5]_,
-        "saltelli" [6]_, "mauntz_kucherenko" [7]_, narrowest for small first-order indices.
+        A key of `ESTIMATORS`: "martinez" [2]_, "jansen" [5]_, "saltelli" [6]_ or
+        "mauntz_kucherenko" [7]_. In simulations the intervals of "martinez" were among the
+        narrowest except for small first-order indices, for which those of "mauntz_kucherenko"
+        were.
     confidence : float
         Probability that an interval covers its index [-], in (0, 1).
     second_order : bool
@@ -72,38 +74,38 @@ def sobol_indices(
     Returns
     -------
     SobolIndices
-        NaN where an index does not exist: constant output, fewer than 2 groups. Its interval is
-        also NaN for fewer than 4 groups, or when one group holds all of the variance.
+        NaN where an index does not exist: for a constant output, or fewer than 2 groups. The
+        interval is also NaN for fewer than 4 groups, or if one group has all of the variance.
 
     Raises
     ------
     ValueError
-        If y has another shape, the estimator is unknown or the confidence is not in (0, 1).
+        If y has a wrong shape, the estimator is unknown or the confidence is not in (0, 1).
 
     Notes
     -----
-    Indices are those of OpenTURNS to the last digits: outputs are counted from the mean of *all*
-    blocks, C_i included, so that with "saltelli" and "mauntz_kucherenko" first-order indices
-    change a little when the blocks C_i are given. For d = 2 OpenTURNS evaluates no C_i, since
-    C_1 = E_2 and C_2 = E_1: give y[:, [0, 1, 2, 3, 3, 2]].
+    Indices are those of OpenTURNS to the last digits: the mean of *all* blocks, C_i included, is
+    subtracted from the outputs, so that first-order indices of "saltelli" and
+    "mauntz_kucherenko" change a little when the blocks C_i are given. For d = 2 OpenTURNS
+    evaluates no C_i, since C_1 = E_2 and C_2 = E_1: give y[:, [0, 1, 2, 3, 3, 2]].
 
-    The second-order index of i > j is mean E_i C_j - mean A B over the variance, less both
-    first-order indices (of the same estimator), as in [6]_. Like OpenTURNS, E_j C_i is not used.
+    The second-order index of i > j is (mean E_i C_j - mean A B) / variance, less both
+    first-order indices (of the same estimator), as in [6]_. As in OpenTURNS, E_j C_i is not used.
 
     The interval is Student's with the jackknife standard error over groups, on the scale of the
     estimator [3]_ [4]_: Fisher's for martinez, log(1 - first) and log(total) for jansen, plain
-    for the others, whose indices may leave [0, 1], and for second order. The jackknife
-    redoes the whole estimate without each group, variances included (OpenTURNS' bootstrap keeps
-    those of the full sample, and its intervals are up to 4 times too wide); on moments it is
-    exact and costs O(N d), second order O(N d^2). In simulations (Ishigami, G-function, beam) it
-    covers 92 to 98 % for N >= 64, any estimator and order (91 % for Ishigami's totals with the
-    plain scale, N = 64), where the influence function (delta method, as in [1]_) covers 87 to
-    93 % with martinez, and 89 to 94 % on Fisher's scale.
+    for the others, whose indices may leave [0, 1], and for second order. The jackknife repeats
+    the whole estimate without each group, variances included (OpenTURNS' bootstrap keeps those of
+    the full sample, and its intervals are up to 4 times too wide). Computed from moments it is
+    exact and costs O(N d) operations, for second order O(N d^2). In simulations (Ishigami,
+    G-function, beam) it covers 92 to 98 % for N >= 64, with any estimator and order (91 % for
+    Ishigami's totals with the plain scale, N = 64). There the influence function (delta method,
+    as in [1]_) covers 87 to 93 % with martinez, and 89 to 94 % on Fisher's scale.
 
-    Groups count as independent. With a low-discrepancy design errors are mostly smaller, and
-    the interval wider than need be (OpenTURNS' Sobol' sequence: Ishigami within the interval
-    for N = 128 to 8192), but a bad projection may make it too narrow (SciPy's scrambled one,
-    N = 512: 82 % for Ishigami's x3).
+    Groups are taken as independent. In a low-discrepancy design errors are mostly smaller, and
+    the interval is wider than necessary (OpenTURNS' Sobol' sequence: all indices of Ishigami's
+    function within their intervals for N = 128 to 8192), but a bad projection may make it too
+    narrow (SciPy's scrambled sequence, N = 512: 82 % for Ishigami's x3).
 
     References
     ----------
@@ -151,7 +153,7 @@ def sobol_indices(
 
 
 def _check(y: Array, estimator: str, second_order: bool) -> None:
-    """Raise ValueError for what `sobol_indices` cannot work on."""
+    """Raise ValueError unless y has the shape that the order needs, and the estimator is known."""
     known = y.ndim == 2 and y.shape[1] >= 3
     if second_order and not (known and y.shape[1] % 2 == 0):
         raise ValueError(
@@ -170,31 +172,23 @@ def _check(y: Array, estimator: str, second_order: bool) -> None:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Outputs of m blocks of n groups; means are counted from the mean of all blocks.
+    """Outputs of m blocks of n groups; means are relative to the mean of all blocks."""
 
-    Attributes
-    ----------
-    columns : ndarray of float, shape (m, n)
-        Outputs less the mean of their block.
-    mean : ndarray of float, shape (m,)
-    mean_without : ndarray of float, shape (m, n)
-        Entry [:, k] leaves out group k.
-    """
-
-    columns: Array
-    mean: Array
-    mean_without: Array
+    columns: Array  # shape (m, n): outputs less the mean of their block
+    mean: Array  # shape (m,)
+    mean_without: Array  # shape (m, n): entry [:, k] is the mean without group k
 
 
 def _blocks(y: Array) -> _Blocks:
-    """Return the blocks of complete groups y, shape (n, m), all divided by the same number."""
+    """Return the blocks of complete groups y, shape (n, m), scaled by the largest output."""
     columns = np.array(y.T, order="C")
     columns /= np.abs(columns).max() or 1.0  # squares must not overflow
     start = columns[:, :1].copy()
     columns -= start  # a constant block must become exactly 0
     mean = columns.mean(axis=1, keepdims=True)
     columns -= mean
-    # an output far from 0 must not cost digits: differences of the starts are exact
+    # means are summed from differences to the first entries, so that an output far from 0 loses
+    # no digits
     mean += start - start[0]
     mean -= mean.mean()
     return _Blocks(
@@ -203,9 +197,10 @@ def _blocks(y: Array) -> _Blocks:
 
 
 def _moments(blocks: _Blocks, picked: list[int]) -> tuple[Moments, Moments]:
-    """Return the moments of some blocks, with all groups and, on a last axis, without each.
+    """Return the moments of the picked blocks: of all groups, and without each group in turn.
 
-    Without a group, the variance is NaN when hardly any is left.
+    The second ones have the groups as their last axis, and a variance of NaN where one group has
+    nearly all of it.
     """
     columns = blocks.columns[picked]
     n = columns.shape[1]
@@ -215,7 +210,7 @@ def _moments(blocks: _Blocks, picked: list[int]) -> tuple[Moments, Moments]:
     without += full[:, :, None]
     without *= n / (n - 1)
     for j in range(len(picked)):
-        # what is left of one dominant group is rounding error
+        # what a dominant group leaves is only rounding error
         without[j, j, without[j, j] <= 1e-12 * full[j, j]] = np.nan
     return (
         Moments(full, blocks.mean[picked], n),
@@ -225,22 +220,22 @@ def _moments(blocks: _Blocks, picked: list[int]) -> tuple[Moments, Moments]:
 
 @dataclass(frozen=True)
 class _Jackknifed:
-    """An index from all groups, and without each of them, shape (n,)."""
+    """An index."""
 
-    value: float
-    without: Array
+    value: float  # from all groups
+    without: Array  # shape (n,): without each group in turn
 
 
 @dataclass(frozen=True)
 class _Estimates:
-    """The indices of one input."""
+    """First-order and total index of one input."""
 
     first: _Jackknifed
     total: _Jackknifed
 
 
 def _first_and_total(blocks: _Blocks, i: int, method: Estimator) -> _Estimates:
-    """Return the estimates of input i."""
+    """Return the indices of input i by one estimator."""
     full, without = _moments(blocks, [A, B, E + i])
     with np.errstate(divide="ignore", invalid="ignore"):
         first, total = method.estimate(full)
@@ -259,7 +254,7 @@ def _intervals(e: _Estimates, scale: str, confidence: float) -> tuple[float, ...
         low, high = jackknife_interval(1 - index.value, 1 - index.without, confidence, scale)
         return 1 - high, 1 - low
 
-    # 1 - total is what behaves like a correlation, 1 - first like a mean square
+    # for "fisher" 1 - total is a correlation, for "log" 1 - first is a mean square
     first = interval(e.first, complement=scale == "log")
     total = interval(e.total, complement=scale == "fisher")
     return e.first.value, *first, e.total.value, *total
@@ -281,8 +276,11 @@ def _second_order(blocks: _Blocks, first: list[_Jackknifed], confidence: float) 
 
 
 def _interaction(pair: Moments, reference: Moments) -> Array:
-    """Return the share of the variance due to two inputs, from E_i, C_j and from A, B."""
-    by_chance = reference.product(A, B) * ((reference.n - 1) / reference.n)
+    """Return the share of the variance that two inputs explain together.
+
+    `pair` are the moments of E_i and C_j, `reference` those of A and B.
+    """
+    mean_square = reference.product(A, B) * ((reference.n - 1) / reference.n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share: Array = (pair.product(0, 1) - by_chance) / reference.variance
+        share: Array = (pair.product(0, 1) - mean_square) / reference.variance
     return share

@@ -1,4 +1,4 @@
-"""Estimators of Sobol' indices as functions of the moments of pick-freeze blocks."""
+"""The formulas of estimators of Sobol' indices, from the moments of pick-freeze blocks."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-# blocks that an estimator receives
-A, B, E = 0, 1, 2
+A, B, E = 0, 1, 2  # positions of the blocks that an estimator receives; E is E_i of one input
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments of the outputs of the blocks A, B, E_i; axes after the blocks are replicates.
+    """Moments of the outputs of the blocks A, B and E_i.
+
+    Axes after those of the blocks are replicates, such as the moments without each group.
 
     Attributes
     ----------
     cov : ndarray of float, shape (3, 3, ...)
         Covariances, with n in the denominator.
     mean : ndarray of float, shape (3, ...)
-        Means, counted from the mean of all blocks of the design.
+        Means, less the mean of all blocks of the design.
     n : int
-        Pick-freeze groups.
+        Number of pick-freeze groups.
     """
 
     cov: Array
@@ -52,7 +53,7 @@ class Moments:
         """Return the sum of squared differences of two blocks over 2 n - 1, shape (...)."""
         square = self.cov[i, i] + self.cov[j, j] - 2 * self.cov[i, j]
         square = square + (self.mean[i] - self.mean[j]) ** 2
-        # equal blocks must not come out negative
+        # of equal blocks, rounding may leave a negative number
         half_square: Array = np.maximum(square, 0) * (self.n / (2 * self.n - 1))
         return half_square
 
@@ -62,15 +63,15 @@ Estimate = Callable[[Moments], tuple[Array, Array]]
 
 @dataclass(frozen=True)
 class Estimator:
-    """An estimator, and the scale on which its jackknife interval is Student's.
+    """An estimator, and the scale of its confidence interval, see `intervals.jackknife_interval`.
 
     Attributes
     ----------
     estimate : callable
         From `Moments` to the first-order and total index, shape (...) each.
     scale : str
-        "fisher" for first and 1 - total that are correlations, "log" for 1 - first and total
-        that are mean squares, "plain" for indices that may be any number.
+        "fisher" if first and 1 - total are correlations, "log" if 1 - first and total are mean
+        squares, "plain" if the indices may be any number.
     """
 
     estimate: Estimate
@@ -105,8 +106,9 @@ def _mauntz_kucherenko(m: Moments) -> tuple[Array, Array]:
     return first, (m.product(A, A) - m.product(A, E)) / m.variance
 
 
-# To add an estimator, add its function of the moments of A, B, E_i, and the scale on which its
-# interval covers best: the interval follows from calling it on the moments without each group.
+# To add an estimator, add its function of the moments of A, B and E_i, and the scale on which its
+# interval covers best. `sobol_indices` makes the interval from calls with the moments without each
+# group.
 ESTIMATORS: dict[str, Estimator] = {
     "martinez": Estimator(_martinez, "fisher"),
     "jansen": Estimator(_jansen, "log"),

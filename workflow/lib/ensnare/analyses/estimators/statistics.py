@@ -43,7 +43,7 @@ def summarise(
     Parameters
     ----------
     y : array of float, shape (n,)
-        Independent samples of the output, any unit; those that are not finite (NaN: failed
+        Independent samples of the output, any unit. Values that are not finite (NaN for a failed
         sample) are left out.
     confidence : float
         Probability that an interval covers its statistic [-], in (0, 1).
@@ -55,7 +55,7 @@ def summarise(
     statistics : list of Statistic
         mean, std (n - 1 in the denominator), min, max, then the quantiles in the order given.
     n_used, n_dropped : int
-        Samples analysed and left out.
+        Samples analysed, and left out.
 
     Raises
     ------
@@ -67,15 +67,17 @@ def summarise(
     mean
         Student's interval.
     std
-        Bonett's interval [1]_: log of the variance, with a standard error from the fourth
-        moment, so the output need not be normal. Covers 93 to 95 % for n = 300 and as skew as
-        an exponential, but 89 % for a lognormal of sigma 0.75. From 5 samples on.
+        Bonett's interval [1]_ for the log of the variance, with a standard error from the fourth
+        moment, so that the output need not be normal. At 95 % and n = 300 it covers 93 to 95 %
+        for distributions up to the skewness of an exponential, but 89 % for a lognormal of sigma
+        0.75. NaN for fewer than 5 samples.
     min, max
         No interval.
     quantiles
-        Linear interpolation (type 7 of [2]_, the default of `numpy.quantile`). Interval between
-        order statistics with binomial ranks [3]_: for any distribution, it misses on either side
-        with at most half of 1 - confidence. An end that would need more samples is NaN.
+        Linear interpolation (type 7 of [2]_, the default of `numpy.quantile`). The interval
+        between order statistics with binomial ranks [3]_ holds for any distribution: the quantile
+        lies below it with a probability of at most (1 - confidence) / 2, and above it with at
+        most the same. An end that would need more samples is NaN.
 
     References
     ----------
@@ -126,21 +128,21 @@ def exceedance(
     Parameters
     ----------
     y : array of float, shape (n,)
-        Independent samples of the output; those that are not finite (NaN: failed sample) are
-        left out.
+        Independent samples of the output. Values that are not finite (NaN for a failed sample)
+        are left out.
     threshold : float
-        In the unit of the output; a value equal to it is not beyond.
+        In the unit of the output; a value that is equal to it does not count.
     below : bool
-        Whether to fall below it.
+        Return the probability to fall below the threshold instead.
     confidence : float
         Probability that the interval covers the probability [-], in (0, 1).
 
     Returns
     -------
     Probability
-        The share of samples, with Wilson's interval [1]_, which covers near its level on the
-        average also for rare events [2]_, where the exact one of Clopper and Pearson covers
-        nearly always; of 0 in n samples it says [0, 3.8 / n] at 95 %.
+        The share of samples, with Wilson's interval [1]_. Its coverage is close to the
+        confidence on average, also for rare events [2]_, for which the exact interval of Clopper
+        and Pearson is too wide. For 0 events in n samples it is [0, 3.8 / n] at 95 %.
 
     Raises
     ------
@@ -166,7 +168,7 @@ def exceedance(
 
 
 def _check(y: Array, confidence: float, quantiles: tuple[float, ...]) -> None:
-    """Raise ValueError for what `summarise` cannot work on."""
+    """Raise ValueError unless y has shape (n,) and all probabilities are in (0, 1)."""
     if y.ndim != 1:
         raise ValueError(f"y has shape {y.shape}; expected (n,): one number per sample")
     if not 0 < confidence < 1:
@@ -212,7 +214,8 @@ def _std(ordered: Array, confidence: float) -> Statistic:
     z = float(ndtri((1 + confidence) / 2))
     if n < 5 or n <= z:
         return Statistic("std", std, nan, nan)
-    # the trimmed mean makes up for the kurtosis being underestimated in skew samples
+    # deviations from a trimmed mean, since those from the mean underestimate the kurtosis of
+    # skew distributions
     cut = int(n / (2 * (n - 4) ** 0.5))
     centre = ordered[cut : n - cut].mean()
     kurtosis = n * np.sum(((ordered - centre) / std) ** 4) / (n - 1) ** 2
@@ -239,8 +242,8 @@ def _quantile(ordered: Array, p: float, confidence: float) -> Statistic:
 
 
 def _rank(tail: float, n: int, p: float) -> int:
-    """Return the smallest k for which at most k of n are below with a probability of `tail`."""
-    # the quantile of scipy.stats.binom, whose import costs more than all of the statistics
+    """Return the smallest k with P(X <= k) >= tail, for X from a binomial distribution (n, p)."""
+    # as scipy.stats.binom.ppf, whose import takes longer than all of the statistics
     from scipy.special import bdtr, bdtrik
 
     k = max(0, int(np.ceil(bdtrik(tail, n, p))))
