@@ -1,7 +1,8 @@
-"""What can be wrong with a study beyond its form: checked before any job starts.
+"""What can be wrong with a study beyond the form of its file: checked before any job starts.
 
-This needs OpenTURNS and reads templates and tables, so only Snakemake's main process does it,
-and not again while nothing changed.
+The check imports OpenTURNS and reads templates, tables and the files of the model. Only the main
+process of Snakemake and `ensnare check` do it, and `check_once` skips a study that has passed
+before.
 """
 
 from __future__ import annotations
@@ -14,37 +15,73 @@ from pathlib import Path
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.model.command import CommandModel, compile_model
 from ensnare.model.environment import CommandEnvironment
+from ensnare.model.files import check_targets
 from ensnare.model.function import load_python_model
 from ensnare.model.programs import check_programs, check_words
 from ensnare.model.templates import JinjaTemplate, Placeholder, Template
 from ensnare.plan.batches import case_table, design_identity, design_rows
-from ensnare.plan.identity import digest, file_target, model_identity
+from ensnare.plan.identity import digest, model_identity
 from ensnare.plan.samples import varying_names
 from ensnare.store.provenance import package_versions
 from ensnare.study.checks import BUILT_IN, missing_in
 from ensnare.study.design_checks import constrained_names
 from ensnare.study.designs import Constrained, Halton, Saltelli, Sobol, Table
 from ensnare.study.loading import LoadedStudy
-from ensnare.study.model import TemplateFile, TreeFile
+from ensnare.study.model import TemplateFile
 from ensnare.study.values import one_line
 
-# what other tools enclose names in
+# delimiters of other template tools
 _DELIMITERS = (("@", "@"), ("${", "}"), ("{{", "}}"), ("{{ ", " }}"), ("<<", ">>"), ("<", ">"),
                ("{", "}"), ("%", "%"), ("#", "#"))  # fmt: skip
 _NO_PARAMETER = "is not a parameter of the function"
-_IN_NOTHING = "is in no template, command or environment variable"
+_NOT_USED = "is in no template, command or environment variable"
+
+
+def check_study(study: LoadedStudy) -> None:
+    """Check a study; raise ConfigError with the first thing that is wrong, in one line."""
+    with _naming_study(study):
+        design_rows(study)
+        model_identity(study)  # every file of the model exists
+        _check_design(study)
+        used = check_model(study)
+        _check_growth(study, used)
+        _check_axes(study)
+        refuse_unused(study, used)
+
+
+def check_once(study: LoadedStudy, cache: Path) -> None:
+    """Check a study unless the same one has passed before; raise ConfigError as `check_study` does.
+
+    A study that passed leaves an empty file in the directory `cache`, named by a hash of all that
+    the check depends on. Only whether its programs exist is checked every time.
+    """
+    config = study.config.model_dump(mode="json", by_alias=True)
+    content = [config, design_identity(study), model_identity(study), package_versions()]
+    mark = cache / digest([*content, os.environ.get("PATH", "")], size=16)
+    if mark.exists():
+        # programs are installed and removed without a change of the study
+        if not study.config.model.python:
+            with _naming_study(study):
+                check_programs(study)
+        return
+    check_study(study)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError:  # a dry run in a directory where the user cannot write
+        return
+
+
+def check_model(study: LoadedStudy) -> set[str]:
+    """Check the code of a study; return the names of the values that it uses."""
+    if study.config.model.python:
+        return _check_function(study)
+    check_targets(study)
+    return _check_command(study, compile_model(study))
 
 
 def derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
-    """Return what the derived values in use need, and what these need.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    used : iterable of str
-        Names in use, derived values among them.
-    """
+    """Return the names that the derived values in `used` need, directly or through each other."""
     expressions = study.config.expressions
     needs: set[str] = set()
     for name in reversed(expressions):  # each stands after those it needs
@@ -56,25 +93,14 @@ def derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
 def refuse_unused(study: LoadedStudy, used: set[str], why: str = "") -> None:
     """Refuse a value that nothing uses: mostly its name is misspelled where it should be used.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    used : set of str
-        Names in use.
-    why : str
-        What to say of another one; default: by the kind of the model.
-
-    Raises
-    ------
-    ConfigError
-        With the first one.
+    `why` says in the message why it is unused; the default depends on the kind of the model. Raises
+    ConfigError with the first such value.
     """
     config = study.config
     if config.scaling is not None:
         used = used | set(config.scaling.factors)
     used = used | (limited := constrained_names(config)) | derived_needs(study, limited)
-    why = why or (_NO_PARAMETER if config.model.python else _IN_NOTHING)
+    why = why or (_NO_PARAMETER if config.model.python else _NOT_USED)
     for kind, names in (
         ("input", [item.name for item in config.inputs]),
         ("derived value", list(config.derived)),
@@ -82,55 +108,29 @@ def refuse_unused(study: LoadedStudy, used: set[str], why: str = "") -> None:
     ):
         for name in names:
             if name not in used:
-                raise ConfigError(f"{kind} '{name}' {why}; {_mend(study, name, why)}")
+                raise ConfigError(f"{kind} '{name}' {why}; {_suggestion(study, name, why)}")
 
 
-def _mend(study: LoadedStudy, name: str, why: str) -> str:
-    """Return what to do about a value that nothing uses: other delimiters, if they enclose it."""
-    for item in study.config.model.files if why == _IN_NOTHING else ():
+def _suggestion(study: LoadedStudy, name: str, why: str) -> str:
+    """Say what to do about an unused value: give other delimiters if a template has it in them."""
+    for item in study.config.model.files if why == _NOT_USED else ():
         if not isinstance(item, TemplateFile) or item.engine != "plain":
             continue
         text = study.path(item.template).read_text(errors="replace")
         for start, end in _DELIMITERS:
             if f"{start}{name}{end}" in text:
-                between = " and ".join(f"'{d}'" for d in item.delimiters if d)
-                mend = "engine: jinja2" if start[:2] == "{{" else f"delimiters: {[start, end]}"
+                given = " and ".join(f"'{d}'" for d in item.delimiters if d)
+                entry = "engine: jinja2" if start[:2] == "{{" else f"delimiters: {[start, end]}"
                 return (
-                    f"{item.template} has '{start}{name}{end}', but its delimiters are {between}; "
-                    f"give {mend}"
+                    f"{item.template} has '{start}{name}{end}', but its delimiters are {given}; "
+                    f"give {entry}"
                 )
     return "use it or remove it"
 
 
-def check_study(study: LoadedStudy) -> None:
-    """Check a study.
-
-    Raises
-    ------
-    ConfigError
-        With the first thing that is wrong, in one line.
-    """
-    with _at(study):
-        design_rows(study)
-        model_identity(study)  # every file of the model exists
-        _check_design(study)
-        used = check_model(study)
-        _check_growth(study, used)
-        _check_axes(study)
-        refuse_unused(study, used)
-
-
-def check_model(study: LoadedStudy) -> set[str]:
-    """Check the code of a study; return the names of the values that it uses."""
-    if study.config.model.python:
-        return _check_callable(study)
-    _check_targets(study)
-    return _check_command(study, compile_model(study))
-
-
 @contextlib.contextmanager
-def _at(study: LoadedStudy) -> Iterator[None]:
-    """Begin messages with the study file."""
+def _naming_study(study: LoadedStudy) -> Iterator[None]:
+    """Add the name of the study file to messages of errors that do not begin with it."""
     try:
         yield
     except ConfigError as error:
@@ -138,39 +138,8 @@ def _at(study: LoadedStudy) -> Iterator[None]:
         raise ConfigError(one_line(f"{where}{error}")) from None
 
 
-def check_once(study: LoadedStudy, cache: Path) -> None:
-    """Check a study unless the same one has passed before.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    cache : Path
-        A directory for the marks of studies that passed.
-
-    Raises
-    ------
-    ConfigError
-        With the first thing that is wrong, in one line.
-    """
-    config = study.config.model_dump(mode="json", by_alias=True)
-    content = [config, design_identity(study), model_identity(study), package_versions()]
-    mark = cache / digest([*content, os.environ.get("PATH", "")], size=16)
-    if mark.exists():
-        if not study.config.model.python:  # programs come and go without a change of the study
-            with _at(study):
-                check_programs(study)
-        return
-    check_study(study)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-    except OSError:  # a dry run in a directory that is not ours
-        return
-
-
 def _check_design(study: LoadedStudy) -> None:
-    """Check that the distributions, the copula and the table can be made."""
+    """Check that the distributions, the copula, the table and the points can be made."""
     from ensnare.design.points import halton_points, sobol_points
     from ensnare.design.table import check_constraints, joint_distribution
     from ensnare.design.tables import read_table
@@ -190,8 +159,8 @@ def _check_design(study: LoadedStudy) -> None:
             check_constraints(study)
 
 
-def _check_callable(study: LoadedStudy) -> set[str]:
-    """Check that the function can be loaded, and that all that it needs exists."""
+def _check_function(study: LoadedStudy) -> set[str]:
+    """Check that the function can be loaded, and that every case has the factors that it needs."""
     model = load_python_model(study)
     used = set(model.takes) | derived_needs(study, model.takes)
     for name in set(study.config.factors) & set(model.needs):
@@ -204,7 +173,7 @@ def _check_callable(study: LoadedStudy) -> set[str]:
 
 
 def _check_command(study: LoadedStudy, model: CommandModel) -> set[str]:
-    """Check that placeholders name values, and that programs exist."""
+    """Check that placeholders name values and programs exist; return the names of the values."""
     used = _placeholders(study, model)
     used |= derived_needs(study, used) | {str(study.config.resources.ranks)}
     check_words(study)
@@ -213,18 +182,18 @@ def _check_command(study: LoadedStudy, model: CommandModel) -> set[str]:
 
 
 def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
-    """Return the names that placeholders take, after checking that they can."""
-    around = model.environment
+    """Return the names that placeholders take, after checking that every case has their values."""
+    environment = model.environment
     places: list[tuple[str, Iterable[Template | JinjaTemplate]]] = [
         *((f"model.files: {f.target}", [f.template]) for f in model.files if f.template),
         ("model.command", [word for step in model.steps for word in step]),
         ("model.resume", [word for step in model.resume for word in step]),
-        *((f"model.environment.set.{name}", [t]) for name, t in around.variables.items()),
-        *_shared_places(study, around),
+        *((f"model.environment.set.{name}", [t]) for name, t in environment.variables.items()),
+        *_batch_places(study, environment),
     ]
     known, factors, cases = study.config.value_names, study.config.factors, case_table(study)
-    texts = {f for f, levels in factors.items() if isinstance(levels[0], str)}
-    texts |= {"sample", "study_dir"}
+    text_values = {f for f, levels in factors.items() if isinstance(levels[0], str)}
+    text_values |= {"sample", "study_dir"}
     used: set[str] = set()
     for where, templates in places:
         for place in (p for t in templates for p in t.parts if isinstance(p, Placeholder)):
@@ -233,7 +202,7 @@ def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
                 if where.startswith("model.files") and "did you mean" not in hint:
                     hint += "; if it is a variable of the code, choose other delimiters"
                 raise ConfigError(f"{where}: unknown placeholder '{place.name}'{hint}")
-            if place.is_own and place.name in texts:
+            if place.has_format and place.name in text_values:
                 raise ConfigError(
                     f"{where}: '{place.name}' is a text; the format '{place.format}' is for numbers"
                 )
@@ -250,13 +219,16 @@ def _placeholders(study: LoadedStudy, model: CommandModel) -> set[str]:
     return used
 
 
-def _shared_places(
-    study: LoadedStudy, around: CommandEnvironment
+def _batch_places(
+    study: LoadedStudy, environment: CommandEnvironment
 ) -> Iterator[tuple[str, Iterable[Template]]]:
-    """Give what is loaded once for many samples, after checking that it is the same for them."""
+    """Yield the templates of modules and the file to source, which must not depend on the sample.
+
+    They are loaded once for many samples. Raises ConfigError if one takes a value that varies.
+    """
     own = varying_names(study) | set(study.config.derived)
-    sources = [around.source] if around.source else []
-    for key, templates in (("modules", around.modules), ("source", sources)):
+    sources = [environment.source] if environment.source else []
+    for key, templates in (("modules", environment.modules), ("source", sources)):
         where = f"model.environment.{key}"
         for name in sorted(frozenset().union(*(t.names for t in templates)) & own):
             raise ConfigError(
@@ -266,7 +238,7 @@ def _shared_places(
 
 
 def _check_growth(study: LoadedStudy, used: set[str]) -> None:
-    """Check that the problem of a weak scaling study grows."""
+    """Check that the problem size of a weak scaling study depends on its factor."""
     scaling = study.config.scaling
     if scaling is not None and scaling.mode == "weak" and scaling.factor not in used:
         raise ConfigError(
@@ -276,7 +248,7 @@ def _check_growth(study: LoadedStudy, used: set[str]) -> None:
 
 
 def _check_axes(study: LoadedStudy) -> None:
-    """Check that no axis is a position and has a unit: figures would show 0, 1, 2 ... seconds."""
+    """Check that an axis with a unit has values: figures would show positions as seconds."""
     for i, output in enumerate(study.config.model.outputs):
         axis = output.axis
         if axis is not None and axis.unit and axis.values is None and not axis.is_read:
@@ -285,38 +257,3 @@ def _check_axes(study: LoadedStudy) -> None:
                 f"model.outputs[{i}].axis: found the unit '{axis.unit}' but no values; give "
                 f'values: "linspace(first, last, {n})", or a column, dataset or variable of a file'
             )
-
-
-def _check_targets(study: LoadedStudy) -> None:
-    """Check that files lie inside the working directory of their sample."""
-    model = study.config.model
-    for i, item in enumerate(model.files):
-        _refuse_outside(file_target(item), f"model.files[{i}].to")
-        if not isinstance(item, TreeFile):
-            _refuse_directory(file_target(item), f"model.files[{i}].to")
-    for i, output in enumerate(model.outputs):
-        fields = output.model_dump(by_alias=True)
-        for kind in ("json", "xml", "table", "in", "hdf5", "netcdf"):
-            if name := fields.get(kind):
-                _refuse_outside(name, f"model.outputs[{i}].{kind}")
-    for key, name in (("stdout", model.stdout), ("stderr", model.stderr)):
-        _refuse_outside(name, f"model.{key}")
-        _refuse_directory(name, f"model.{key}")
-        if os.path.normpath(name) in {os.path.normpath(file_target(f)) for f in model.files}:
-            raise ConfigError(f"model.{key}: '{name}' is also a file of model.files; rename one")
-    for i, sign in enumerate(model.success):
-        _refuse_outside(sign.in_ or model.stdout, f"model.success[{i}].in")
-
-
-def _refuse_outside(name: str, where: str) -> None:
-    path = os.path.normpath(name)
-    if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
-        raise ConfigError(
-            f"{where}: '{name}' lies outside the working directory of the sample; "
-            "expected a relative path without .."
-        )
-
-
-def _refuse_directory(name: str, where: str) -> None:
-    if name.endswith(("/", "/.")) or os.path.normpath(name) == os.curdir:
-        raise ConfigError(f"{where}: '{name}' is a directory; expected the name of a file")

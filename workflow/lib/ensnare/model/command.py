@@ -68,7 +68,7 @@ class CommandModel:
             texts += (file.target, file.template.render(values) if file.template else file.content)
         for step in self.steps:
             texts += (str(len(step)), *[word.render(values) for word in step])
-        for name in self.environment.handed_over:
+        for name in self.environment.values_passed_on:
             texts += (name, repr(values[name]))
         # the lengths separate the texts; JSON would take five times as long, for every sample
         whole = "".join([f"{len(text)}:{text}" for text in texts])

@@ -1,4 +1,8 @@
-"""Working directories of samples: made empty, removed whole."""
+"""Working directories of samples: made empty, reduced to what is kept, removed.
+
+A code may do anything in its directory: replace it or its files by links or pipes, remove it, or
+take permissions away. These functions neither follow such links nor wait for such pipes.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,14 @@ import shutil
 import stat
 from collections.abc import Sequence
 
-_LEAST_SPACE = 1 << 20  # bytes; below it, codes fail for want of space
-_TAIL = 2000  # characters of a stream that a message keeps
+_LEAST_SPACE = 1 << 20  # bytes; with less, codes fail because the disk is full
+_TAIL = 2000  # bytes of a stream that a message keeps
 
 
 def enter_empty(directory: str) -> None:
-    """Make an empty directory and enter it; what an earlier attempt left is removed.
+    """Make an empty directory and enter it, after removing what an earlier attempt left.
 
-    Raises
-    ------
-    OSError
-        If that cannot be.
+    Raises OSError if the directory cannot be made.
     """
     try:
         os.mkdir(directory)
@@ -35,7 +36,7 @@ def enter_empty(directory: str) -> None:
 
 
 def make_parents(directory: str) -> None:
-    """Make the parents of a directory, though another batch may remove them while empty."""
+    """Make the parents of a directory, again if another batch removes them while they are empty."""
     parent = os.path.dirname(directory)
     for _ in range(100):
         with contextlib.suppress(FileNotFoundError):
@@ -45,8 +46,8 @@ def make_parents(directory: str) -> None:
 
 
 def remove_tree(directory: str) -> None:
-    """Remove a directory, quickly when it holds plain files only; of a link, the link alone."""
-    if _removed_link(directory):
+    """Remove a directory, quickly if it holds plain files only; of a link, only the link."""
+    if _removed_special(directory):
         return
     try:
         for name in os.listdir(directory):
@@ -54,93 +55,27 @@ def remove_tree(directory: str) -> None:
         os.rmdir(directory)
     except OSError:  # subdirectories, no permission, or it is gone
         shutil.rmtree(directory, ignore_errors=True)
-        if os.path.lexists(directory):  # a code took permissions from its own directories
-            open_tree(directory)
+        if os.path.lexists(directory):  # a code took permissions away from its directories
+            restore_access(directory)
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _removed_link(directory: str) -> bool:
-    """Remove what a code put in the place of its directory: what it points to is not ours.
-
-    A code can also put a file or a pipe there; all but a directory counts.
-    """
-    try:
-        if stat.S_ISDIR(os.lstat(directory).st_mode):
-            return False
-        os.unlink(directory)
-    except FileNotFoundError:
-        pass
-    return True
-
-
-def open_tree(directory: str) -> None:
-    """Take back the permissions that a code took from its own files and directories."""
-    if os.path.islink(directory):  # put there by the code; what it points to is not ours
+def restore_access(directory: str) -> None:
+    """Give the user access again to files and directories whose permissions a code took away."""
+    if os.path.islink(directory):  # the code made it; its target is not part of the sample
         return
-    _take_back(directory)
-    for root, names, files in os.walk(directory):  # from above: each is opened before it is read
+    _make_readable(directory)
+    # top down: a directory is made readable before it is listed
+    for root, names, files in os.walk(directory):
         for name in (*names, *files):
-            _take_back(os.path.join(root, name))
-
-
-def _take_back(path: str) -> None:
-    with contextlib.suppress(OSError):
-        mode = os.lstat(path).st_mode
-        wanted = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR
-        if not stat.S_ISLNK(mode) and mode & wanted != wanted:
-            os.chmod(path, stat.S_IMODE(mode) | wanted)
-
-
-def is_full(directory: str) -> bool:
-    """Return whether there is next to no space left where a directory is."""
-    try:
-        space = os.statvfs(directory)
-    except OSError:
-        return False
-    return space.f_bavail * space.f_frsize < _LEAST_SPACE
-
-
-def refuse_special(files: Sequence[str]) -> None:
-    """Refuse files that a step replaced by a pipe: to open it would wait for ever.
-
-    Raises
-    ------
-    OSError
-        If one is anything but a file.
-    """
-    for name in files:
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISREG(os.stat(name).st_mode):
-                raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
-
-
-def stream_tail(streams: Sequence[str]) -> str:
-    """Return the end of the error stream, or of standard output, on lines of its own.
-
-    Parameters
-    ----------
-    streams : sequence of str
-        Files of standard output and standard error in the current directory.
-    """
-    for name in reversed(streams):
-        try:
-            # not to wait for ever where a code left a pipe
-            handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
-            with open(handle, "rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-                text = file.read().decode(errors="replace").strip()
-        except OSError:
-            continue
-        if text:
-            return f"\n{text}"
-    return ""
+            _make_readable(os.path.join(root, name))
 
 
 def prune_tree(directory: str, patterns: Sequence[str]) -> None:
-    """Remove the files that match none of some patterns, and what is empty then."""
-    if _removed_link(directory):
+    """Remove the files that match none of the patterns, and directories that are empty then."""
+    if _removed_special(directory):
         return
-    wanted = _wanted(tuple(patterns))
+    wanted = _compile_globs(tuple(patterns))
     for root, names, files in os.walk(directory, topdown=False):
         for name in (*files, *names):
             path = os.path.join(root, name)
@@ -155,49 +90,105 @@ def prune_tree(directory: str, patterns: Sequence[str]) -> None:
 
 
 def copy_files(source: str, target: str, patterns: Sequence[str]) -> None:
-    """Copy the files and links that match some patterns; neither pipes nor what cannot be read.
+    """Copy the files and links that match a pattern, but no pipes and no unreadable files.
 
-    Of a source that a code replaced by a link nothing is copied.
-
-    Raises
-    ------
-    OSError
-        If there is no room.
+    Nothing is copied if a code replaced `source` by a link. Raises OSError if there is no space.
     """
-    wanted = _wanted(tuple(patterns))
+    wanted = _compile_globs(tuple(patterns))
     for root, names, files in () if os.path.islink(source) else os.walk(source):
         links = [name for name in names if os.path.islink(os.path.join(root, name))]
         for name in (*files, *links):
             path = os.path.join(root, name)
-            place = os.path.relpath(path, source)
+            name_below = os.path.relpath(path, source)
             mode = os.lstat(path).st_mode
-            if wanted.fullmatch(place) and (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                copy = os.path.join(target, place)
+            if wanted.fullmatch(name_below) and (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                copy = os.path.join(target, name_below)
                 os.makedirs(os.path.dirname(copy), exist_ok=True)
                 with contextlib.suppress(PermissionError):
                     shutil.copy2(path, copy, follow_symlinks=False)
 
 
-@functools.lru_cache(maxsize=16)
-def _wanted(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Return the expression for what patterns match: files, or all that lies in a directory.
+def is_full(directory: str) -> bool:
+    """Return whether a directory is on a file system with less than 1 MiB of free space."""
+    try:
+        space = os.statvfs(directory)
+    except OSError:
+        return False
+    return space.f_bavail * space.f_frsize < _LEAST_SPACE
 
-    `*` and `?` stop at a `/`, `**` does not; a pattern without a `/` matches in any directory.
+
+def refuse_special(files: Sequence[str]) -> None:
+    """Raise OSError if a step replaced a file by a pipe: opening it would wait forever."""
+    for name in files:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
+
+
+def stream_tail(streams: Sequence[str]) -> str:
+    """Return the end of standard error, or else of standard output, after a line break.
+
+    `streams` are their files in the current directory. The text has at most 2,000 bytes and is
+    empty if both streams are empty or unreadable.
     """
-    return re.compile("|".join(_translated(pattern.rstrip("/")) for pattern in patterns))
+    for name in reversed(streams):
+        try:
+            # O_NONBLOCK: a code may have left a pipe, whose opening would wait forever
+            handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+            with open(handle, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+                text = file.read().decode(errors="replace").strip()
+        except OSError:
+            continue
+        if text:
+            return f"\n{text}"
+    return ""
 
 
-def found_by_glob(pattern: str, name: str) -> bool:
-    """Return whether a glob finds a file, or a directory above it, by their names."""
-    head = name if "/" in pattern else name.partition("/")[0]
-    return bool(_wanted((pattern,)).fullmatch(head))
+def glob_matches(pattern: str, name: str) -> bool:
+    """Return whether a glob matches a file, or a directory above it, by name only."""
+    start = name if "/" in pattern else name.partition("/")[0]
+    return bool(_compile_globs((pattern,)).fullmatch(start))
 
 
 def match_all(patterns: Sequence[str], name: str) -> bool:
-    """Return whether all that a glob such as `post/*/U` stands for matches some patterns."""
-    # two names for what `*` may be: patterns that fit both do not depend on it
+    """Return whether every name that a glob such as `post/*/U` can match also matches a pattern."""
+    # two examples of what `*` may stand for: a pattern that matches both does not depend on it
     examples = (name.replace("*", word).replace("?", word[0]) for word in ("ab", "c"))
-    return all(_wanted(tuple(patterns)).fullmatch(os.path.normpath(text)) for text in examples)
+    return all(
+        _compile_globs(tuple(patterns)).fullmatch(os.path.normpath(text)) for text in examples
+    )
+
+
+def _removed_special(directory: str) -> bool:
+    """Remove whatever a code put in the place of its directory; return False for a directory.
+
+    The target of a link stays, since it does not belong to the sample.
+    """
+    try:
+        if stat.S_ISDIR(os.lstat(directory).st_mode):
+            return False
+        os.unlink(directory)
+    except FileNotFoundError:
+        pass
+    return True
+
+
+def _make_readable(path: str) -> None:
+    with contextlib.suppress(OSError):
+        mode = os.lstat(path).st_mode
+        wanted = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR
+        if not stat.S_ISLNK(mode) and mode & wanted != wanted:
+            os.chmod(path, stat.S_IMODE(mode) | wanted)
+
+
+@functools.lru_cache(maxsize=16)
+def _compile_globs(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return one expression for what some globs match: files, or all files below a directory.
+
+    `*` and `?` do not match a `/`, but `**` does; a glob without a `/` matches in any directory.
+    """
+    return re.compile("|".join(_translated(pattern.rstrip("/")) for pattern in patterns))
 
 
 def _translated(pattern: str) -> str:

@@ -1,4 +1,7 @@
-"""Which GPUs of a job a worker has: samples side by side must not all take the first ones."""
+"""The environment of the command of a sample: modules, a file to source, variables, GPUs.
+
+Only the command gets it; the worker, which reads the outputs, keeps its own.
+"""
 
 from __future__ import annotations
 
@@ -13,43 +16,21 @@ from ensnare.errors import ConfigError
 from ensnare.model.templates import Template, Value, parse_template
 from ensnare.study.loading import LoadedStudy
 
-# by which a scheduler, or a user, says which GPUs a process may see
-_VARIABLES = (
+# A pool runs one sample per core. Codes that start a thread per core would overload the machine.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# srun takes its option --gpus from this variable. In a job the value is all GPUs of the job, so
+# that samples, which are steps of the job, would wait for each other.
+GPUS_OF_STEP = "SLURM_GPUS"
+# with these a scheduler, or a user, says which GPUs a process may use
+_GPU_VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
     "HIP_VISIBLE_DEVICES",
     "GPU_DEVICE_ORDINAL",
     "ZE_AFFINITY_MASK",
 )
-# what srun takes for --gpus; of the job it would be all of them, for one step after the other
-GPUS_OF_STEP = "SLURM_GPUS"
-
-
-def gpus_of_worker(slot: int, count: int, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that show a worker its own GPUs.
-
-    Parameters
-    ----------
-    slot : int
-        Which of the workers of the job, from 0.
-    count : int
-        GPUs of one sample.
-    environment : mapping of str to str
-        Of the job. What it does not say, or says of too few GPUs, is left as it is.
-    """
-    found = {}
-    for name in _VARIABLES:
-        devices = [device for device in environment.get(name, "").split(",") if device]
-        own = devices[slot * count : (slot + 1) * count]
-        if count and len(own) == count:
-            found[name] = ",".join(own)
-    return found
-
-
-# a pool runs a sample per core: a code that starts a thread per core would fight with itself
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_WHERE = ("PWD", "OLDPWD")
-# `module` is a function of the shell, which a shell that is not interactive may lack
+_DIRECTORY_VARIABLES = ("PWD", "OLDPWD")
+# `module` is a shell function, which is often not defined in a shell that is not interactive
 FIND_MODULES = """\
 for init in "$MODULESHOME/init/bash" /etc/profile.d/lmod.sh /etc/profile.d/modules.sh \
     /usr/share/lmod/lmod/init/bash /usr/share/modules/init/bash; do
@@ -57,7 +38,7 @@ for init in "$MODULESHOME/init/bash" /etc/profile.d/lmod.sh /etc/profile.d/modul
   if [ -r "$init" ]; then source "$init"; fi
 done
 """
-_NO_MODULE = 201
+_NOT_LOADED = 201  # exit code of the script
 _SCRIPT = f"""\
 exec 3>&1 >&2
 file=$1
@@ -65,9 +46,9 @@ shift
 if [ $# -gt 0 ]; then
 {FIND_MODULES}
   type module >/dev/null 2>&1 ||
-    {{ echo "this machine has no command 'module'"; exit {_NO_MODULE}; }}
+    {{ echo "this machine has no command 'module'"; exit {_NOT_LOADED}; }}
 fi
-for name; do module load "$name" || exit {_NO_MODULE}; done
+for name; do module load "$name" || exit {_NOT_LOADED}; done
 if [ -n "$file" ]; then source "$file" || exit; fi
 env -0 >&3
 """
@@ -75,30 +56,19 @@ env -0 >&3
 
 @dataclass(frozen=True)
 class CommandEnvironment:
-    """The environment of a study's command.
-
-    Attributes
-    ----------
-    threads : int
-        Threads of a sample, which the environment tells the code.
-    modules : tuple of Template
-        Environment modules to load.
-    source : Template, optional
-        A bash file to source then.
-    variables : dict of str to Template
-        What is set at last.
-    """
+    """The environment of the command of a study, made in the order of its fields."""
 
     study: LoadedStudy
-    threads: int
-    modules: tuple[Template, ...]
-    source: Template | None
-    variables: Mapping[str, Template]
-    _made: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
+    threads: int  # of a sample, for those of THREAD_VARIABLES that the machine does not set
+    modules: tuple[Template, ...]  # environment modules, loaded first
+    source: Template | None  # a bash file, sourced after the modules
+    variables: Mapping[str, Template]  # set last
+    # (file to source, modules...) to the environment that bash reported
+    _loaded: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
-    def handed_over(self) -> list[str]:
-        """The names of the values that it needs and that the ids of samples do not hold."""
+    def values_passed_on(self) -> list[str]:
+        """The names of values that the environment needs and that no id of a sample contains."""
         files = [self.source] if self.source else []
         templates = (*self.modules, *files, *self.variables.values())
         needed = {name for template in templates for name in template.names}
@@ -108,10 +78,8 @@ class CommandEnvironment:
     def of(self, values: Mapping[str, Value]) -> Mapping[str, str]:
         """Return the environment of the command of a sample.
 
-        Raises
-        ------
-        ConfigError
-            If a module cannot be loaded, or the file to source is not there or ends with an error.
+        Raises ConfigError if a module cannot be loaded, or the file to source does not exist or
+        fails.
         """
         common = self._common(values)
         if not self.variables:
@@ -119,44 +87,36 @@ class CommandEnvironment:
         return {**common, **{k: t.render(values) for k, t in self.variables.items()}}
 
     def search_path(self, values: Mapping[str, Value]) -> str | None:
-        """Return where programs are looked for, given values that samples share.
+        """Return the PATH of the command, from values that samples share.
 
-        Raises
-        ------
-        ConfigError
-            As `of`.
+        A PATH in `variables` counts only if these values suffice for it. Raises ConfigError as
+        `of`.
         """
-        own, common = self.variables.get("PATH"), self._common(values)
-        return own.render(values) if own and own.names <= {*values} else common.get("PATH")
+        path, common = self.variables.get("PATH"), self._common(values)
+        return path.render(values) if path and path.names <= {*values} else common.get("PATH")
 
     def _common(self, values: Mapping[str, Value]) -> Mapping[str, str]:
-        """Return the environment before variables are set; made once."""
+        """Return the environment before variables are set; bash runs once for the same modules."""
         source = self.source.render(values) if self.source else ""
         key = (source, *(module.render(values) for module in self.modules))
-        if key not in self._made:
-            self._made[key] = self._make(source, key[1:])
-        return self._made[key]
+        if key not in self._loaded:
+            self._loaded[key] = self._load(source, key[1:])
+        return self._loaded[key]
 
     def set_variables(self, variables: Mapping[str, str]) -> None:
-        """Set variables in all that has been made; what is made later starts from `os.environ`."""
-        self._made.update({key: {**made, **variables} for key, made in self._made.items()})
+        """Set variables in all environments loaded so far; later ones start from `os.environ`."""
+        self._loaded.update({key: {**made, **variables} for key, made in self._loaded.items()})
 
-    def make_common(self) -> None:
-        """Load modules and source the file now, if they are the same for all samples.
-
-        Raises
-        ------
-        ConfigError
-            As `of`.
-        """
+    def load_common(self) -> None:
+        """Load modules and the file now if all samples share them; raise ConfigError as `of`."""
         files = [self.source] if self.source else []
         if not any(template.names for template in (*self.modules, *files)):
             self._common({})
 
-    def _make(self, source: str, modules: tuple[str, ...]) -> Mapping[str, str]:
-        """Run bash to see what modules and a file make of the environment of this machine."""
+    def _load(self, source: str, modules: tuple[str, ...]) -> Mapping[str, str]:
+        """Run bash to see how modules and the file change the environment of this machine."""
         environment = dict(os.environ)
-        for name in _WHERE:  # a sample runs elsewhere
+        for name in _DIRECTORY_VARIABLES:  # a sample runs in another directory
             environment.pop(name, None)
         for name in THREAD_VARIABLES:
             environment.setdefault(name, str(self.threads))
@@ -174,41 +134,25 @@ class CommandEnvironment:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        # modules before 4.0 end well even then
-        lacking = [line for line in said if ":ERROR:" in line] if modules else []
-        if done.returncode == _NO_MODULE or lacking:
-            why = "".join(lacking[:1] or said[-1:])
-            raise ConfigError(f"{where}.modules: cannot load {' '.join(modules)}: {why}")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        # before version 4.0, Environment Modules exit with 0 although a module was not found
+        not_loaded = [line for line in lines if ":ERROR:" in line] if modules else []
+        if done.returncode == _NOT_LOADED or not_loaded:
+            reason = "".join(not_loaded[:1] or lines[-1:])
+            raise ConfigError(f"{where}.modules: cannot load {' '.join(modules)}: {reason}")
         if done.returncode:
-            raise ConfigError(f"{where}.source: {path} ends with an error: {''.join(said[-1:])}")
-        return _parsed(done.stdout)
-
-
-def _parsed(text: bytes) -> Mapping[str, str]:
-    """Return the environment that `env -0` printed."""
-    pairs = (item.partition("=") for item in text.decode(errors="surrogateescape").split("\0"))
-    return {name: value for name, equals, value in pairs if equals and name not in _WHERE}
+            raise ConfigError(f"{where}.source: {path} ends with an error: {''.join(lines[-1:])}")
+        return _parse_environment(done.stdout)
 
 
 def compile_environment(study: LoadedStudy, threads: int) -> CommandEnvironment:
-    """Return the environment of a study's command.
+    """Return the environment of the command of a study, for samples of so many threads.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    threads : int
-        Threads of a sample.
-
-    Raises
-    ------
-    ConfigError
-        If a placeholder is wrong, or what all samples load cannot be loaded.
+    Raises ConfigError if a placeholder is wrong, or what all samples share cannot be loaded.
     """
     environment = study.config.model.environment
     try:
-        around = CommandEnvironment(
+        compiled = CommandEnvironment(
             study,
             threads,
             tuple(parse_template(str(name)) for name in environment.modules),
@@ -217,27 +161,15 @@ def compile_environment(study: LoadedStudy, threads: int) -> CommandEnvironment:
         )
     except ValueError as error:
         raise ConfigError(f"{study.source}: model.environment: {error}") from None
-    around.make_common()
-    return around
+    compiled.load_common()
+    return compiled
 
 
 def find_program(word: str, base: str, search: str | None) -> str:
-    """Return the path of a program.
+    """Return the path of a program; raise FileNotFoundError if a name is not on the search path.
 
-    Parameters
-    ----------
-    word : str
-        As written in the study: a name on PATH, `./program` in the working directory of the
-        sample, or a path relative to the study file.
-    base : str
-        The directory of the study file.
-    search : str, optional
-        The search path.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a name is not on the search path.
+    `word` is as written in the study: a name on the path `search`, `./program` in the working
+    directory of the sample, or a path relative to `base`, the directory of the study file.
     """
     if "/" in word:
         return word if word.startswith("./") else os.path.join(base, word)
@@ -245,3 +177,34 @@ def find_program(word: str, base: str, search: str | None) -> str:
     if found is None:
         raise FileNotFoundError(2, "no such program on PATH", word)
     return found
+
+
+def gpus_of_worker(slot: int, count: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that show a worker its own GPUs.
+
+    Samples that run side by side would otherwise all take the first GPU of the job.
+
+    Parameters
+    ----------
+    slot : int
+        Number of the worker in the job, from 0.
+    count : int
+        GPUs of one sample.
+    environment : mapping of str to str
+        Environment of the job. A variable that is not set, or names too few GPUs, is left out.
+    """
+    found = {}
+    for name in _GPU_VARIABLES:
+        devices = [device for device in environment.get(name, "").split(",") if device]
+        own = devices[slot * count : (slot + 1) * count]
+        if count and len(own) == count:
+            found[name] = ",".join(own)
+    return found
+
+
+def _parse_environment(text: bytes) -> Mapping[str, str]:
+    """Return the environment that `env -0` printed."""
+    pairs = (item.partition("=") for item in text.decode(errors="surrogateescape").split("\0"))
+    return {
+        name: value for name, equals, value in pairs if equals and name not in _DIRECTORY_VARIABLES
+    }

@@ -1,4 +1,4 @@
-"""The files of a sample's working directory: compiled once per batch, made for every sample."""
+"""The files of a working directory: compiled once per batch, made for every sample."""
 
 from __future__ import annotations
 
@@ -19,43 +19,23 @@ from ensnare.study.model import CopyFile, File, LinkFile, TemplateFile, TreeFile
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file of the working directory, ready to be made.
+    """A file of the working directory: a rendered template, a copy, or a link."""
 
-    Attributes
-    ----------
-    target : str
-        Where it goes, relative to the working directory.
-    template : Template or JinjaTemplate, optional
-        What is rendered; otherwise `source` is copied or linked.
-    mode : int
-        Permissions of a rendered file, those of its template.
-    content : str
-        Hash of what is copied; empty for a link, which does not count.
-    written : tuple of int
-        When the source was written [ns], and its size, as the hash was taken.
-    """
-
-    target: str
-    template: Template | JinjaTemplate | None = None
-    mode: int = 0o666
+    target: str  # relative to the working directory
+    template: Template | JinjaTemplate | None = None  # None: `source` is copied or linked
+    mode: int = 0o666  # permissions of a rendered file: those of its template
     source: str = ""
     link: bool = False
-    content: str = ""
-    written: tuple[int, int] = (0, 0)
+    content: str = ""  # hash of a copy; empty for a link, whose content has no part in identities
+    written: tuple[int, int] = (0, 0)  # time [ns] and size of the source when it was hashed
 
 
 def make_files(files: Sequence[InputFile], values: Mapping[str, Value]) -> None:
     """Make the files of a sample in the current directory.
 
-    Raises
-    ------
-    OSError
-        If a file cannot be written.
-    ChangedFileError
-        If one to copy is not what it was when the batch began: what it holds now would be on
-        record as what it held then.
-    ValueError
-        If a value does not fit its field.
+    Raises OSError if a file cannot be written, ValueError if a value does not fit its field, and
+    ChangedFileError if a file to copy has changed since the batch began: its hash is already part
+    of the results, so they would be attributed to the wrong content.
     """
     for file in files:
         if file.template is not None:
@@ -66,13 +46,55 @@ def make_files(files: Sequence[InputFile], values: Mapping[str, Value]) -> None:
         else:
             _make_room(file.target)
             shutil.copy2(file.source, file.target)
-            # written again as it was is not changed
+            # a file that was written again with the same content has not changed
             if _written(file.source) != file.written and not _is_as_hashed(file):
                 raise ChangedFileError(errno.ESTALE, os.strerror(errno.ESTALE), file.source)
 
 
+def compile_files(study: LoadedStudy) -> tuple[InputFile, ...]:
+    """Compile `model.files`.
+
+    Raises ConfigError if a template is wrong, or a file would be written through the link of
+    another.
+    """
+    files: list[InputFile] = []
+    for i, item in enumerate(study.config.model.files):
+        files += _compile_file(item, study, f"{study.source}: model.files[{i}]")
+    model = study.config.model
+    _check_overlays(files, (model.stdout, model.stderr), f"{study.source}: model.files")
+    return tuple(files)
+
+
+def check_targets(study: LoadedStudy) -> None:
+    """Check that all files lie inside the working directory of their sample; raise ConfigError."""
+    model = study.config.model
+    for i, item in enumerate(model.files):
+        _refuse_outside(file_target(item), f"model.files[{i}].to")
+        if not isinstance(item, TreeFile):
+            _refuse_directory(file_target(item), f"model.files[{i}].to")
+    for i, output in enumerate(model.outputs):
+        fields = output.model_dump(by_alias=True)
+        for kind in ("json", "xml", "table", "in", "hdf5", "netcdf"):
+            if name := fields.get(kind):
+                _refuse_outside(name, f"model.outputs[{i}].{kind}")
+    for key, name in (("stdout", model.stdout), ("stderr", model.stderr)):
+        _refuse_outside(name, f"model.{key}")
+        _refuse_directory(name, f"model.{key}")
+        if os.path.normpath(name) in {os.path.normpath(file_target(f)) for f in model.files}:
+            raise ConfigError(f"model.{key}: '{name}' is also a file of model.files; rename one")
+    for i, sign in enumerate(model.success):
+        _refuse_outside(sign.in_ or model.stdout, f"model.success[{i}].in")
+
+
+def _copied(target: str, source: Path) -> InputFile:
+    """Return a file to copy, with the hash of its present content."""
+    # before the content is read, so that a change in between is noticed by `make_files`
+    written = _written(os.fspath(source))
+    return InputFile(target, source=os.fspath(source), content=file_digest(source), written=written)
+
+
 def _written(path: str) -> tuple[int, int]:
-    """Return when a file was written [ns], and its size."""
+    """Return when a file was last written [ns since 1970], and its size [bytes]."""
     found = os.stat(path)
     return found.st_mtime_ns, found.st_size
 
@@ -81,17 +103,11 @@ def _is_as_hashed(file: InputFile) -> bool:
     return file_digest(Path(file.target)) == file.content
 
 
-def _copied(target: str, source: Path) -> InputFile:
-    """Return a file to copy as it is now."""
-    written = _written(os.fspath(source))  # before its content: a later one is found then
-    return InputFile(target, source=os.fspath(source), content=file_digest(source), written=written)
-
-
 def _write(name: str, content: bytes, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         handle = os.open(name, flags, mode)
-    except FileExistsError:  # an overlay: never write through a link
+    except FileExistsError:  # an overlay; removed first, never to write through a link
         os.unlink(name)
         handle = os.open(name, flags, mode)
     try:
@@ -103,25 +119,9 @@ def _write(name: str, content: bytes, mode: int) -> None:
 
 
 def _make_room(target: str) -> None:
-    """Make room for a file that overlays another."""
+    """Remove the file that a later entry of `model.files` replaces."""
     if os.path.lexists(target):
         os.unlink(target)
-
-
-def compile_files(study: LoadedStudy) -> tuple[InputFile, ...]:
-    """Compile `model.files`.
-
-    Raises
-    ------
-    ConfigError
-        If a template is wrong, or one file would be written through the link of another.
-    """
-    files: list[InputFile] = []
-    for i, item in enumerate(study.config.model.files):
-        files += _compile_file(item, study, f"{study.source}: model.files[{i}]")
-    model = study.config.model
-    _check_overlays(files, (model.stdout, model.stderr), f"{study.source}: model.files")
-    return tuple(files)
 
 
 def _compile_file(item: File, study: LoadedStudy, where: str) -> list[InputFile]:
@@ -159,29 +159,43 @@ def _compile_template(item: TemplateFile, target: str, study: LoadedStudy, where
         raise ConfigError(f"{where}: {path} is not UTF-8 text; use copy") from None
     except ValueError as error:
         raise ConfigError(f"{where}: {path}: {error}") from None
-    # one may read and replace what one made, whatever its template says
+    # the user must be able to read and replace a rendered file, whatever the mode of its template
     return InputFile(target, template=template, mode=mode | stat.S_IRUSR | stat.S_IWUSR)
 
 
 def _check_overlays(files: Sequence[InputFile], streams: Sequence[str], where: str) -> None:
-    """Check that nothing is written through a link, and no file lies where a directory must be."""
-    kinds: dict[str, InputFile] = {}  # what stands at a place; later entries overlay earlier ones
+    """Check that nothing is written through a link, and no file is where a directory is needed."""
+    by_path: dict[str, InputFile] = {}  # later entries overlay earlier ones
     for file in files:
-        kinds[os.path.normpath(file.target)] = file
+        by_path[os.path.normpath(file.target)] = file
     for name in [*(file.target for file in files), *streams]:
         path = os.path.normpath(name)
         parent = os.path.dirname(path)
         while parent and parent != os.sep:
-            if parent in kinds:
-                kind = "a link" if kinds[parent].link else "a file"
+            if parent in by_path:
+                kind = "a link" if by_path[parent].link else "a file"
                 raise ConfigError(
                     f"{where}: '{path}' lies inside '{parent}', which is {kind}; expected a "
                     "directory: link its files one by one, or copy it with tree"
                 )
             parent = os.path.dirname(parent)
     for name in streams:
-        if os.path.normpath(name) in kinds and kinds[os.path.normpath(name)].link:
+        if os.path.normpath(name) in by_path and by_path[os.path.normpath(name)].link:
             raise ConfigError(
                 f"{where}: '{name}' is a link and also receives the output of the command; "
                 "expected another name"
             )
+
+
+def _refuse_outside(name: str, where: str) -> None:
+    path = os.path.normpath(name)
+    if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
+        raise ConfigError(
+            f"{where}: '{name}' lies outside the working directory of the sample; "
+            "expected a relative path without .."
+        )
+
+
+def _refuse_directory(name: str, where: str) -> None:
+    if name.endswith(("/", "/.")) or os.path.normpath(name) == os.curdir:
+        raise ConfigError(f"{where}: '{name}' is a directory; expected the name of a file")

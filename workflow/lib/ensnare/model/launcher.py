@@ -1,4 +1,4 @@
-"""Starting the ranks of MPI models: by srun in a SLURM allocation, by mpiexec elsewhere."""
+"""Starting the ranks of MPI models: with srun in a SLURM job, with mpiexec elsewhere."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ from ensnare.study.model import Model
 LAUNCHER_VARIABLE = "ENSNARE_LAUNCHER"
 MPI_VARIABLE = "ENSNARE_MPI"
 _MPIEXEC = "mpiexec -n ${ranks}"
-# on cores that no other step has; memory is the job's, or the first step would take all of it
+# --exact: on cores that no other step has. --mem=0: steps share the memory of the job, of which the
+# first step would take all otherwise.
 _SRUN = (
     "srun --exact --nodes=${nodes} --ntasks=${ranks} --cpus-per-task=${threads} --mem=0 "
     "--kill-on-bad-exit=1 --job-name=${sample}"
 )
-# inside a step of SLURM all cores are taken by it: steps of their own would wait for ever
+# Inside a step of SLURM that step has all cores: further steps with --exact would wait forever.
 _SRUN_INSIDE = _SRUN.replace("--exact", "--overlap")
-_BY_SIGNAL = 128
-_NAMES = frozenset({"ranks", "threads", "nodes", "sample"})
-# what the batch job was asked for is not what a step in it is to get
-_OF_THE_JOB = re.compile(
+_SIGNAL_OFFSET = 128
+_ALLOWED_NAMES = frozenset({"ranks", "threads", "nodes", "sample"})
+# The request for the batch job, which srun would take as options of each step in it.
+_JOB_VARIABLES = re.compile(
     "SLURM_(NTASKS|NPROCS|NNODES|JOB_NUM_NODES|JOB_NAME|CPUS_PER|TASKS_PER|MEM_|CPU_BIND|"
     "TRES|DISTRIBUTION|STEP|EXACT|EXCLUSIVE|OVERLAP|HINT|THREADS_PER_CORE)"
 )
-# samples run side by side, and an MPI that binds ranks to cores would bind all to the first ones;
-# it also would count cores, and refuse more ranks
-_POLICIES = {
+# Samples run side by side: an MPI that binds ranks to cores would bind those of all samples to the
+# first cores. It would also count the cores, and refuse to start more ranks.
+_MPI_DEFAULTS = {
     "OMPI_MCA_hwloc_base_binding_policy": "none",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "PRTE_MCA_hwloc_default_binding_policy": "none",
@@ -49,12 +50,15 @@ _POLICIES = {
 
 @dataclass(frozen=True)
 class Cores:
-    """The cores that a job has, on each of its nodes."""
+    """The cores that a job has on each of its nodes."""
 
     per_node: tuple[int, ...]
 
     def side_by_side(self, cores: int) -> int:
-        """Return how many samples of so many cores run at the same time; at least one."""
+        """Return how many samples of so many cores run at the same time; at least one.
+
+        A sample that fits on one node is not spread over two; a larger one takes cores of several.
+        """
         if cores > max(self.per_node):
             return max(1, sum(self.per_node) // cores)
         return sum(node // cores for node in self.per_node)
@@ -67,31 +71,19 @@ class Cores:
 
 @dataclass(frozen=True)
 class Launcher:
-    """What starts the ranks of a sample.
+    """The command that starts the ranks of a sample."""
 
-    Attributes
-    ----------
-    words : tuple of Template
-        Its command.
-    steps, resume : tuple of bool
-        Whether it starts a step of the command, and of what goes on with a run.
-    by_slurm : bool
-        Whether it is srun, in a job of SLURM.
-    spread : bool
-        Whether the value `nodes` says on how many machines, and not the fewest that do.
-    """
-
-    words: tuple[Template, ...]
-    steps: tuple[bool, ...]
-    resume: tuple[bool, ...]
-    by_slurm: bool
-    spread: bool = False
+    words: tuple[Template, ...]  # of its command
+    steps: tuple[bool, ...]  # whether it starts each step of the command
+    resume: tuple[bool, ...]  # the same for the steps that continue an interrupted run
+    by_slurm: bool  # whether it is srun, in a job of SLURM
+    takes_nodes: bool = False  # the value `nodes` is the number of nodes, not the fewest possible
 
     def command(self, values: Mapping[str, Value]) -> list[str]:
         """Return the words that stand before the program of a sample."""
         cores = int(values["ranks"]) * int(values["threads"])
         nodes = job_cores(1).nodes_for(cores) if self.by_slurm else 1
-        if self.by_slurm and self.spread:
+        if self.by_slurm and self.takes_nodes:
             nodes = int(values["nodes"])
         return [word.render({**values, "nodes": nodes}) for word in self.words]
 
@@ -102,12 +94,9 @@ class Launcher:
         search: str | None,
         goes_on: bool,
     ) -> list[list[str]]:
-        """Return the words of each step with those that start its ranks.
+        """Return the words of each step, behind the launcher where it starts the step.
 
-        Raises
-        ------
-        FileNotFoundError
-            If the launcher is not on the path `search`.
+        Raises FileNotFoundError if the launcher is not on the path `search`.
         """
         program, *options = self.command(values)
         start = [find_program(program, "", search), *options]
@@ -119,21 +108,15 @@ class Launcher:
     ) -> Mapping[str, str]:
         """Return the environment of a sample whose ranks it starts."""
         if self.by_slurm:
-            given = {k: v for k, v in given.items() if not _OF_THE_JOB.match(k)}
-        return {**_POLICIES, **given, MPI_VARIABLE: shlex.join(self.command(values))}
+            given = {k: v for k, v in given.items() if not _JOB_VARIABLES.match(k)}
+        return {**_MPI_DEFAULTS, **given, MPI_VARIABLE: shlex.join(self.command(values))}
 
     def launched(self, goes_on: bool) -> tuple[bool, ...]:
-        """Return which steps it starts, of the command or of what goes on with a run."""
+        """Return for each step, of the command or of `resume`, whether the launcher starts it."""
         return self.resume if goes_on else self.steps
 
     def check(self, search: str | None) -> None:
-        """Check that the launcher exists on a search path.
-
-        Raises
-        ------
-        ConfigError
-            If it does not.
-        """
+        """Check that the launcher is on a search path; raise ConfigError if it is not."""
         (word,) = [self.words[0].render({})]
         if shutil.which(word, path=search) is None:
             raise ConfigError(
@@ -144,15 +127,11 @@ class Launcher:
 
 
 def compile_launcher(study: LoadedStudy) -> Launcher | None:
-    """Return what starts the ranks of a study on this machine; None if it has none.
+    """Return the launcher of a study on this machine; None if the study has no ranks.
 
-    That is `srun` in a job of SLURM and `mpiexec` elsewhere, or what the environment variable
-    ENSNARE_LAUNCHER says: the machine decides, and not the study.
-
-    Raises
-    ------
-    ConfigError
-        If the variable is not a command with a place for the number of ranks.
+    It is `srun` in a job of SLURM and `mpiexec` elsewhere, unless the environment variable
+    ENSNARE_LAUNCHER gives another command: the machine decides, not the study. Raises ConfigError
+    if the variable is not a command with a place for the number of ranks.
     """
     if study.config.resources.ranks is None:
         return None
@@ -166,7 +145,7 @@ def compile_launcher(study: LoadedStudy) -> Launcher | None:
     except ValueError as error:
         raise ConfigError(f"{LAUNCHER_VARIABLE}: {error}") from None
     names = frozenset().union(*(word.names for word in words))
-    if "ranks" not in names or names - _NAMES or words[0].names:
+    if "ranks" not in names or names - _ALLOWED_NAMES or words[0].names:
         raise ConfigError(
             f"{LAUNCHER_VARIABLE}: got '{text}'; expected a command such as '{_MPIEXEC}', with "
             "${ranks} and perhaps ${threads}, ${nodes} and ${sample}"
@@ -178,7 +157,7 @@ def compile_launcher(study: LoadedStudy) -> Launcher | None:
         _launched(model.steps, model),
         _launched(model.resume, model),
         by_slurm,
-        spread=scaling is not None and scaling.over == "nodes",
+        takes_nodes=scaling is not None and scaling.over == "nodes",
     )
 
 
@@ -186,11 +165,11 @@ def _launched(steps: Sequence[Sequence[str]], model: Model) -> tuple[bool, ...]:
     return tuple(model.serial != "all" and str(step[0]) not in model.serial for step in steps)
 
 
-def decode_signal(how: Ended) -> Ended:
-    """Return how a rank ended that a signal ended: its launcher says it as a shell does."""
-    if how.exit_code <= _BY_SIGNAL:
-        return how
-    return replace(how, exit_code=_BY_SIGNAL - how.exit_code)
+def decode_signal(ended: Ended) -> Ended:
+    """Return how a launched program ended: a launcher reports signal n as exit code 128 + n."""
+    if ended.exit_code <= _SIGNAL_OFFSET:
+        return ended
+    return replace(ended, exit_code=_SIGNAL_OFFSET - ended.exit_code)
 
 
 def in_slurm_job() -> bool:
@@ -202,28 +181,21 @@ def in_slurm_job() -> bool:
 def job_cores(threads: int) -> Cores:
     """Return the cores of this job for samples of several ranks.
 
-    Parameters
-    ----------
-    threads : int
-        The cores that we were told to use; they stand for a job of one node.
-
-    Raises
-    ------
-    BatchError
-        If SLURM does not say what the job has.
+    `threads`, the cores that Snakemake gives to the job, count unless it has several nodes. Raises
+    BatchError if SLURM does not report the cores of the job.
     """
     if not in_slurm_job():
         return Cores((threads,))
     text = os.environ.get("SLURM_JOB_CPUS_PER_NODE")
-    if text is None:  # Snakemake takes it away where it starts an MPI job
-        return _asked()
+    if text is None:  # Snakemake removes it from the environment of an MPI job
+        return _cores_from_scontrol()
     found = re.findall(r"(\d+)(?:\(x(\d+)\))?", text)
     per_node = tuple(int(n) for n, times in found for _ in range(int(times or 1)))
-    # on one node several batches may run, each with its share of the cores
+    # on one node, several batches may run in the job, each with some of its cores
     return Cores(per_node) if len(per_node) > 1 else Cores((threads,))
 
 
-def _asked() -> Cores:
+def _cores_from_scontrol() -> Cores:
     """Ask SLURM for the cores of this job."""
     job = os.environ["SLURM_JOB_ID"]
     command = ["scontrol", "show", "job", job, "--oneliner"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ensnare.errors import OutputError
 from ensnare.model.outputs.files import Parser, RunFiles
-from ensnare.model.outputs.shapes import as_numbers, shaped, sized
+from ensnare.model.outputs.shapes import as_declared, as_numbers, check_size
 from ensnare.study.outputs import Hdf5Output, NetcdfOutput
 
 # path of a file, name in it, index
@@ -36,22 +36,22 @@ def _parser(
     index = tuple(output.index)
 
     def numbers(files: RunFiles, of: str, at: Sequence[int]) -> list[float]:
-        found = files.get(name, f"{of} {at}", lambda path: _guarded(read, path, of, at))
+        found = files.get(name, f"{of} {at}", lambda path: _read_or_refuse(read, path, of, at))
         return as_numbers(found, f"'{name}': {of}")
 
     def parse(files: RunFiles) -> float | list[float]:
-        values = shaped(numbers(files, dataset, index), output, where)
+        values = as_declared(numbers(files, dataset, index), output, where)
         if axis is None or not isinstance(values, list):
             return values
-        places = numbers(files, axis, ())
-        sized(places, output)
-        return values + places
+        axis_values = numbers(files, axis, ())
+        check_size(axis_values, output)
+        return values + axis_values
 
     return parse
 
 
-def _guarded(read: Reader, path: str, name: str, index: Sequence[int]) -> Any:  # noqa: ANN401
-    """Read, and turn all that libraries raise into one kind of error."""
+def _read_or_refuse(read: Reader, path: str, name: str, index: Sequence[int]) -> Any:  # noqa: ANN401
+    """Read, and raise ValueError for whatever a library raises if a name or an index is wrong."""
     try:
         return read(path, name, index)
     except (KeyError, IndexError, TypeError, RuntimeError, AttributeError) as error:
@@ -66,7 +66,7 @@ def _read_hdf5(path: str, name: str, index: Sequence[int]) -> Any:  # noqa: ANN4
 
 
 def _dataset(file: Any, name: str) -> Any:  # noqa: ANN401
-    """Return a dataset of an open file."""
+    """Return a dataset of an open HDF5 file; raise OutputError if there is none of that name."""
     if name not in file:
         known = ", ".join(file)[:200]
         raise OutputError(f"no '{name}' in the file; found {known or 'nothing'}")
@@ -96,7 +96,7 @@ def _read_netcdf(path: str, name: str, index: Sequence[int]) -> Any:  # noqa: AN
 
 
 def _unpacked(values: Any, attributes: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Apply the conventions of netCDF: missing values are NaN, packed ones are scaled."""
+    """Apply the conventions of netCDF: missing values become NaN, packed values are scaled."""
     raw = np.asarray(values)
     if raw.dtype.kind not in "iuf":
         return raw

@@ -1,4 +1,4 @@
-"""Reading outputs from what a run left in its working directory."""
+"""Choosing the parser that reads an output from the files of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from ensnare.model.outputs.arrays import hdf5_parser, netcdf_parser
 from ensnare.model.outputs.files import Parser, RunFiles
 from ensnare.model.outputs.function import function_parser
-from ensnare.model.outputs.shapes import sized
+from ensnare.model.outputs.shapes import check_size
 from ensnare.model.outputs.structured import json_parser, xml_parser
 from ensnare.model.outputs.tables import table_parser
 from ensnare.model.outputs.text import after_parser, regex_parser
@@ -29,29 +29,11 @@ def compile_parser(
 ) -> Parser:
     """Return the function that reads an output from a run.
 
-    Parameters
-    ----------
-    output : Output
-        Any output that says where it stands.
-    stdout : str
-        File that received standard output.
-    directory : Path
-        Directory of the study file.
-    where : str
-        Place of the output in the study file, for messages.
-
-    Returns
-    -------
-    callable
-        Takes the files of a run and returns a number, or the m numbers of an array; behind these
-        the m numbers of its axis, if that is read from the run too.
-
-    Raises
-    ------
-    ValueError
-        If a regular expression or an XPath is wrong.
-    ConfigError
-        If a Python function cannot be loaded.
+    It takes the files of a run and returns a number, or the m numbers of an array, followed by the
+    m numbers of its axis if that is read from the run too. `stdout` is the file of standard output,
+    `directory` that of the study file, `where` the place of the output in it, for messages. Raises
+    ValueError if a regular expression or an XPath is wrong, ConfigError if a Python function cannot
+    be loaded.
     """
     match output:
         case JsonOutput():
@@ -82,7 +64,7 @@ def _checked(parser: Parser, output: Output) -> Parser:
     def parse(files: RunFiles) -> float | list[float]:
         values = parser(files)
         assert isinstance(values, list)
-        sized(values, output)
+        check_size(values, output)
         return values
 
     return parse

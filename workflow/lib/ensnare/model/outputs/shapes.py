@@ -1,4 +1,4 @@
-"""Arrays of the size that was declared, and one number of several."""
+"""What was found in a file, as the output declares it: an array, one number, or one of several."""
 
 from __future__ import annotations
 
@@ -22,28 +22,16 @@ _REDUCE: dict[str, Callable[[Sequence[float]], float]] = {
 }
 
 
-def reduced(values: Sequence[float], how: str, where: str) -> float:
-    """Return one number of several.
-
-    Raises
-    ------
-    OutputError
-        If there are too few.
-    """
+def reduce_values(values: Sequence[float], how: str, where: str) -> float:
+    """Return the mean, minimum or other reduction; raise OutputError for too few numbers."""
     needed = 2 if how == "std" else 1
     if len(values) < needed:
         raise OutputError(f"{where}: {how} of {len(values)} numbers; expected {needed} at least")
     return float(_REDUCE[how](values))
 
 
-def sized(values: Sequence[float], output: OutputBase) -> None:
-    """Check that there are as many numbers as declared.
-
-    Raises
-    ------
-    OutputError
-        If there are more or fewer.
-    """
+def check_size(values: Sequence[float], output: OutputBase) -> None:
+    """Raise OutputError if an array output does not have as many numbers as declared."""
     if len(values) != output.size:
         raise OutputError(
             f"output '{output.name}' has {len(values)} values; expected {output.size}"
@@ -51,15 +39,12 @@ def sized(values: Sequence[float], output: OutputBase) -> None:
 
 
 def as_numbers(found: Any, where: str) -> list[float]:  # noqa: ANN401
-    """Return the elements of a number or array as finite numbers, rows after rows.
+    """Return the elements of a number or array as a flat list, in row-major order.
 
-    Raises
-    ------
-    OutputError
-        If one is not real and finite.
+    Raises OutputError, with a message that begins with `where`, if one is not real and finite.
     """
     try:
-        if hasattr(found, "filled"):  # masked is missing
+        if hasattr(found, "filled"):  # a masked array: masked elements are missing
             found = found.astype(float).filled(np.nan)
         if np.iscomplexobj(found) or np.asarray(found).dtype.kind not in "biuf":
             raise OutputError(f"{where}: got {np.asarray(found).dtype}; expected real numbers")
@@ -76,19 +61,16 @@ def as_numbers(found: Any, where: str) -> list[float]:  # noqa: ANN401
     return numbers
 
 
-def shaped(values: list[float], output: OutputBase, where: str) -> float | list[float]:
-    """Return what was found as the output wants it: one number, one of several, or an array.
+def as_declared(values: list[float], output: OutputBase, where: str) -> float | list[float]:
+    """Return numbers as an output declares them: an array, one number, or a reduction to one.
 
-    Raises
-    ------
-    OutputError
-        If there are more or fewer numbers than wanted.
+    Raises OutputError if their count does not fit.
     """
     how = getattr(output, "reduce", None)
     if how:
-        return reduced(values, how, where)
+        return reduce_values(values, how, where)
     if output.shape is not None:
-        sized(values, output)
+        check_size(values, output)
         return values
     if len(values) != 1:
         raise OutputError(f"{where}: found {len(values)} numbers; expected one, or give a shape")

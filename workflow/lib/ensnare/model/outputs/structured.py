@@ -34,7 +34,7 @@ def json_parser(output: JsonOutput) -> Parser:
 
 
 def _at_key(node: Any, key: str, name: str) -> Any:  # noqa: ANN401
-    """Follow a path of keys and positions; a key may itself have dots in it."""
+    """Follow a path of keys and positions such as `a.b.0`; a key may itself contain dots."""
     rest = key
     while rest and not (isinstance(node, dict) and rest in node):
         part, _, rest = rest.partition(".")
@@ -48,10 +48,7 @@ def _at_key(node: Any, key: str, name: str) -> Any:  # noqa: ANN401
 def xml_parser(output: XmlOutput) -> Parser:
     """Return the parser of a number, or numbers between blanks, in an XML file.
 
-    Raises
-    ------
-    ValueError
-        If the XPath is wrong.
+    Raises ValueError if the XPath is wrong.
     """
     from xml.etree import ElementTree
 
@@ -76,7 +73,7 @@ def xml_parser(output: XmlOutput) -> Parser:
 
     def parse(files: RunFiles) -> float | list[float]:
         root = files.get(name, "xml", load)
-        # `outputs/@y` holds whether or not the root itself is called outputs
+        # a path may begin with the name of the root, which ElementTree leaves out
         node = root.find(path)
         head, _, tail = path.strip("/").partition("/")
         if node is None and head == root.tag:
@@ -92,7 +89,7 @@ def xml_parser(output: XmlOutput) -> Parser:
 
 
 def _split_xpath(xpath: str) -> tuple[str, str]:
-    """Return the path of the element, as ElementTree takes it, and the attribute or ""."""
+    """Return the path of the element in the form of ElementTree, and the attribute or ""."""
     head, slash, last = xpath.removesuffix("/text()").rpartition("/")
     path, attribute = (head, last[1:]) if last.startswith("@") else (head + slash + last, "")
     if not xpath.strip("/ ") or last == "@":

@@ -1,4 +1,4 @@
-"""Numbers in tables."""
+"""Numbers in tables of text, with or without a header."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ensnare.errors import OutputError
 from ensnare.model.outputs.files import Parser, RunFiles, to_float
-from ensnare.model.outputs.shapes import reduced, sized
+from ensnare.model.outputs.shapes import check_size, reduce_values
 from ensnare.study.outputs import TableOutput
 
 
@@ -30,10 +30,10 @@ def table_parser(output: TableOutput) -> Parser:
         header, body = files.get(output.table, f"table {output.delimiter}", load)
         values = _cells(body, rows, _column(wanted, header, where), where)
         if output.reduce:
-            return reduced(values, output.reduce, f"{where}: rows {rows}, column {wanted}")
+            return reduce_values(values, output.reduce, f"{where}: rows {rows}, column {wanted}")
         if output.shape is None:
             return values[0]
-        sized(values, output)
+        check_size(values, output)
         if axis is None:
             return values
         return values + _cells(body, rows, _column(axis, header, where), where)
@@ -43,15 +43,15 @@ def table_parser(output: TableOutput) -> Parser:
 
 @dataclass(frozen=True)
 class _Column:
-    """A column as written, its number, and how many names the header has that it was found in."""
+    """A column as the study names it, its number, and the number of cells in the header."""
 
     name: str | int
     number: int
-    names: frozenset[int] = frozenset()
+    names: frozenset[int] = frozenset()  # empty for a column given by its number
 
 
 def _cells(body: Sequence[Sequence[str]], rows: str, column: _Column, where: str) -> list[float]:
-    """Return the numbers of some rows of a column."""
+    """Return the numbers of some rows of a column; raise OutputError if one cannot be read."""
     start, stop = row_range(rows, len(body), f"{where}: %s {rows}, column {column.name}")
     numbers = []
     for i in range(start, stop):
@@ -60,8 +60,8 @@ def _cells(body: Sequence[Sequence[str]], rows: str, column: _Column, where: str
             cell = body[i][column.number]
         except IndexError:
             raise OutputError(f"{place}: the row has {len(body[i])} columns") from None
-        # such as `t [s]  y [m]` between blanks: a name would stand for another column
-        if column.names and not column.names & _widths(body[i]):
+        # In a header such as `t [s]  y [m]`, split at blanks, names do not match the columns.
+        if column.names and not column.names & _cell_counts(body[i]):
             raise OutputError(
                 f"{place}: the row has {len(body[i])} columns and the header "
                 f"{max(column.names)} names; give the number of the column, from 0"
@@ -70,27 +70,20 @@ def _cells(body: Sequence[Sequence[str]], rows: str, column: _Column, where: str
     return numbers
 
 
-def _widths(cells: Sequence[str]) -> frozenset[int]:
-    """Return how many cells there are, also without one that a separator at the end makes."""
+def _cell_counts(cells: Sequence[str]) -> frozenset[int]:
+    """Return the number of cells of a row, with and without an empty last one.
+
+    A separator at the end of a line makes an empty cell.
+    """
     return frozenset({len(cells), len(cells) - (not cells[-1])})
 
 
 def row_range(rows: str, count: int, place: str) -> tuple[int, int]:
     """Return the first row of a range and the one behind its last.
 
-    Parameters
-    ----------
-    rows : str
-        `10..20` (both included), `-500..`, `..9` or `5`; negative numbers count from the end.
-    count : int
-        Rows of the table.
-    place : str
-        Begins the message, with `%s` for the word row or rows.
-
-    Raises
-    ------
-    OutputError
-        If a row does not exist: fewer rows than asked for are not what was asked for.
+    `rows` is `10..20` (both included), `-500..`, `..9` or `5`; negative numbers count from the end
+    of a table of `count` rows. Raises OutputError if a row does not exist, with a message that
+    begins with `place`, in which `%s` becomes the word row or rows.
     """
     first, dots, last = rows.partition("..")
     start, end = int(first or 0), int(last or -1) if dots else int(first)
@@ -109,21 +102,17 @@ def _column(column: str | int, header: Sequence[str] | None, where: str) -> _Col
         raise OutputError(f"{where}: no column '{column}'; found {', '.join(header)[:200]}")
     if header.count(column) > 1:
         raise OutputError(f"{where}: two columns '{column}'; give the number of one, from 0")
-    return _Column(column, header.index(column), _widths(header))
+    return _Column(column, header.index(column), _cell_counts(header))
 
 
 def split_table(
     lines: Sequence[str], delimiter: str | None
 ) -> tuple[list[str] | None, list[list[str]]]:
-    """Return the header of a table, if it has one, and its rows of cells.
+    """Return the header of a table, None if there is none, and its rows of cells.
 
-    Parameters
-    ----------
-    lines : sequence of str
-        Lines that are not blank; those that start with # are comments. The last comment before
-        the rows is the header unless the first row is, whose first cell is then no number.
-    delimiter : str or None
-        Separator; None takes the first of ; tab , that the first or last row has, or blanks.
+    `lines` are not blank; those that start with # are comments. The first row is the header if its
+    first cell is not a number, otherwise the last comment before the rows. Without a `delimiter` it
+    is the first of ; tab , that the first or the last row has, or blanks.
     """
     rows = [line for line in lines if not line.startswith("#")]
     comment = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines)) - 1
@@ -136,7 +125,7 @@ def split_table(
 
 
 def _split(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
-    """Split lines into cells without quotes and blanks around them."""
+    """Split lines into cells, without quotes and blanks around them."""
     if delimiter is not None and len(delimiter) == 1:
         rows: Iterable[list[str]] = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     else:

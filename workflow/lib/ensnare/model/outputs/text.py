@@ -1,4 +1,4 @@
-"""Numbers in texts, and signs of success."""
+"""Numbers in text files such as logs, and the texts that show that a run succeeded."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ensnare.study.outputs import AfterOutput, RegexOutput
 
 _Found = TypeVar("_Found")
 _LITERAL = re.compile(r"\^?([^\\.^$*+?{}\[\]|()]+)")
-_MOST_SHOWN = 80  # bytes of a line
-_SMALL = 1 << 16  # larger texts are mapped, so that a gigabyte of log costs no memory
+_MOST_SHOWN = 80  # bytes of a line in a message
+_SMALL = 1 << 16  # bytes; larger files are memory-mapped, so that a log of 1 GB takes no memory
 
 
 def _search(path: str, find: Callable[[Any], _Found]) -> _Found:
-    """Return what is found in the bytes of a file, however large."""
-    # by bare calls: every sample comes here, and a file object takes five more of them
+    """Return what a function finds in the bytes of a file of any size."""
+    # os.open and os.read: every sample comes here, and a file object takes five more system calls
     handle = os.open(path, os.O_RDONLY)
     try:
         start = os.read(handle, _SMALL)
-        if len(start) < _SMALL:  # a shorter answer is all there is
+        if len(start) < _SMALL:  # this is the whole file
             return find(start)
         with mmap.mmap(handle, 0, prot=mmap.PROT_READ) as text:
             return find(text)
@@ -41,19 +41,13 @@ def find_last(path: str, pattern: re.Pattern[bytes]) -> tuple[bytes | None, ...]
 def _last_groups(text: Any, pattern: re.Pattern[bytes]) -> tuple[bytes | None, ...] | None:  # noqa: ANN401
     last = None
     for match in pattern.finditer(text):
-        if match[0]:  # `(.*)` also matches nothing, at the end
+        if match[0]:  # `(.*)` also has an empty match at the end of the file
             last = match
     return None if last is None else (last[0], *last.groups())
 
 
 def compile_pattern(regex: str) -> re.Pattern[bytes]:
-    """Compile a regular expression of a study file; `^` and `$` match at lines.
-
-    Raises
-    ------
-    ValueError
-        If it is not a regular expression.
-    """
+    """Compile a regular expression with `^` and `$` at lines; raise ValueError if it is none."""
     try:
         return re.compile(regex.encode(), re.MULTILINE)
     except re.error as error:
@@ -63,10 +57,7 @@ def compile_pattern(regex: str) -> re.Pattern[bytes]:
 def regex_parser(output: RegexOutput, stdout: str) -> Parser:
     """Return the parser of the last match of a regular expression.
 
-    Raises
-    ------
-    ValueError
-        If it is none, or has not one group.
+    Raises ValueError if it is not a regular expression, or does not have exactly one group.
     """
     regex, name = output.regex, output.in_ or stdout
     pattern = compile_pattern(regex)
@@ -76,30 +67,31 @@ def regex_parser(output: RegexOutput, stdout: str) -> Parser:
     kind, where = f"regex {regex}", f"'{name}': '{regex}'"
     start = _literal_start(regex)
 
-    def find_near(text: Any) -> str:  # noqa: ANN401
-        return _line_with(text, start)
+    def find_similar(text: Any) -> str:  # noqa: ANN401
+        return _similar_line(text, start)
 
     def parse(files: RunFiles) -> float:
         match = files.get(name, kind, lambda path: find_last(path, pattern))
         if match is None:
-            near = files.get(name, f"near {regex}", lambda path: _search(path, find_near))
-            raise OutputError(f"'{name}': nothing matches '{regex}'{near}")
+            similar = files.get(name, f"similar {regex}", lambda path: _search(path, find_similar))
+            raise OutputError(f"'{name}': nothing matches '{regex}'{similar}")
         return to_float((match[1] or b"").decode(errors="replace"), where)
 
     return parse
 
 
 def _literal_start(regex: str) -> bytes:
-    """Return the text with which all that matches a regular expression begins, if it says one."""
+    """Return the plain text with which each match of a regular expression begins; "" if unknown."""
     start = _LITERAL.match(regex)
     text = start[1] if start else ""
-    if start and regex[start.end() :][:1] in ("*", "?", "{"):  # the last one may be missing
+    # a quantifier makes the last character optional
+    if start and regex[start.end() :][:1] in ("*", "?", "{"):
         text = text[:-1]
     return text.strip().encode()
 
 
-def _line_with(text: Any, start: bytes) -> str:  # noqa: ANN401
-    """Return what to say of the last line that has a text: how it differs tells what to mend."""
+def _similar_line(text: Any, start: bytes) -> str:  # noqa: ANN401
+    """Return a hint that shows the last line with a text, so that the user sees how it differs."""
     at = text.rfind(start) if start else -1
     if at < 0:
         return ""
@@ -109,7 +101,7 @@ def _line_with(text: Any, start: bytes) -> str:  # noqa: ANN401
 
 
 def after_parser(output: AfterOutput, stdout: str) -> Parser:
-    """Return the parser of a word some words behind a text."""
+    """Return the parser of the n-th word after a text."""
     name, marker = output.in_ or stdout, output.after.encode()
     where = f"'{name}': field {output.field} after '{output.after}'"
 
@@ -130,7 +122,7 @@ def after_parser(output: AfterOutput, stdout: str) -> Parser:
 
 
 def _occurrence(text: Any, marker: bytes, which: int) -> int:  # noqa: ANN401
-    """Return where a text stands: 1 is the first time, -1 the last; -1 if it does not."""
+    """Return the position of a text, -1 if missing; 1 is its first occurrence, -1 its last."""
     at = len(text) if which < 0 else -len(marker)
     for _ in range(abs(which)):
         at = text.rfind(marker, 0, at) if which < 0 else text.find(marker, at + len(marker))
@@ -140,24 +132,21 @@ def _occurrence(text: Any, marker: bytes, which: int) -> int:  # noqa: ANN401
 
 
 def _words(text: Any, start: int, count: int) -> list[bytes]:  # noqa: ANN401
-    """Return at least so many words from a place on, unless the file ends before."""
+    """Return at least `count` words from a position on, fewer if the file ends before."""
     length = 64 * count + 256
     while True:
         piece = text[start : start + length]
         words: list[bytes] = piece.split()
-        # the last word may be cut
+        # the last word may be incomplete, unless the file ends there
         if len(words) > count or start + length >= len(text):
             return words
         length *= 4
 
 
 def compile_success(success: Sequence[Success], stdout: str) -> list[Callable[[RunFiles], str]]:
-    """Return checks of success; each returns what is missing, or an empty text.
+    """Return the checks of success; each returns what is missing, or an empty text.
 
-    Raises
-    ------
-    ValueError
-        If a regular expression is wrong.
+    Raises ValueError if a regular expression is wrong.
     """
 
     def check(item: Success) -> Callable[[RunFiles], str]:
