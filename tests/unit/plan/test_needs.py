@@ -60,9 +60,6 @@ def test_a_batch_has_samples_of_one_kind(tmp_path, size, batch):
     assert sum(map(len, batches)) == 6 * size
 
 
-SOBOL = {"method": "sobol"}
-
-
 def test_a_class_of_its_own_leaves_the_other_whole_batches_as_they_were(tmp_path):
     rest = {"design": SOBOL | {"size": 512}, "batch": {"size": 512}}
     one = load(tree_of() | rest, tmp_path)

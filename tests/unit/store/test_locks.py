@@ -4,7 +4,7 @@ import signal
 
 from waiting import is_running, wait_until
 
-from ensnare.store import locks as machine
+from ensnare.store import locks
 from ensnare.store.locks import machine_identity, remove_abandoned, start_time, temporary_name
 from ensnare.store.paths import write_whole
 
@@ -35,7 +35,7 @@ def test_a_process_has_a_start_time_while_it_lives():
     assert start_time(process.pid) == ""
 
 
-def test_the_place_tells_machines_boots_and_containers_apart():
+def test_the_identity_of_a_machine_has_its_boot_and_its_container():
     assert set(machine_identity()) == {"host", "boot", "space"}
     assert all(machine_identity().values())
 
@@ -56,7 +56,7 @@ def test_what_others_are_writing_stays(tmp_path, monkeypatch):
     path = tmp_path / "a[1].csv"
     ours = tmp_path / temporary_name(path.name)
     with monkeypatch.context() as patch:
-        patch.setattr(machine, "_machine_hash", lambda: "elsewhere")
+        patch.setattr(locks, "_machine_hash", lambda: "elsewhere")
         theirs = tmp_path / temporary_name(path.name)
     for part in (ours, theirs):
         part.touch()

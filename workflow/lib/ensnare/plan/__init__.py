@@ -22,7 +22,7 @@ or evaluates anything. Rule files import this package in every job, so it must i
 `defaults`
     the check that levels in `defaults` are those with which the samples got their ids
 
->>> study = load_study(Path("config/studies/beam.yaml"))
+>>> study = load_study(Path("config/config.yaml"))
 >>> [(batch.key, len(batch)) for batch in plan_batches(study)]
 >>> JobNeeds(study.config.resources, samples=len(plan_batches(study)[0])).threads(cores=8)
 """

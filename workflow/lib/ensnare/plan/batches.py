@@ -1,9 +1,10 @@
 """The samples of a study cut into batches, each named by its content.
 
 The name of a batch is known before the design exists: it is a hash of what defines the rows
-(inputs, method, seed, range of rows), the cases, and the model. It does not depend on resources or
-on the profile. A study that grows keeps the batches it has; a study that changes gets new ones,
-which first copy the samples that they share with older batches.
+(inputs, method, seed, range of rows), the cases, and the model. Neither names nor boundaries depend
+on the profile; boundaries depend on resources only where these differ between cases, or `runtime`
+is stated. A study that grows keeps the batches it has; a study that changes gets new ones, which
+first copy the samples that they share with older batches.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def plan_batches(study: LoadedStudy, content: str | None = None) -> list[Batch]:
 
 
 def batch_content(study: LoadedStudy) -> str:
-    """Return the part of the names of batches that all batches of a study share."""
+    """Return the hash that goes into the names of all batches of a study: seed, design, model."""
     return digest(
         [LAYOUT, study.config.seed, design_identity(study), model_identity(study)], size=16
     )

@@ -48,7 +48,7 @@ class JobNeeds:
 
         These are mem_mb, runtime [min], nodes, mpi, tasks, cpus_per_task, gpu, tasks_per_gpu and
         slurm_extra, without those that the study does not state. Memory and time are `growth`
-        times those of the first job, after jobs that died for want of them.
+        times those of the first job; it grows with the jobs of the batch that died.
         """
         sample, side = self.sample, self.side_by_side(threads)
         stated: dict[str, int | str] = {}

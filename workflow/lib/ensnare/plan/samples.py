@@ -63,8 +63,7 @@ class Samples:
         """Return the values of samples of one case: arrays if they vary, scalars if they do not.
 
         `stop` is excluded. Ids and seeds of samples are slow to make, so they are left out unless
-        `names` has one of the two.
-        Raises ValueError if a derived value is not a number for some sample.
+        `names` has one of the two. Raises ValueError if a derived value is not a number.
         """
         # a copy, so that a function that works in place does not change the design
         columns = np.array(self.x[start:stop].T, order="C")
