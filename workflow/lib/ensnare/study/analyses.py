@@ -1,4 +1,4 @@
-"""The analyses of a study, as the study file says them."""
+"""The key `analyses` of a study file, and the tables that its analyses make."""
 
 from __future__ import annotations
 
@@ -8,54 +8,69 @@ from pydantic import Field, field_validator, model_validator
 
 from ensnare.errors import did_you_mean
 from ensnare.study.designs import REPRESENT
-from ensnare.study.values import Name, Number, Strict, show
+from ensnare.study.values import ClosedModel, Name, Number, show
 
 if TYPE_CHECKING:
     from ensnare.study.study import Study
 
-_LEVEL = "Level of the intervals."
+_LEVEL = "Level of the confidence intervals."
+# analysis to the stem of its table
+TABLES = {
+    "statistics": "statistics",
+    "exceedance": "exceedance",
+    "sobol": "sobol_indices",
+    "rank_sobol": "rank_sobol_indices",
+    "morris": "morris",
+    "correlations": "correlations",
+}
+SCALING_TABLES = ("scaling", "scaling_points", "scaling_fits")
 
 
-class StatisticsAnalysis(Strict):
-    """Mean, standard deviation, extremes and quantiles."""
+class StatisticsAnalysis(ClosedModel):
+    """Mean, standard deviation, extremes and quantiles of every output."""
 
     confidence: Number = Field(0.95, description=_LEVEL, gt=0, lt=1)
 
 
-class SobolAnalysis(Strict):
-    """First and total Sobol' indices, and second-order ones where the design has the samples."""
+class SobolAnalysis(ClosedModel):
+    """First-order and total Sobol' indices; second-order ones if the design has their samples."""
 
     estimator: Literal["martinez", "jansen", "saltelli", "mauntz_kucherenko"] = Field(
         "martinez",
-        description="Estimator; mauntz_kucherenko is narrowest for small first-order indices.",
+        description="Estimator; `mauntz_kucherenko` has the narrowest intervals for small "
+        "first-order indices.",
     )
     confidence: Number = Field(0.95, description=_LEVEL, gt=0, lt=1)
 
 
-class RankSobolAnalysis(Strict):
-    """First-order Sobol' indices from any random sample, by ranks."""
+class RankSobolAnalysis(ClosedModel):
+    """First-order Sobol' indices of any random design, estimated from ranks."""
 
     confidence: Number = Field(0.95, description=_LEVEL, gt=0, lt=1)
 
 
-class MorrisAnalysis(Strict):
-    """Elementary effects: mu, mu* and sigma."""
+class MorrisAnalysis(ClosedModel):
+    """Elementary effects of Morris: mu, mu* and sigma of every input."""
 
     confidence: Number = Field(0.95, description=_LEVEL, gt=0, lt=1)
 
 
-class CorrelationsAnalysis(Strict):
-    """Pearson, Spearman, SRC, SRRC, PCC and PRCC with every input."""
+class CorrelationsAnalysis(ClosedModel):
+    """Correlation and regression with every input: Pearson, Spearman, SRC, SRRC, PCC and PRCC."""
 
     confidence: Number = Field(0.95, description=_LEVEL, gt=0, lt=1)
 
 
-class Exceedance(Strict):
+class Exceedance(ClosedModel):
     """The probability that an output is beyond a threshold."""
 
-    output: Name = Field(description="The output.")
-    above: Number | None = Field(None, description="Threshold to exceed, in the output's unit.")
-    below: Number | None = Field(None, description="Threshold to fall below.")
+    output: Name = Field(description="Name of the output, a number.")
+    above: Number | None = Field(
+        None, description="Threshold to exceed, in the unit of the output; or:"
+    )
+    below: Number | None = Field(
+        None, description="Threshold to fall below, in the unit of the output."
+    )
     confidence: Number = Field(0.95, description=_LEVEL, gt=0, lt=1)
 
     @model_validator(mode="after")
@@ -71,15 +86,17 @@ class Exceedance(Strict):
 
 
 def _or_one(schema: dict[str, Any]) -> None:
-    """Let one item stand for a list of one."""
+    """Accept a single item in the place of a list of one."""
     (array,) = (kind for kind in schema["anyOf"] if kind.get("type") == "array")
     schema["anyOf"].append(array["items"])
 
 
-class Analyses(Strict):
-    """The analyses of a study, by name."""
+class Analyses(ClosedModel):
+    """The analyses of a study by name: a list of names, or a mapping of names to options."""
 
-    statistics: StatisticsAnalysis | None = Field(None, description="Statistics of every output.")
+    statistics: StatisticsAnalysis | None = Field(
+        None, description="Mean, standard deviation, extremes and quantiles."
+    )
     exceedance: list[Exceedance] | None = Field(
         None,
         description="Probability that an output exceeds (or falls below) a threshold, such as "
@@ -87,11 +104,15 @@ class Analyses(Strict):
         min_length=1,
         json_schema_extra=_or_one,
     )
-    sobol: SobolAnalysis | None = Field(None, description="Sobol' indices.")
-    rank_sobol: RankSobolAnalysis | None = Field(
-        None, description="First-order Sobol' indices from any random sample."
+    sobol: SobolAnalysis | None = Field(
+        None, description="First-order and total Sobol' indices; needs the design saltelli."
     )
-    morris: MorrisAnalysis | None = Field(None, description="Elementary effects of Morris.")
+    rank_sobol: RankSobolAnalysis | None = Field(
+        None, description="First-order Sobol' indices of any random design, estimated from ranks."
+    )
+    morris: MorrisAnalysis | None = Field(
+        None, description="Elementary effects; needs the design morris."
+    )
     correlations: CorrelationsAnalysis | None = Field(
         None, description="Correlation and regression coefficients."
     )
@@ -102,30 +123,11 @@ class Analyses(Strict):
         return [value] if isinstance(value, dict) else value
 
 
-TABLES = {
-    "statistics": "statistics",
-    "exceedance": "exceedance",
-    "sobol": "sobol_indices",
-    "rank_sobol": "rank_sobol_indices",
-    "morris": "morris",
-    "correlations": "correlations",
-}
-
-
-"""Analysis to the stem of its table."""
-
-
-SCALING_TABLES = ("scaling", "scaling_points", "scaling_fits")
-
-
-"""The tables of a scaling study."""
-
-
 def wanted_tables(study: Study) -> dict[str, dict[str, Any]]:
-    """Return the tables of a study, each with the options of its analysis.
+    """Return the tables of a study by the stem of their file, each with options of its analysis.
 
-    Where there is a design, failures are tested against its inputs; one that grows by itself has a
-    table of its rounds.
+    A study with a design also has a table that tests failures against the inputs; a design with
+    `until` has one of its rounds.
     """
     analyses, design = study.analyses, study.design
     found: dict[str, dict[str, Any]] = {}
@@ -142,13 +144,11 @@ def wanted_tables(study: Study) -> dict[str, dict[str, Any]]:
     return found if design is None else {**found, "failures": {}}
 
 
-def named(value: Any) -> Any:  # noqa: ANN401
-    """Return a list of analyses as a mapping by name; anything else as it is.
+def analyses_by_name(value: Any) -> Any:  # noqa: ANN401
+    """Return a list of analyses as a mapping of name to options; a mapping as it is.
 
-    Raises
-    ------
-    ValueError
-        If an item is no analysis, or an analysis is listed twice.
+    Raises a ValueError if the value is a text, if an item is neither a name nor a mapping, or if
+    a name is listed twice.
     """
     if isinstance(value, str):
         raise ValueError(f"got {show(value)}; expected a list such as [{value}]")
@@ -167,7 +167,7 @@ def named(value: Any) -> Any:  # noqa: ANN401
 
 
 def default_analyses(method: str | None) -> list[str]:
-    """Return the analyses of a study that names none, by the method of its design."""
+    """Return the analyses of a study that names none; they depend on the method of its design."""
     if method == "morris":
         return ["morris"]
     statistics = ["statistics"] if method in REPRESENT else []
@@ -175,21 +175,10 @@ def default_analyses(method: str | None) -> list[str]:
 
 
 def check_analyses(analyses: Analyses, design: Any, outputs: dict[str, bool]) -> None:  # noqa: ANN401
-    """Check that the design has the samples that the analyses need.
+    """Check that the design has the samples that the analyses need, and that outputs exist.
 
-    Parameters
-    ----------
-    analyses : Analyses
-        The analyses.
-    design : a design of `ensnare.study.designs`, or None
-        The design.
-    outputs : dict of str to bool
-        The outputs, and whether each is an array.
-
-    Raises
-    ------
-    ValueError
-        If they do not fit.
+    `outputs` says of each output whether it is an array. Raises a ValueError if something does
+    not fit.
     """
     wanted = [name for name in TABLES if getattr(analyses, name) is not None]
     found = "a pure sweep" if design is None else design.method

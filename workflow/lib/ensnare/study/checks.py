@@ -1,4 +1,8 @@
-"""What must agree between the parts of a study file."""
+"""Checks between the parts of a study file: names, cases, derived values, MPI ranks.
+
+Each check raises a ValueError with the first thing that is wrong. `design_checks` has those of
+designs and inputs.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,15 @@ if TYPE_CHECKING:
 
 # placeholders that every sample has
 BUILT_IN = frozenset({"sample", "seed", "threads", "ranks", "study_dir"})
-# columns of samples.csv and of data frames, where inputs, factors and outputs stand too
+# columns of samples.csv and of data frames, which also have a column for each input, factor and
+# output
 _SAMPLE_COLUMNS = frozenset(
     [
         *("id", "sample_id", "design_row", "status", "exit_code", "elapsed_s", "attempts"),
         *("redone", "directory", "message", "block", "group"),
     ]
 )
-# columns of the tables of analyses, where factors stand too
+# columns of the tables of analyses, which also have a column for each factor
 _ANALYSIS_COLUMNS = frozenset(
     [
         *("output", "position", "input", "index", "statistic", "value", "ci_low", "ci_high"),
@@ -31,7 +36,7 @@ _ANALYSIS_COLUMNS = frozenset(
         *("mu", "mu_star", "sigma", "p_value", "n_failed"),
     ]
 )
-# and of those of scaling studies
+# columns of the tables of scaling studies, which also have a column for each factor
 _SCALING_COLUMNS = frozenset(
     [
         *("count", "cores", "time_s", "time_low_s", "time_high_s", "level", "reference", "reason"),
@@ -41,7 +46,7 @@ _SCALING_COLUMNS = frozenset(
         *("mean_load", "slurm_job", "slurm_elapsed_s", "slurm_cpu_s", "slurm_max_rss_mb"),
     ]
 )
-# columns of the table of a parareal study, and names that its functions and templates take
+# columns of parareal.csv, and names of arguments of the functions and templates of such a study
 _PARAREAL_COLUMNS = frozenset(
     [
         *("case", "iterations", "converged", "maxdif", "fine_solves", "speedup_bound"),
@@ -77,7 +82,7 @@ def check_names(study: Study) -> None:
 
 
 def _columns(study: Study, kind: str) -> frozenset[str]:
-    """Return the names that tables have columns for, where names of a kind stand too."""
+    """Return the columns of Ensnare in the tables that names of a kind become columns of."""
     if study.parareal is not None:
         return _PARAREAL_COLUMNS
     if kind != "sweep":
@@ -88,7 +93,7 @@ def _columns(study: Study, kind: str) -> frozenset[str]:
 
 
 def check_defaults(study: Study) -> None:
-    """Check that defaults are of factors, and of the same kind as their levels."""
+    """Check that `defaults` names factors, and gives a text or a number as their levels are."""
     factors = study.factors
     for factor, level in study.defaults.items():
         if factor not in factors:
@@ -102,7 +107,7 @@ def check_defaults(study: Study) -> None:
 
 
 def check_exclude(study: Study) -> None:
-    """Check that every exclusion leaves out some case, and that some case is left."""
+    """Check that every exclusion matches some case, and that some case is left."""
     if not study.exclude:
         return
     _check_cases(study, {f"exclude[{i}]": levels for i, levels in enumerate(study.exclude)})
@@ -111,7 +116,7 @@ def check_exclude(study: Study) -> None:
 
 
 def check_overrides(study: Study) -> None:
-    """Check that every override is about some case, and says something."""
+    """Check that every override matches some case, and changes some resource."""
     if not study.overrides:
         return
     for i, override in enumerate(study.overrides):
@@ -123,7 +128,7 @@ def check_overrides(study: Study) -> None:
 
 
 def _check_cases(study: Study, selections: Mapping[str, Mapping[str, str | int | float]]) -> None:
-    """Check that selections name factors and levels, and that each has some case."""
+    """Check that selections of cases, each by its place in the file, match some case."""
     factors, cases = study.factors, expand_cases(study.whole_sweep)
     for where, levels in selections.items():
         if not levels:
@@ -143,7 +148,7 @@ def _check_cases(study: Study, selections: Mapping[str, Mapping[str, str | int |
 
 
 def check_derived(study: Study) -> None:
-    """Check that derived values need names that exist, and not each other in a circle."""
+    """Check that derived values use numbers that exist in every case, without a circle."""
     factors = study.factors
     known = {item.name for item in study.inputs} | set(study.derived) | set(factors)
     texts = {f for f, levels in factors.items() if isinstance(levels[0], str)}
@@ -160,13 +165,13 @@ def check_derived(study: Study) -> None:
                 )
             if needed in texts:
                 raise ValueError(f"derived.{name}: factor '{needed}' is a text, not a number")
-            if needed in factors and (lack := missing_in(needed, cases)):
-                raise ValueError(f"derived.{name}: factor '{needed}' does not exist in {lack}")
+            if needed in factors and (case := missing_in(needed, cases)):
+                raise ValueError(f"derived.{name}: factor '{needed}' does not exist in {case}")
     sorted_expressions({k: parse_expression(v) for k, v in study.derived.items()})
 
 
 def missing_in(factor: str, cases: Sequence[Case]) -> str:
-    """Return the first case without a factor, as a reader sees it; empty if all have it."""
+    """Return the first case without a factor as `the case mesh=fine`; empty if all have it."""
     case = next((case for case in cases if factor not in case), None)
     if case is None:
         return ""
@@ -174,7 +179,10 @@ def missing_in(factor: str, cases: Sequence[Case]) -> str:
 
 
 def sorted_expressions(expressions: dict[str, Expression]) -> dict[str, Expression]:
-    """Order derived values so that each comes after those it needs."""
+    """Return derived values so ordered that each comes after those it needs.
+
+    Raises a ValueError if some need each other in a circle.
+    """
     done: dict[str, Expression] = {}
     while len(done) < len(expressions):
         ready = [
@@ -189,7 +197,7 @@ def sorted_expressions(expressions: dict[str, Expression]) -> dict[str, Expressi
 
 
 def _circle(expressions: dict[str, Expression], done: set[str]) -> str:
-    """Return a sentence on the first circle among expressions that cannot be ordered."""
+    """Return a message that names the expressions of the first circle."""
     path = [next(name for name in expressions if name not in done)]
     while True:
         needed = min(_pending(expressions[path[-1]].names, expressions) - done)
@@ -207,7 +215,7 @@ def _pending(names: Iterable[str], expressions: dict[str, Expression]) -> set[st
 
 
 def check_ranks(study: Study) -> None:
-    """Check that the factor that says the ranks does, and that serial steps are steps."""
+    """Check `ranks` where it names a factor, and that `serial` names programs of steps."""
     ranks, factors = study.resources.ranks, study.factors
     overrides = [o.resources.ranks for o in study.overrides]
     if ranks is None and any(overrides):
@@ -227,12 +235,12 @@ def check_ranks(study: Study) -> None:
                 f"resources.ranks: '{ranks}' has the level {show(level)}; "
                 "expected whole numbers above 0"
             )
-    if lack := missing_in(ranks, study.cases()):
-        raise ValueError(f"resources.ranks: factor '{ranks}' does not exist in {lack}")
+    if case := missing_in(ranks, study.cases()):
+        raise ValueError(f"resources.ranks: factor '{ranks}' does not exist in {case}")
 
 
 def _check_serial(model: Model, where: str, ranks: int | str | None) -> None:
-    """Check what a model says of its steps against the ranks of a sample."""
+    """Check `serial` and `python` of a model, at `where` in the study file, against `ranks`."""
     if model.serial and ranks is None:
         raise ValueError(f"{where}.serial: no launcher starts the steps; add resources.ranks")
     if ranks is not None and model.python:

@@ -1,4 +1,8 @@
-"""Conditions on samples, such as `status == 'timeout' and F > 320`: parsed, never `eval`ed."""
+"""Conditions on samples, such as `status == 'timeout' and F > 320`.
+
+They are what users give as `--where`. Like `expressions` they are parsed against a whitelist and
+interpreted, never passed to `eval`.
+"""
 
 from __future__ import annotations
 
@@ -24,56 +28,30 @@ _EXAMPLE = "expected such as status == 'timeout' and F > 320"
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on named values.
-
-    Attributes
-    ----------
-    text : str
-        The source text.
-    names : frozenset of str
-        The names of the values it needs.
-    texts : mapping of str to set of str
-        Name to the texts that it is compared with.
-    """
+    """A condition on named values."""
 
     text: str
-    names: frozenset[str]
-    texts: Mapping[str, set[str]]
+    names: frozenset[str]  # of the values that it needs
+    texts: Mapping[str, set[str]]  # name to the texts that it is compared with
     _tree: ast.expr
 
     def holds(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        """Return where the condition holds, ndarray of bool shaped like the arrays in `values`.
+        """Return where the condition holds, an ndarray of bool shaped like the arrays in `values`.
 
-        Parameters
-        ----------
-        values : mapping of str to ndarray
-            At least every name in `names`: numbers as floats, or texts. What is NaN is neither
-            above nor below anything.
-
-        Raises
-        ------
-        ValueError
-            If a text is taken for a number, or a number for a text.
+        `values` has an ndarray of floats or of texts for at least every name in `names`; NaN is
+        neither above nor below anything. Raises a ValueError if a text is compared with a number.
         """
         import numpy as np
 
-        with np.errstate(all="ignore"):  # a failed sample has no outputs to compare
+        with np.errstate(all="ignore"):  # failed samples have NaN as outputs
             return _holds(self._tree, values)
 
 
 def parse_condition(text: str) -> Condition:
-    """Parse a condition.
+    """Parse comparisons joined by and, or, not.
 
-    Parameters
-    ----------
-    text : str
-        Comparisons (< <= > >= == != in) of arithmetic over names, or of names with texts in
-        quotes, joined by and, or, not.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else; the message names what was refused and the column.
+    A comparison (< <= > >= == != in) is of arithmetic over names, or of a name with texts in
+    quotes. Raises a ValueError for anything else, which quotes what was refused and its column.
     """
     text = text.strip()
     try:
@@ -92,7 +70,7 @@ def parse_condition(text: str) -> Condition:
 def _check(
     node: ast.expr, text: str, names: set[str], texts: dict[str, set[str]], depth: int = 0
 ) -> None:
-    """Refuse every node outside the whitelist; collect the names and the texts."""
+    """Collect names and texts; raise a ValueError for a node outside the whitelist."""
     match node:
         case _ if depth > _DEEPEST:
             raise ValueError(f"{short(text)} is nested too deeply")
@@ -136,7 +114,7 @@ def _check_pair(
 
 
 def _name_and_word(left: ast.expr, right: ast.expr) -> tuple[str | None, str | None]:
-    """Return the name and the text of a comparison of one with the other, where there is one."""
+    """Return the name and the text in quotes of a comparison; None for what it does not have."""
     for word, name in ((left, right), (right, left)):
         if isinstance(word, ast.Constant) and isinstance(word.value, str):
             return (name.id if isinstance(name, ast.Name) else None), word.value
@@ -164,7 +142,7 @@ def _holds(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
                 for first, second, op in zip([left, *others], others, operators, strict=False)
             ]
             return np.logical_and.reduce(np.broadcast_arrays(*pairs))
-    raise AssertionError(ast.dump(node))  # _check lets nothing else through
+    raise AssertionError(ast.dump(node))  # _check refuses all else
 
 
 def _compare(left: ast.expr, right: ast.expr, op: ast.cmpop, values: Mapping[str, Any]) -> Any:  # noqa: ANN401

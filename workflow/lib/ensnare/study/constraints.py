@@ -1,4 +1,7 @@
-"""Constraints such as `0.1 <= Mg / (Zn + Cu) <= 0.15`: parsed, never `eval`ed."""
+"""Constraints on the points of a design, such as `0.1 <= Mg / (Zn + Cu) <= 0.15`.
+
+Like `expressions` they are parsed against a whitelist and interpreted, never passed to `eval`.
+"""
 
 from __future__ import annotations
 
@@ -14,37 +17,23 @@ from ensnare.study.expressions import check_arithmetic, interpret, replaced, sho
 _EXAMPLE = "expected such as x0 + x1 <= 1 or 0.1 <= x0 / x1 <= 0.15"
 _DOWN = (ast.Lt, ast.LtE)
 _UP = (ast.Gt, ast.GtE)
+_SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """One comparison of two expressions.
+    """One comparison of two expressions, `smaller <= larger`."""
 
-    Attributes
-    ----------
-    text : str
-        The comparison, as it was written.
-    smaller, larger : ast.expr
-        Its sides.
-    strict : bool
-        Whether equality violates it.
-    names : frozenset of str
-        The names of the values it needs.
-    """
-
-    text: str
+    text: str  # as the user wrote it
     smaller: ast.expr
     larger: ast.expr
-    strict: bool
-    names: frozenset[str]
+    strict: bool  # whether equality violates it
+    names: frozenset[str]  # of the values that it needs
 
     def slack(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        """Return larger - smaller, shaped like the arrays in `values`; NaN where there is none.
+        """Return larger - smaller, shaped like the arrays in `values`; NaN where undefined.
 
-        Parameters
-        ----------
-        values : mapping of str to float or ndarray of float
-            At least every name in `names`.
+        `values` has a float or an ndarray of float for at least every name in `names`.
         """
         return interpret(self.larger, values) - interpret(self.smaller, values)
 
@@ -52,26 +41,11 @@ class Constraint:
 def parse_constraints(
     text: str, names: Collection[str], *, indexed: bool = False
 ) -> tuple[Constraint, ...]:
-    """Parse a comparison, or a chain of them.
+    """Return one constraint for each comparison of a text, which may be a chain of them.
 
-    Parameters
-    ----------
-    text : str
-        Arithmetic compared by <=, >=, < or >.
-    names : collection of str
-        The names that it may use.
-    indexed : bool
-        Whether names are elements of an array, written `x[0]`.
-
-    Returns
-    -------
-    tuple of Constraint
-        One for each comparison.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else; the message names what was refused and the column.
+    A text compares arithmetic over `names` by <=, >=, < or >. With `indexed` the names are
+    elements of an array, such as `x[0]`. Raises a ValueError for anything else, which quotes what
+    was refused and its column.
     """
     tree = _tree(text)
     if indexed:
@@ -107,7 +81,7 @@ def _refuse_large_numbers(tree: ast.expr, text: str) -> None:
 
 
 def _tree(text: str) -> ast.expr:
-    """Parse a text that may be indented; columns count from its very beginning."""
+    """Parse a text that may be indented; columns are counted with the indentation."""
     lead = len(text) - len(text.lstrip())
     try:
         tree = ast.parse(text.strip(), mode="eval").body
@@ -123,9 +97,9 @@ def _tree(text: str) -> ast.expr:
 
 
 def _elements_named(tree: ast.expr, text: str, names: Collection[str]) -> ast.expr:
-    """Return the tree with each `x[3]` turned into the name that it stands for."""
+    """Return the tree with each `x[3]` replaced by a name of that spelling."""
     top = ast.Expr(tree)
-    for parent in ast.walk(top):  # without recursion, however deep the text is nested
+    for parent in ast.walk(top):  # ast.walk does not recurse, so deep nesting is no problem
         for field, value in ast.iter_fields(parent):
             if isinstance(value, list):
                 value[:] = [_element(child, text, names) for child in value]
@@ -161,15 +135,12 @@ def _constraint(left: ast.expr, op: ast.cmpop, right: ast.expr, text: str) -> Co
     return Constraint(written, smaller, larger, isinstance(op, ast.Lt | ast.Gt), names)
 
 
-_SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
-
-
 def _source(node: ast.expr, text: str) -> str:
     return " ".join((ast.get_source_segment(text, node) or ast.unparse(node)).split())
 
 
 def _names(tree: ast.expr) -> set[str]:
-    """Return the names in arithmetic that was checked; those of functions and pi are not values."""
+    """Return the names of values in arithmetic that was checked: no functions, no `pi`."""
     found: set[str] = set()
     check_arithmetic(tree, "", found)
     return found
@@ -184,7 +155,7 @@ def _column(tree: ast.expr, name: str) -> int:
 
 
 def substitute(constraint: Constraint, values: Mapping[str, ast.expr]) -> Constraint:
-    """Return a constraint with names replaced by expressions, such as constants by numbers."""
+    """Return a constraint in which names are replaced by expressions."""
     smaller, larger = replaced(constraint.smaller, values), replaced(constraint.larger, values)
     names = frozenset(_names(smaller) | _names(larger))
     return Constraint(constraint.text, smaller, larger, constraint.strict, names)

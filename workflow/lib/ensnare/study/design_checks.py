@@ -1,4 +1,8 @@
-"""The constraints of a design, in terms of the inputs that it varies."""
+"""Checks that design, copulas and constraints of a study fit its inputs.
+
+Each check raises a ValueError with the first thing that is wrong. `constraints_of` also serves
+those who sample: it returns constraints in terms of the uncertain inputs only.
+"""
 
 from __future__ import annotations
 
@@ -25,37 +29,32 @@ if TYPE_CHECKING:
 
 
 def check_constraints(study: Study) -> None:
-    """Check that the constraints of a design are arithmetic over inputs that vary.
-
-    Raises
-    ------
-    ValueError
-        If one is not; the message names the constraint, and the column where that helps.
-    """
+    """Check that the constraints of a design are comparisons over uncertain inputs."""
     if isinstance(study.design, Constrained):
         constraints_of(study)
 
 
 def constraints_of(study: Study) -> tuple[Constraint, ...]:
-    """Return the constraints of a constrained design, over its random inputs only.
+    """Return the constraints of a constrained design, over its uncertain inputs only.
 
-    Constants and derived values are put in, and the order is that of their texts: neither names
-    of the study file nor the order of its lines decide what is sampled.
+    Constants and derived values are replaced by what they stand for, and the constraints are
+    sorted by `identity_text`, so the order of lines in the study file does not change the points.
+    Raises a ValueError for one that is not a comparison over uncertain inputs.
     """
     assert isinstance(study.design, Constrained)
-    inside = _definitions(study)
-    names = [*(item.name for item in study.random_inputs), *inside]
+    definitions = _definitions(study)
+    names = [*(item.name for item in study.random_inputs), *definitions]
     found: list[Constraint] = []
     for i, text in enumerate(study.design.constraints):
         try:
-            found += _parsed(text, names, inside, study.factors)
+            found += _parsed(text, names, definitions, study.factors)
         except ValueError as error:
             raise ValueError(f"design.constraints[{i}]: {error}") from None
     return tuple(sorted(found, key=identity_text))
 
 
 def constrained_names(study: Study) -> set[str]:
-    """Return the names that the constraints of a design are written with; none without them."""
+    """Return the names that stand in the constraints of a design: inputs and derived values."""
     if not isinstance(study.design, Constrained):
         return set()
     known = [*(item.name for item in study.inputs), *study.derived]
@@ -64,15 +63,19 @@ def constrained_names(study: Study) -> set[str]:
 
 
 def _parsed(
-    text: str, names: Sequence[str], inside: Mapping[str, ast.expr], factors: Mapping[str, object]
+    text: str,
+    names: Sequence[str],
+    definitions: Mapping[str, ast.expr],
+    factors: Mapping[str, object],
 ) -> list[Constraint]:
     written = parse_constraints(text, [*names, *factors])
-    found = [substitute(constraint, inside) for constraint in written]
+    found = [substitute(constraint, definitions) for constraint in written]
     for constraint in found:
-        if of_case := sorted(constraint.names & set(factors)):
+        # the same points are used in every case, so they cannot depend on a factor
+        if used_factors := sorted(constraint.names & set(factors)):
             raise ValueError(
-                f"{short(text)} needs the factor '{of_case[0]}'; expected inputs, whose points "
-                "are the same in every case"
+                f"{short(text)} needs the factor '{used_factors[0]}'; expected inputs, whose "
+                "points are the same in every case"
             )
         if not constraint.names:
             raise ValueError(f"{short(text)} compares constants; expected an uncertain input")
@@ -80,27 +83,21 @@ def _parsed(
 
 
 def _definitions(study: Study) -> dict[str, ast.expr]:
-    """Return what constants and derived values stand for, in terms of random inputs."""
+    """Return constants and derived values as expressions in terms of uncertain inputs."""
     known: dict[str, ast.expr] = {n: ast.Constant(v) for n, v in study.constants.items()}
-    for name, expression in study.expressions.items():  # each stands after those it needs
+    for name, expression in study.expressions.items():  # sorted: each comes after those it needs
         known[name] = expression.with_values(known)
     return known
 
 
 def identity_text(constraint: Constraint) -> str:
-    """Return what a constraint says, however it was spaced."""
+    """Return a constraint as a text that does not depend on how it was spaced."""
     sign = "<" if constraint.strict else "<="
     return f"{canonical_text(constraint.smaller)} {sign} {canonical_text(constraint.larger)}"
 
 
 def check_growth(study: Study) -> None:
-    """Check that what is to be reached can be measured, and that the first round can be paid.
-
-    Raises
-    ------
-    ValueError
-        If not.
-    """
+    """Check `until` of a design: its outputs have indices, and its budget holds the first round."""
     design = study.design
     if not isinstance(design, Saltelli) or design.until is None:
         return
@@ -132,7 +129,7 @@ def check_growth(study: Study) -> None:
 
 
 def check_design(study: Study) -> None:
-    """Check that the design and the inputs fit each other."""
+    """Check that there is a design if and only if there are uncertain inputs, and that it fits."""
     names = [item.name for item in study.random_inputs]
     if study.design is None:
         if names:
@@ -157,7 +154,7 @@ def check_design(study: Study) -> None:
 
 
 def _check_rows(design: Any, names: list[str]) -> None:  # noqa: ANN401
-    """Check that a design has levels for every input, and that it can be made."""
+    """Check that a factorial design has levels for every input, and the number of rows."""
     if isinstance(design, Factorial) and isinstance(design.levels, dict):
         for name in design.levels:
             if name not in names:
@@ -176,7 +173,7 @@ def _check_rows(design: Any, names: list[str]) -> None:  # noqa: ANN401
 
 
 def check_copula(study: Study) -> None:
-    """Check that copulas couple inputs that vary, each input in one copula, each pair once."""
+    """Check that copulas couple uncertain inputs, each input in one copula, each pair once."""
     if not study.copulas:
         return
     if study.design is not None and not isinstance(study.design, TAKE_COPULA):

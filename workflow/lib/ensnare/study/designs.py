@@ -1,4 +1,7 @@
-"""Designs of experiments, as the study file says them."""
+"""The key `design` of a study file: one class for each method, and facts about the methods.
+
+The classes hold options only; `ensnare.design` makes the points.
+"""
 
 from __future__ import annotations
 
@@ -6,78 +9,81 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from ensnare.study.values import FileName, Name, Number, Size, Strict, to_integer
+from ensnare.study.values import ClosedModel, FileName, Name, Number, Size, to_integer
 
-# more rows fit neither the archive's 32-bit group numbers nor a year of computing
+# the archive numbers groups of rows with 32 bits, and more rows could not be computed anyway
 MOST_ROWS = 10**8
 Rows = Annotated[Size, Field(le=MOST_ROWS)]
 _LEVELS = "Levels lie at the quantiles (k + 1/2) / levels of the inputs."
 
 
 def _levels(value: Any) -> Any:  # noqa: ANN401
-    """Return a number of levels, or one for each input by name."""
+    """Return a number of levels, or a mapping of input to number; each must be at least 1."""
     for name, number in value.items() if isinstance(value, dict) else [("", value)]:
         if to_integer(number) < 1:
             raise ValueError(f"{name or 'all inputs'}: got {number}; expected at least 1 level")
     return value if isinstance(value, dict) else to_integer(value)
 
 
-class MonteCarlo(Strict):
+class MonteCarlo(ClosedModel):
     """Independent random points."""
 
     method: Literal["monte_carlo"]
     size: Rows = Field(description="Number of points.")
 
 
-class Sobol(Strict):
+class Sobol(ClosedModel):
     """The first points of the Sobol' low-discrepancy sequence."""
 
     method: Literal["sobol"]
     size: Rows = Field(description="Number of points; a power of two is best.")
 
 
-class Halton(Strict):
+class Halton(ClosedModel):
     """The first points of the Halton low-discrepancy sequence."""
 
     method: Literal["halton"]
     size: Rows = Field(description="Number of points.")
 
 
-class Lhs(Strict):
-    """A Latin hypercube: one point in each of `size` slices of every input. It cannot grow."""
+class Lhs(ClosedModel):
+    """A Latin hypercube: one point in each of `size` slices of every input; it cannot grow."""
 
     method: Literal["lhs"]
-    size: Rows = Field(description="Number of points; another number is another design.")
+    size: Rows = Field(
+        description="Number of points. Another number gives a new design, all of which runs."
+    )
     optimise: Literal["c2", "phip", "mindist"] | None = Field(
         None,
-        description="Improve a space-filling criterion by simulated annealing: the centred L2 "
+        description="Criterion of space filling to improve by simulated annealing: the centred L2 "
         "discrepancy (c2), phi_p (phip) or the smallest distance of two points (mindist).",
     )
 
 
-class Until(Strict):
-    """When a design that doubles itself is large enough."""
+class Until(ClosedModel):
+    """When a design that doubles its size is large enough: at a precision, or at a budget."""
 
     width: Number = Field(
-        description="Every total Sobol' index, in every case, has an interval narrower than this, "
-        "at the confidence of the analysis `sobol`.",
+        description="Stop when every total Sobol' index, in every case, has a confidence interval "
+        "narrower than this. The level of confidence is that of the analysis `sobol`.",
         gt=0,
     )
     budget: Size = Field(
-        description="Most samples, of all cases together; failed ones count, tried again or not."
+        description="Most samples, of all cases together. A failed sample counts, and counts once "
+        "however often it is tried again."
     )
     outputs: list[Name] | None = Field(
         None,
-        description="The outputs that it is about; default: all that are numbers, not arrays.",
+        description="Outputs whose indices count; default: all that are numbers, not arrays.",
         min_length=1,
     )
 
     def most_rows(self, n_cases: int) -> int:
-        """Return how many rows of a design the budget allows."""
+        """Return how many rows the design may have in each of `n_cases` cases."""
         return self.budget // n_cases
 
 
-class Saltelli(Strict):
+class Saltelli(ClosedModel):
     """Pick-freeze blocks for Sobol' indices, from a low-discrepancy sequence."""
 
     method: Literal["saltelli"]
@@ -86,26 +92,29 @@ class Saltelli(Strict):
     )
     second_order: bool = Field(
         False,
-        description="Also the samples of second-order indices: N (2 d + 2) in all for d > 2.",
+        description="Add the samples of second-order indices: N (2 d + 2) samples in all. With two "
+        "inputs none are added.",
     )
     until: Until | None = Field(
         None,
-        description="Double the size until indices are known well enough, or a budget is spent: "
-        "`{width: 0.1, budget: 20000}`; `size` is then the first one.",
+        description="Double the size until the indices are precise enough, or a budget is spent: "
+        "`{width: 0.1, budget: 20000}`. `size` is then the base size to begin with.",
     )
 
     def n_blocks(self, d: int) -> int:
-        """Return the samples of a group of d inputs; two inputs need none for second order."""
+        """Return the number of samples of one base row: the size of a group, for d inputs."""
+        # with two inputs, the d + 2 samples already give the second-order index
         return 2 * d + 2 if self.second_order and d > 2 else d + 2
 
 
-class Morris(Strict):
+class Morris(ClosedModel):
     """Trajectories that change one input at a time, for screening by elementary effects."""
 
     method: Literal["morris"]
     size: Rows = Field(description="Number of trajectories, of d + 1 samples each for d inputs.")
     levels: Size = Field(
-        4, description=f"Levels of each input, an even number; a step is half of them. {_LEVELS}"
+        4,
+        description=f"Levels of each input, an even number; a step is half their number. {_LEVELS}",
     )
 
     @model_validator(mode="after")
@@ -115,8 +124,8 @@ class Morris(Strict):
         return self
 
 
-class Factorial(Strict):
-    """Every combination of levels of the inputs."""
+class Factorial(ClosedModel):
+    """Full factorial: every combination of levels of the inputs."""
 
     method: Literal["factorial"]
     levels: Annotated[
@@ -130,15 +139,17 @@ class Factorial(Strict):
                 ]
             }
         ),
-    ] = Field(description=f"Number of levels of all inputs, or of each by name. {_LEVELS}")
+    ] = Field(
+        description=f"Number of levels: one for all inputs, or by name, `{{a: 3, b: 5}}`. {_LEVELS}"
+    )
 
     def levels_of(self, names: list[str]) -> list[int]:
-        """Return the number of levels of each input."""
+        """Return the number of levels of each input, in the order of `names`."""
         levels = self.levels
         return [levels if isinstance(levels, int) else levels[name] for name in names]
 
 
-class Composite(Strict):
+class Composite(ClosedModel):
     """The centre, the ends of each input, and the corners: 1 + 2 d + 2^d samples."""
 
     method: Literal["composite"]
@@ -147,15 +158,15 @@ class Composite(Strict):
     )
 
 
-class OneAtATime(Strict):
-    """The medians, and each input in turn at its levels while the others stay at the median."""
+class OneAtATime(ClosedModel):
+    """The medians; and each input in turn at its levels, while the others stay at their median."""
 
     method: Literal["one_at_a_time"]
     levels: Size = Field(description=f"Levels of each input, at least 2. {_LEVELS}", ge=2)
 
 
-class Constrained(Strict):
-    """Independent random points that satisfy constraints: the inputs, given that they do."""
+class Constrained(ClosedModel):
+    """Independent random points of the inputs, given that they satisfy constraints."""
 
     method: Literal["constrained"]
     size: Rows = Field(description="Number of points, all of which satisfy the constraints.")
@@ -165,7 +176,7 @@ class Constrained(Strict):
     )
 
 
-class Table(Strict):
+class Table(ClosedModel):
     """Points from a file."""
 
     method: Literal["table"]
@@ -174,10 +185,12 @@ class Table(Strict):
     )
     dataset: str | None = Field(
         None,
-        description="HDF5: the group with one dataset per input, or a compound dataset; "
+        description="Of an HDF5 file: the group with one dataset per input, or a compound dataset; "
         "default: the root group.",
     )
-    size: Rows | None = Field(None, description="Take the first rows only.")
+    size: Rows | None = Field(
+        None, description="Take this number of rows from the beginning; default: all."
+    )
 
 
 Design = Annotated[
@@ -196,14 +209,14 @@ Design = Annotated[
 ]
 METHODS = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "morris", "factorial",
            "composite", "one_at_a_time", "constrained", "table")  # fmt: skip
-# what a copula fits: points that fill the cube, whatever shape it is bent to
+# designs that fill the unit cube, and still do so when a copula has transformed it
 TAKE_COPULA = (MonteCarlo, Sobol, Halton, Lhs, Constrained)
-# whose points are distributed as the inputs are: those that statistics can be made of
+# methods whose points are distributed as the inputs are, so that statistics of them make sense
 REPRESENT = ("monte_carlo", "sobol", "halton", "lhs", "saltelli", "constrained", "table")
 
 
 def count_rows(design: Any, names: list[str]) -> int:  # noqa: ANN401
-    """Return the number of rows of a design that is not a table, over the inputs `names`."""
+    """Return the number of rows of a design (not a table) over the uncertain inputs `names`."""
     d = len(names)
     match design:
         case Saltelli(size=size):
@@ -224,12 +237,17 @@ def count_rows(design: Any, names: list[str]) -> int:  # noqa: ANN401
 
 
 def design_options(design: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return what decides the points of a design, but not how many a growing one has."""
+    """Return the options that decide the points of a design, for the names of its batches.
+
+    The size is among them only where a larger design does not begin with the smaller one.
+    """
     options: dict[str, Any] = design.model_dump()
     if not isinstance(design, Lhs):
         options.pop("size", None)
-    options.pop("constraints", None)  # what they say counts, in any words
+    options.pop("constraints", None)  # `plan.batches` adds them as `identity_text`
     options.pop("until", None)
-    if not options.get("second_order"):  # batches of before this option keep their names
+    if not options.get(
+        "second_order"
+    ):  # so batches made before this option existed keep their names
         options.pop("second_order", None)
     return options

@@ -1,8 +1,12 @@
-"""The JSON schema and config/README.md, generated from the study model: `make docs`."""
+"""Write the JSON schema and config/README.md from the study model: `make docs`.
+
+Docstrings of the models and `description` of their fields are what users read there.
+"""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Iterator
@@ -37,6 +41,7 @@ from ensnare.study.designs import (
 )
 from ensnare.study.failures import OnFailure
 from ensnare.study.inputs import (
+    ComonotonicBlock,
     Copula,
     DataFit,
     Input,
@@ -45,15 +50,14 @@ from ensnare.study.inputs import (
     NormalCopula,
     StudentBlock,
     ThetaCopula,
-    TogetherBlock,
 )
 from ensnare.study.model import (
-    Callable,
     CopyFile,
     Environment,
     Keep,
     LinkFile,
     Model,
+    PythonModel,
     Success,
     TemplateFile,
     TreeFile,
@@ -71,9 +75,9 @@ from ensnare.study.outputs import (
     XmlOutput,
 )
 from ensnare.study.parareal import Function, Integrator, Parareal, Solver
-from ensnare.study.resources import Override, ResourceChanges, Resources
+from ensnare.study.resources import Batch, Override, ResourceChanges, Resources
 from ensnare.study.scaling import Scaling
-from ensnare.study.study import Batch, Study
+from ensnare.study.study import Study
 
 _ROOT = Path(__file__).parents[4]
 _SCHEMA = _ROOT / "workflow" / "schemas" / "study.schema.json"
@@ -87,7 +91,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`copula`: of two inputs and one parameter", ThetaCopula),
     ("`copula.JoeCopula`", JoePair),
     ("`copula.MarshallOlkinCopula`", MarshallOlkinPair),
-    ("`copula.MinCopula`", TogetherBlock),
+    ("`copula.MinCopula`", ComonotonicBlock),
     ("`copula.StudentCopula`", StudentBlock),
     ("`design`, `method: monte_carlo`", MonteCarlo),
     ("`design`, `method: sobol`", Sobol),
@@ -108,7 +112,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`model.files`: a link", LinkFile),
     ("`model.files`: a tree", TreeFile),
     ("`model.environment`", Environment),
-    ("`model.python`", Callable),
+    ("`model.python`", PythonModel),
     ("`model.success`: a list of", Success),
     ("`model.outputs`: every output has", OutputBase),
     ("`model.outputs`: from JSON", JsonOutput),
@@ -141,29 +145,46 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 _HEAD = """\
 # Study files
 
-<!-- Written by `make docs` from the study model in workflow/lib/ensnare/config; do not edit. -->
+<!-- Written by `make docs` from the study model in workflow/lib/ensnare/study; do not edit. -->
 
 A study is one YAML file. `config.yaml` here is the default study; others are in `studies/`:
 
     snakemake --profile local --configfile config/studies/flood.yaml
 
-- The schema is closed: an unknown key is an error. With the first line
+A small one, which runs a code for 100 random loads:
+
+```yaml
+study: beam
+inputs:
+  - {name: F, unit: N, distribution: {Normal: {mu: 300, sigma: 30}}}
+  - {name: L, unit: m, value: 2.55}
+design: {method: monte_carlo, size: 100}
+model:
+  files: [{template: beam.in}]           # has ${F} and ${L}
+  command: [beam, beam.in]
+  outputs:
+    - {name: deviation, unit: m, after: "deviation ="}
+```
+
+- **Keys**: the sections below list all of them; an unknown key is an error. With the first line
   `# yaml-language-server: $schema=<path to>/workflow/schemas/study.schema.json` an editor
   completes keys and shows what they mean.
-- Numbers mean what YAML 1.2 says: `65e9` and `1e-5` are numbers, `no` is a text, what is quoted
-  stays a text.
-- Paths are relative to the study file; results go to `results/<study>/` in the working
-  directory.
-- `${name}` in templates, in words of the command and in environment variables takes inputs,
-  derived values, factors, and `sample` (the sample's id), `seed` (its own seed, below 2^31),
-  `threads`, `ranks`, `study_dir` (the directory of the study file). `${name:.3e}` gives a format of
-  its own. A Python function takes them as arguments by name; `random` and `numpy.random` begin each
-  sample at its `seed`. Make a generator of its own from `seed`, and open files, in the function:
-  what stands in a module before is shared by all workers, files with their position. Numbers are
-  written as `.14g` unless told otherwise: 20 characters at most.
-- A derived value is arithmetic (`b * h**3 / 12`): + - * / **, parentheses, `pi`, and
-  sqrt exp log log10 log2 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh floor ceil
-  minimum maximum abs.
+- **Values** are read as YAML 1.2: `65e9` and `1e-5` are numbers, `no` is a text, and a value in
+  quotes is a text.
+- **Paths** are relative to the directory of the study file. Results go to `results/<study>/` in
+  the working directory.
+- **Placeholders** `${name}` stand in templates, in words of the command and in values of
+  environment variables. Names are those of inputs, derived values and factors, and `sample` (id of
+  the sample), `seed` (a seed for each sample, below 2^31), `threads`, `ranks` and `study_dir` (the
+  directory of the study file). Numbers are written in the format `.14g`, which has 20 characters
+  at most; `${name:.3e}` states another one.
+- **Python functions** as the model take these values as arguments by name. Before each sample,
+  `random` and `numpy.random` are seeded with its `seed`. Make a generator of your own, and open
+  files, inside the function: what a module makes when it is imported is the same in all workers,
+  states of generators and positions in files included.
+- **Derived values** are arithmetic (`b * h**3 / 12`): numbers, names, + - * / **, parentheses,
+  `pi`, and sqrt exp log log10 log2 sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh floor
+  ceil minimum maximum abs.
 """
 
 
@@ -176,7 +197,7 @@ def schema() -> str:
 
 
 def _accept_lists(tree: dict[str, Any]) -> None:
-    """Describe the list form of `analyses`, which the model turns into a mapping."""
+    """Add the list form of `analyses`, which a validator of the model turns into a mapping."""
     names = sorted(tree["$defs"]["Analyses"]["properties"])
     field = tree["properties"]["analyses"]
     described = {key: field.pop(key) for key in ("description", "default") if key in field}
@@ -186,7 +207,7 @@ def _accept_lists(tree: dict[str, Any]) -> None:
 
 
 def readme() -> str:
-    """Return config/README.md."""
+    """Return the text of config/README.md."""
     parts = [_HEAD]
     for title, model in _SECTIONS:
         parts += [f"\n## {title}\n", _doc(model), "\n| key | default | meaning |\n|---|---|---|"]
@@ -195,7 +216,7 @@ def readme() -> str:
 
 
 def _doc(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").strip()
+    return inspect.cleandoc(model.__doc__ or "")
 
 
 def _rows(model: type[BaseModel]) -> Iterator[str]:

@@ -1,4 +1,8 @@
-"""Arithmetic in study files: parsed against a whitelist, interpreted, never `eval`ed."""
+"""Arithmetic in study files: parsed, checked against a whitelist, interpreted.
+
+Python's `ast` reads the text, but `eval` is never called: a study file cannot run code.
+`conditions` and `constraints` build comparisons on the same whitelist.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
-# numpy's functions, and how many arguments they take; a further one would be written to
+# functions of numpy and their number of arguments; numpy writes to one argument more (`out`)
 _FUNCTIONS = {"arctan2": 2, "minimum": 2, "maximum": 2} | dict.fromkeys(
     (
         *("sqrt", "exp", "log", "log10", "log2", "sin", "cos", "tan", "arcsin", "arccos"),
@@ -32,42 +36,27 @@ _FUNCTIONS = {"arctan2": 2, "minimum": 2, "maximum": 2} | dict.fromkeys(
     1,
 )
 _CONSTANTS = {"pi": math.pi}
-_DEEPEST = 400  # nested operations; Python's own stack ends at 1000 calls
+_DEEPEST = 400  # nested operations; Python allows 1000 nested calls
 RESERVED = frozenset(_FUNCTIONS) | frozenset(_CONSTANTS)
 
 
 @dataclass(frozen=True)
 class Expression:
-    """An arithmetic expression over named values.
-
-    Attributes
-    ----------
-    text : str
-        The source text.
-    names : frozenset of str
-        The names of the values it needs.
-    """
+    """An arithmetic expression over named values."""
 
     text: str
-    names: frozenset[str]
+    names: frozenset[str]  # of the values that it needs
     _tree: ast.expr
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """Return the value, a float or an array shaped like the arrays in `values`.
 
-        Parameters
-        ----------
-        values : mapping of str to float or ndarray
-            At least every name in `names`.
-
-        Raises
-        ------
-        ValueError
-            If a value is a text, or the result is not a finite number.
+        `values` has a float or an ndarray for at least every name in `names`. Raises a ValueError
+        if a value is a text, or if the result is not finite.
         """
-        import numpy as np  # rule files parse expressions and evaluate none
+        import numpy as np  # here, since Snakemake's rule files parse expressions only
 
-        with np.errstate(all="raise", under="ignore"):  # no infinity on the way to a number
+        with np.errstate(all="raise", under="ignore"):  # 1 / (1 / 0) would be 0
             try:
                 result = interpret(self._tree, values)
             except (ArithmeticError, TypeError) as error:
@@ -77,19 +66,19 @@ class Expression:
         return result if getattr(result, "ndim", 0) else float(result)
 
     def evaluate_each(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        """Return the value as `evaluate` does, but NaN or infinite where it is no number."""
+        """Return the value as `evaluate` does, but NaN or infinity where it is not finite."""
         import numpy as np
 
         with np.errstate(all="ignore"):
             return interpret(self._tree, values)
 
     def with_values(self, values: Mapping[str, ast.expr]) -> ast.expr:
-        """Return its tree with names replaced by expressions, such as constants by numbers."""
+        """Return the expression as a tree in which names are replaced by other expressions."""
         return replaced(self._tree, values)
 
 
 def replaced(node: ast.expr, values: Mapping[str, ast.expr]) -> ast.expr:
-    """Return arithmetic that `check_arithmetic` lets pass, with names replaced by expressions."""
+    """Return a tree that `check_arithmetic` accepts, with names replaced by expressions."""
     match node:
         case ast.BinOp(left, op, right):
             return ast.BinOp(replaced(left, values), op, replaced(right, values))
@@ -103,7 +92,7 @@ def replaced(node: ast.expr, values: Mapping[str, ast.expr]) -> ast.expr:
 
 
 def canonical_text(node: ast.expr) -> str:
-    """Return arithmetic that `check_arithmetic` lets pass in one way of writing it."""
+    """Return a tree that `check_arithmetic` accepts as a text that does not depend on spacing."""
     match node:
         case ast.BinOp(left, op, right):
             return f"({canonical_text(left)} {type(op).__name__} {canonical_text(right)})"
@@ -119,18 +108,10 @@ def canonical_text(node: ast.expr) -> str:
 
 
 def parse_expression(text: str) -> Expression:
-    """Parse an expression.
+    """Parse an expression such as `b * h**3 / 12`.
 
-    Parameters
-    ----------
-    text : str
-        For example ``b * h**3 / 12``: numbers, names, + - * / **, parentheses, `pi` and
-        the functions sqrt, exp, log, sin, minimum and the like.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else; the message names what was refused and the column.
+    It may have numbers, names, + - * / **, parentheses, `pi` and the functions of `RESERVED`.
+    Raises a ValueError for anything else, which quotes what was refused and its column.
     """
     text = " ".join(text.split())
     try:
@@ -144,13 +125,13 @@ def parse_expression(text: str) -> Expression:
     names: set[str] = set()
     check_arithmetic(tree, text, names)
     expression = Expression(text, frozenset(names), tree)
-    if not names:  # a constant: what is wrong with it is known now
+    if not names:  # a constant, whose errors such as 1 / 0 can be found now
         expression.evaluate({})
     return expression
 
 
 def _hint(text: str) -> str:
-    """Return what to do about an expression that Python cannot read."""
+    """Return what to do about a text that is not Python syntax."""
     words = re.findall("[A-Za-z_]+", text)
     taken = next((word for word in words if keyword.iskeyword(word)), None)
     if taken:
@@ -159,12 +140,12 @@ def _hint(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """Return a text in quotes, in one line of bearable length."""
+    """Return a text in quotes, on one line and shortened to 60 characters."""
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
 def check_arithmetic(node: ast.expr, text: str, names: set[str], depth: int = 0) -> None:
-    """Refuse every node outside the whitelist, with a ValueError; collect the names."""
+    """Add the names in a tree to `names`; raise a ValueError for a node outside the whitelist."""
     if depth > _DEEPEST:
         raise ValueError(f"{short(text)} is nested too deeply; expected at most {_DEEPEST} levels")
     match node:
@@ -186,12 +167,12 @@ def check_arithmetic(node: ast.expr, text: str, names: set[str], depth: int = 0)
 
 
 def _takes(name: str, arguments: list[ast.expr]) -> bool:
-    """Whether there is such a function of so many arguments."""
+    """Return whether a function exists and takes this number of arguments."""
     return _FUNCTIONS.get(name) == len(arguments)
 
 
 def _refusal(node: ast.expr, text: str) -> str:
-    """Return why a part is not allowed, where it stands, and what is."""
+    """Return which part is refused, at which column, and what is allowed instead."""
     at = f"at column {node.col_offset + 1}"
     match node:
         case ast.Call(ast.Name(id=name), args, []) if name in _FUNCTIONS:
@@ -209,12 +190,12 @@ def _refusal(node: ast.expr, text: str) -> str:
 
 
 def interpret(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return the value of a part that `check_arithmetic` lets pass."""
+    """Return the value of a tree that `check_arithmetic` accepts, a float or an ndarray."""
     import numpy as np
 
     match node:
         case ast.BinOp(left, ast.Pow(), right):
-            # a negative base to a fraction is nan here, complex in Python
+            # numpy gives NaN for a negative base to a fraction, Python a complex number
             return np.power(interpret(left, values), interpret(right, values))
         case ast.BinOp(left, op, right):
             return _BINARY[type(op)](interpret(left, values), interpret(right, values))
@@ -223,12 +204,12 @@ def interpret(node: ast.expr, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
         case ast.Call(ast.Name(id=name), args, _):
             return getattr(np, name)(*(interpret(arg, values) for arg in args))
         case ast.Constant(value=value):
-            # floats only: 9**9**9 overflows at once where integers would fill the memory
+            # as a float, 9**9**9 overflows at once; as an integer it would fill the memory
             return float(value)  # type: ignore[arg-type]
         case ast.Name(id=name):
             value = _CONSTANTS[name] if name in _CONSTANTS else values[name]
             if isinstance(value, str):
                 raise TypeError(f"'{name}' is the text '{value}', not a number")
-            # whole numbers would wrap around in powers
+            # as a float, since powers of numpy integers wrap around
             return value if isinstance(value, np.ndarray) else float(value)
-    raise AssertionError(ast.dump(node))  # check_arithmetic lets nothing else through
+    raise AssertionError(ast.dump(node))  # check_arithmetic refuses all else

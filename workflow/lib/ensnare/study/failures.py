@@ -1,4 +1,4 @@
-"""What to do about samples that fail: try them again, or end the study early."""
+"""The key `on_failure` of a study file: try failed samples again, or end the study early."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from ensnare.errors import did_you_mean
 from ensnare.store.outcome import FAILURES, Status
-from ensnare.study.values import Strict, show, to_integer
+from ensnare.study.values import ClosedModel, show, to_integer
 
 KINDS = tuple(status.label for status in FAILURES)
 MOST_RETRIES = 100
@@ -19,7 +19,7 @@ _COUNT = {"type": "integer", "minimum": 0}
 
 
 def _retries(value: Any) -> Any:  # noqa: ANN401
-    """Return retries by kind from a mapping, or from one number for all kinds."""
+    """Return retries by kind of failure; one number stands for all kinds."""
     if not isinstance(value, dict):
         return dict.fromkeys(KINDS, _times(value))
     for kind in value:
@@ -36,7 +36,7 @@ def _times(value: Any) -> int:  # noqa: ANN401
 
 
 def _stop_after(value: Any) -> Any:  # noqa: ANN401
-    """Return a count, or a share as a text such as `5 %`."""
+    """Return a number of samples, or a share as a text such as `5 %`."""
     match = _SHARE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match and 0 < float(match[1]) <= 100:
         return f"{float(match[1]):.12g} %"
@@ -51,8 +51,8 @@ def _stop_after(value: Any) -> Any:  # noqa: ANN401
     return count
 
 
-class OnFailure(Strict):
-    """What to do about samples that fail; changing it runs nothing again."""
+class OnFailure(ClosedModel):
+    """What to do about samples that fail. A change of these keys runs no finished sample again."""
 
     retries: Annotated[
         dict[str, int],
@@ -71,10 +71,11 @@ class OnFailure(Strict):
         ),
     ] = Field(
         {},
-        description="How often a sample is tried again, by how it ended: "
-        f"`{{timeout: 1, failed: 2}}` of {', '.join(KINDS)}; a number stands for all kinds. A "
-        "sample that was run n times is tried again if n is at most the number of its last "
-        "kind, so kinds do not add up. `killed` is 1 unless it is given.",
+        description="How often a sample is tried again, by kind of failure: "
+        f"`{{timeout: 1, failed: 2}}`. Kinds are {', '.join(KINDS)}; one number stands for all of "
+        "them. After its n-th run a sample is tried again if n is at most the number of the kind "
+        "that this run ended with, so the numbers of several kinds do not add up. Default: 1 for "
+        "`killed`, 0 for the others.",
     )
     stop_after: Annotated[
         int | str | None,
@@ -83,18 +84,19 @@ class OnFailure(Strict):
     ] = Field(
         None,
         description="End the study when more samples than this fail: a number (20) or a share of "
-        "all samples (`5 %`). Neither skipped samples count nor values out of their range, which "
-        "are found later.",
+        "all samples (`5 %`). Skipped samples do not count. Values out of their range do not "
+        "either, since the range is checked later.",
     )
 
     def times(self, status: Status) -> int:
-        """Return how often a sample that ended like this is tried again."""
-        # a code killed for want of memory, or by hand, says nothing about the sample
+        """Return how often a sample that ended with this status is tried again."""
+        # killed means out of memory, or by hand, which says nothing about the sample
         return self.retries.get(status.label, 1 if status is Status.KILLED else 0)
 
     def limit(self, samples: int) -> int | None:
-        """Return how many of so many samples may fail; None for all."""
+        """Return how many of all samples may fail; None if there is no limit."""
         if isinstance(self.stop_after, str):
             share = float(self.stop_after.removesuffix("%")) / 100
+            # the factor keeps 29 % of 100 samples from being rounded down to 28
             return math.floor(share * samples * (1 + 1e-12))
         return self.stop_after

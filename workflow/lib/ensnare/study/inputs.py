@@ -1,4 +1,7 @@
-"""The dependence between inputs, as the study file says it."""
+"""The keys `inputs` and `copula` of a study file: marginal distributions and dependence.
+
+The classes hold what the file states; `ensnare.design` makes OpenTURNS distributions of it.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 
-from ensnare.study.values import FileName, Name, Number, Size, Strict, to_number
+from ensnare.study.values import ClosedModel, FileName, Name, Number, Size, to_number
 
 Pairs = Annotated[list[tuple[Name, Name, Number]], Field(min_length=1)]
-Two = Annotated[list[Name], Field(min_length=2, max_length=2)]
+TwoNames = Annotated[list[Name], Field(min_length=2, max_length=2)]
 
 
-class NormalCopula(Strict):
-    """A normal copula from correlations of one kind; pairs that are not named are independent."""
+class NormalCopula(ClosedModel):
+    """A normal copula, from correlations of one kind; pairs that are not named are independent."""
 
     spearman: Pairs | None = Field(
-        None, description="Spearman rank correlations, `[[L, I, -0.2], ...]`."
+        None, description="Spearman rank correlations: `[[L, I, -0.2], ...]`."
     )
-    kendall: Pairs | None = Field(None, description="Kendall rank correlations instead.")
+    kendall: Pairs | None = Field(
+        None, description="Kendall rank correlations instead, in the same form."
+    )
     pearson: Pairs | None = Field(
-        None, description="Parameters of the normal copula instead: correlations of normal scores."
+        None,
+        description="Correlations of the normal scores instead: the parameters of the copula, in "
+        "the same form.",
     )
 
     @model_validator(mode="after")
@@ -35,24 +42,24 @@ class NormalCopula(Strict):
 
     @property
     def kind(self) -> str:
-        """The kind of correlation."""
+        """The kind of correlation: spearman, kendall or pearson."""
         return next(name for name in type(self).model_fields if getattr(self, name) is not None)
 
     @property
     def pairs(self) -> list[tuple[str, str, float]]:
-        """The correlations."""
+        """The correlations: two inputs and a value each."""
         return list(getattr(self, self.kind))
 
     @property
     def inputs(self) -> list[str]:
-        """The inputs that it couples, by name."""
+        """The names of the inputs that it couples."""
         return sorted({name for first, second, _ in self.pairs for name in (first, second)})
 
 
-class ThetaCopula(Strict):
+class ThetaCopula(ClosedModel):
     """A copula of two inputs with one parameter."""
 
-    inputs: Two = Field(description="The two inputs that it couples.")
+    inputs: TwoNames = Field(description="The two inputs that it couples.")
     theta: Number = Field(description="Its parameter, as in OpenTURNS.")
 
 
@@ -63,54 +70,66 @@ class JoePair(ThetaCopula):
     psi2: Number = Field(0.5, description="Its third parameter, as in OpenTURNS.")
 
 
-class MarshallOlkinPair(Strict):
-    """A copula of two inputs that are equal, up to a power, with some probability."""
+class MarshallOlkinPair(ClosedModel):
+    """A copula of common shocks: two inputs are equal, up to a power, with some probability."""
 
-    inputs: Two = Field(description="The two inputs that it couples.")
+    inputs: TwoNames = Field(description="The two inputs that it couples.")
     alpha: Number = Field(description="Its first parameter, as in OpenTURNS.", ge=0, le=1)
     beta: Number = Field(description="Its second parameter, as in OpenTURNS.", ge=0, le=1)
 
 
-class TogetherBlock(Strict):
-    """Perfect dependence: all inputs rise and fall together."""
+class ComonotonicBlock(ClosedModel):
+    """Perfect dependence: all inputs have the same quantile in every sample."""
 
     inputs: list[Name] = Field(min_length=2, description="The inputs that it couples.")
 
 
-class StudentBlock(Strict):
-    """The copula of a multivariate Student distribution: extremes come together."""
+class StudentBlock(ClosedModel):
+    """The copula of a multivariate Student distribution, whose extremes occur together."""
 
     inputs: list[Name] = Field(min_length=2, description="The inputs that it couples.")
     nu: Number = Field(description="Degrees of freedom.")
-    correlations: Pairs = Field(description="Its parameters, `[[a, b, 0.5], ...]`.")
+    correlations: Pairs = Field(description="Correlations of pairs: `[[a, b, 0.5], ...]`.")
 
     @property
     def pairs(self) -> list[tuple[str, str, float]]:
-        """The correlations."""
+        """The correlations: two inputs and a value each."""
         return self.correlations
 
 
-class Copula(Strict):
-    """One copula by its OpenTURNS name, or `normal`; several in a list couple other inputs each."""
+class Copula(ClosedModel):
+    """One copula by its OpenTURNS name, or `normal`; or a list of copulas of different inputs."""
 
-    normal: NormalCopula | None = Field(None, description="From correlations of pairs of inputs.")
-    AliMikhailHaqCopula: ThetaCopula | None = Field(None, description="theta in [-1, 1].")
+    normal: NormalCopula | None = Field(
+        None, description="Normal copula of any number of inputs, from correlations of pairs."
+    )
+    AliMikhailHaqCopula: ThetaCopula | None = Field(
+        None, description="Two inputs; theta in [-1, 1]."
+    )
     ClaytonCopula: ThetaCopula | None = Field(
-        None, description="theta >= -1: small values come together."
+        None, description="Two inputs; theta >= -1; small values occur together."
     )
-    FarlieGumbelMorgensternCopula: ThetaCopula | None = Field(None, description="theta in [-1, 1].")
-    FrankCopula: ThetaCopula | None = Field(None, description="Any theta.")
-    GalambosCopula: ThetaCopula | None = Field(None, description="theta > 0.")
+    FarlieGumbelMorgensternCopula: ThetaCopula | None = Field(
+        None, description="Two inputs; theta in [-1, 1]."
+    )
+    FrankCopula: ThetaCopula | None = Field(None, description="Two inputs; any theta.")
+    GalambosCopula: ThetaCopula | None = Field(None, description="Two inputs; theta > 0.")
     GumbelCopula: ThetaCopula | None = Field(
-        None, description="theta >= 1: large values come together."
+        None, description="Two inputs; theta >= 1; large values occur together."
     )
-    JoeCopula: JoePair | None = Field(None, description="theta > 0, psi1 and psi2 in [0, 1].")
+    JoeCopula: JoePair | None = Field(
+        None, description="Two inputs; theta > 0, psi1 and psi2 in [0, 1]."
+    )
     MarshallOlkinCopula: MarshallOlkinPair | None = Field(
-        None, description="alpha and beta in [0, 1]: common shocks."
+        None, description="Two inputs with common shocks; alpha and beta in [0, 1]."
     )
-    MinCopula: TogetherBlock | None = Field(None, description="Perfect dependence.")
-    PlackettCopula: ThetaCopula | None = Field(None, description="theta > 0.")
-    StudentCopula: StudentBlock | None = Field(None, description="Of any number of inputs.")
+    MinCopula: ComonotonicBlock | None = Field(
+        None, description="Perfect dependence of any number of inputs."
+    )
+    PlackettCopula: ThetaCopula | None = Field(None, description="Two inputs; theta > 0.")
+    StudentCopula: StudentBlock | None = Field(
+        None, description="Student copula of any number of inputs."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Copula:
@@ -124,16 +143,16 @@ class Copula(Strict):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Its OpenTURNS name, or `normal`."""
         return next(n for n in type(self).model_fields if getattr(self, n) is not None)
 
     @property
     def block(self) -> Any:  # noqa: ANN401
-        """What is said of it."""
+        """The parameters that stand under its name."""
         return getattr(self, self.name)
 
     def identity(self) -> list[Any]:
-        """Return what decides the values of the inputs that it couples."""
+        """Return what decides the values of its inputs, for names of batches: pairs are sorted."""
         tree = self.block.model_dump(exclude_none=True)
         for kind in ("spearman", "kendall", "pearson", "correlations"):
             if kind in tree:
@@ -163,20 +182,23 @@ Parameter = Annotated[
 ]
 
 
-class DataFit(Strict):
-    """A distribution that is fitted to a column of a file."""
+class DataFit(ClosedModel):
+    """A distribution that is fitted to measured values: a column of a file."""
 
     file: FileName = Field(description="A CSV file with a header, an HDF5 or a pickle file.")
-    column: str | None = Field(None, description="The column; default: the name of the input.")
+    column: str | None = Field(
+        None, description="Name of the column; default: the name of the input."
+    )
     fit: Literal["kernel", "histogram", "discrete"] = Field(
         "kernel",
-        description="Kernel smoothing, a histogram, or the values themselves with their shares.",
+        description="Kernel smoothing, a histogram, or the values themselves (`discrete`) with the "
+        "shares that they have in the file.",
     )
     bins: Size | None = Field(
-        None, description="Bars of the histogram; default: by the rule of Freedman and Diaconis."
+        None, description="Bins of the histogram; default: by the rule of Freedman and Diaconis."
     )
     weights: str | None = Field(
-        None, description="Column of weights, for a histogram or discrete values."
+        None, description="Name of a column of weights, for `histogram` and `discrete`."
     )
 
     @model_validator(mode="after")
@@ -188,23 +210,25 @@ class DataFit(Strict):
         return self
 
 
-class Input(Strict):
+class Input(ClosedModel):
     """One input: uncertain (`distribution` or `data`), or a constant (`value`)."""
 
     name: Name = Field(description="Name; used in templates, commands and tables.")
     unit: str = Field("", description="Unit, shown in tables and plots.")
-    description: str = Field("", description="What it is; shown in the report.")
+    description: str = Field("", description="What the input is; shown in the report.")
     distribution: dict[str, dict[str, Parameter]] | None = Field(
         None,
         description="An OpenTURNS distribution by name with named parameters, such as "
         "`{Normal: {mu: 0, sigma: 1}}` or `{LogNormalMuSigma: {mu: 30e3, sigma: 9e3, gamma: 0}}`.",
         examples=[{"Normal": {"mu": 0, "sigma": 1}}],
     )
-    data: DataFit | None = Field(None, description="Measured values instead of a distribution.")
-    truncate: tuple[Number | None, Number | None] | None = Field(
-        None, description="Bounds `[low, high]` of a truncated distribution; `null` leaves a side."
+    data: DataFit | None = Field(
+        None, description="Measured values to fit a distribution to, instead."
     )
-    value: Number | None = Field(None, description="The value of a constant.")
+    truncate: tuple[Number | None, Number | None] | None = Field(
+        None, description="Truncate the distribution to `[low, high]`; `null` leaves a side open."
+    )
+    value: Number | None = Field(None, description="The value of a constant, instead.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Input:
@@ -232,12 +256,12 @@ class Input(Strict):
 
     @property
     def is_constant(self) -> bool:
-        """Whether it has one value."""
+        """Whether it is a constant."""
         return self.value is not None
 
 
 def input_identity(item: Input) -> dict[str, Any]:
-    """Return what decides the values of an input: neither its unit nor its place in the list."""
+    """Return what decides the values of an input, for names of batches: not its unit or place."""
     return {
         "name": item.name,
         "distribution": item.distribution,

@@ -1,4 +1,8 @@
-"""The resolved study: what the study file said, typed and complete, kept beside the results."""
+"""Reading a study: from a YAML file, a mapping, Snakemake's `config`, or `study.json`.
+
+`results/<study>/study.json` is the resolved study: the study file, typed and complete, with the
+batch size that the run settled on. Jobs and later commands read it.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +18,22 @@ from pydantic import ValidationError
 from ensnare.errors import ArchiveError, ConfigError
 from ensnare.store.paths import StudyPaths, write_whole
 from ensnare.study.messages import first_line
-from ensnare.study.study import Batch, Study
+from ensnare.study.resources import Batch
+from ensnare.study.study import Study
 from ensnare.study.values import one_line
 from ensnare.study.yaml12 import read_yaml, retype, typed
 
-_ACCEPT = "accept_rerun"  # an answer for one run, on the command line, and not part of a study
+_ACCEPT = "accept_rerun"  # a key of `--config` for one run, which is no part of the study
 
 
 @dataclass(frozen=True)
 class LoadedStudy:
-    """A study, and the directory that its relative paths start from.
-
-    Attributes
-    ----------
-    config : Study
-        The typed study.
-    directory : Path
-        Where relative paths start: the directory of the study file.
-    source : str
-        What messages call it: the file, or `config`.
-    stated : Study, optional
-        As the file states it, where the design has another size than it begins with.
-    """
+    """A study, and the directory that its relative paths start from."""
 
     config: Study
-    directory: Path
-    source: str
+    directory: Path  # the directory of the study file
+    source: str  # the name of the study in messages: the file, or `config`
+    # the study as the file states it, if `config` has a later size of a design with `until`
     stated: Study | None = None
 
     def path(self, name: str) -> Path:
@@ -50,10 +44,7 @@ class LoadedStudy:
 def parse_study(tree: Mapping[str, Any], *, source: str = "config") -> Study:
     """Return the typed study of a mapping.
 
-    Raises
-    ------
-    ConfigError
-        If it is not a valid study: one line with the first thing that is wrong.
+    Raises a ConfigError if it is not a valid study, with one line about the first mistake.
     """
     try:
         return Study.model_validate(tree)
@@ -64,10 +55,7 @@ def parse_study(tree: Mapping[str, Any], *, source: str = "config") -> Study:
 def load_study(path: Path) -> LoadedStudy:
     """Return the study of a YAML file.
 
-    Raises
-    ------
-    ConfigError
-        If the file is missing, is not YAML or not a valid study.
+    Raises a ConfigError if the file is missing, is not YAML or is not a valid study.
     """
     config = parse_study(read_yaml(path), source=str(path))
     return LoadedStudy(config, path.absolute().parent, str(path))
@@ -76,21 +64,11 @@ def load_study(path: Path) -> LoadedStudy:
 def study_from_snakemake(
     config: Mapping[str, Any], overrides: Mapping[str, Any], files: Sequence[Path]
 ) -> LoadedStudy:
-    """Return the study that Snakemake's `config` holds, with the types of YAML 1.2.
+    """Return the study in Snakemake's `config`, with the types of YAML 1.2.
 
-    Parameters
-    ----------
-    config : mapping
-        Snakemake's `config`, whole or the part handed to a module.
-    overrides : mapping
-        What `--config` set.
-    files : sequence of Path
-        The configuration files that were merged into `config`.
-
-    Raises
-    ------
-    ConfigError
-        If it is not a valid study.
+    `config` is whole or the part handed to a module, `overrides` is what `--config` set, and
+    `files` are the configuration files that Snakemake merged. Raises a ConfigError if they do not
+    make a valid study.
     """
     if _ACCEPT in overrides:
         config, overrides = (
@@ -106,12 +84,9 @@ def study_from_snakemake(
 
 
 def accepts_rerun(overrides: Mapping[str, Any]) -> bool:
-    """Return whether `--config accept_rerun=true` was given: finished samples may run again.
+    """Return whether `--config accept_rerun=true` was given: expensive samples may run again.
 
-    Raises
-    ------
-    ConfigError
-        If it is neither true nor false.
+    Raises a ConfigError if the value is neither true nor false.
     """
     value = typed(overrides.get(_ACCEPT, False))
     if not isinstance(value, bool):
@@ -120,9 +95,10 @@ def accepts_rerun(overrides: Mapping[str, Any]) -> bool:
 
 
 def resolved_tree(study: LoadedStudy) -> dict[str, Any]:
-    """Return the resolved study as plain values; its directory relative to the working directory.
+    """Return the resolved study as plain values, for `write_resolved`.
 
-    The directory is relative so that results and study can be moved or mounted elsewhere together.
+    Its directory is relative to the working directory, so results and study can be moved, or
+    mounted elsewhere, together.
     """
     return {
         "directory": os.path.relpath(study.directory),
@@ -138,13 +114,7 @@ def write_resolved(tree: dict[str, Any], path: Path) -> None:
 
 
 def read_resolved(path: Path) -> LoadedStudy:
-    """Read a resolved study.
-
-    Raises
-    ------
-    ArchiveError
-        If there is none.
-    """
+    """Read a resolved study; raise an ArchiveError if the file is missing or damaged."""
     try:
         tree = json.loads(path.read_text())
         directory, source, study = Path(tree["directory"]), str(tree["source"]), tree["study"]
@@ -155,29 +125,26 @@ def read_resolved(path: Path) -> LoadedStudy:
 
 
 def with_batch_size(study: LoadedStudy, size: int | str) -> LoadedStudy:
-    """Return a study with another size of its batches."""
+    """Return a study with another size of batches, a number of samples or `auto`."""
     batch = Batch.model_validate({"size": size})
     return replace(study, config=study.config.model_copy(update={"batch": batch}))
 
 
 def with_settled_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
-    """Return a study with the size of batches that its run settled on, for the jobs of the run."""
+    """Return a study with the size of batches in its `study.json`, if its own size is `auto`."""
     if study.config.batch.size != "auto":
         return study
     try:
         return with_batch_size(study, read_resolved(paths.study).config.batch.size)
-    except ArchiveError:  # the job makes it
+    except ArchiveError:  # not written yet: a job of this run will do that
         return study
 
 
 def study_place(text: str) -> Path:
-    """Return where a user points to: a study file, a directory of results, or a study by name.
+    """Return the path that a user means: a study file, or a directory of results.
 
-    Parameters
-    ----------
-    text : str
-        A path; or, where there is none, a name of which there are results below the working
-        directory.
+    A text that is not an existing path may be the name of a study with results below the working
+    directory.
     """
     named = StudyPaths.of(text)
     by_name = os.sep not in text and named.study.exists() and not Path(text).exists()

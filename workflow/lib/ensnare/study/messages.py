@@ -1,4 +1,7 @@
-"""One line out of a validation error: where, what was found, what was expected, what to do."""
+"""Messages about mistakes in a study file, one line each, from pydantic's validation errors.
+
+A line says where the mistake is, what was found, what was expected and what to do.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from ensnare.study.outputs import OUTPUT_KINDS
 from ensnare.study.parareal import PROPAGATOR_KINDS
 from ensnare.study.values import quote_hint, show
 
+# members of unions, which pydantic puts into the place of a mistake and a study file does not have
 _TAGS = frozenset((*FILE_KINDS, *OUTPUT_KINDS, "plain", *METHODS, *PROPAGATOR_KINDS))
-# what a pattern of the model means to a reader
+# regular expressions of the model, in words
 _PATTERNS = {
     "^[A-Za-z][A-Za-z0-9_]*$": "letters, digits and _, starting with a letter",
     "^[A-Za-z_][A-Za-z0-9_]*$": "letters, digits and _, not starting with a digit",
@@ -31,7 +35,7 @@ _EXPECTED = {
     "model_attributes_type": "a mapping",
     "recursion_loop": "something that does not contain itself",
 }
-# what to write where something else stands that is no list, or no mapping
+# key to an example, for a value that should be a list or a mapping
 _SUCH_AS = {
     "design": "{method: saltelli, size: 64}",
     "axis": '{name: x, unit: m, values: "linspace(0, 1, 101)"}',
@@ -50,9 +54,9 @@ _BOUNDS = {
 
 
 def first_line(error: ValidationError, model: type[BaseModel]) -> str:
-    """Return the first mistake of a study, a mapping that is no `model`, as one line.
+    """Return the first mistake of a mapping that is not a valid `model`, as one line.
 
-    An unknown key comes first: a missing key is often the same one, misspelled.
+    An unknown key comes first, since it is often the missing key, misspelled.
     """
     mistakes = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     best = mistakes[0]
@@ -61,7 +65,7 @@ def first_line(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _where(mistake: ErrorDetails) -> str:
-    """Return the place as a user writes it: `inputs[1].distribution.Normal.mu`."""
+    """Return the place of a mistake as a user writes it: `inputs[1].distribution.Normal.mu`."""
     parts = [p for p in mistake["loc"] if p != "[key]" and not _is_inner(p)]
     if mistake["type"] in ("extra_forbidden", "missing", "invalid_key") or _is_key(mistake):
         parts = parts[:-1]
@@ -75,17 +79,17 @@ def _where(mistake: ErrorDetails) -> str:
 
 
 def _is_key(mistake: ErrorDetails) -> bool:
-    """Whether the mistake is the key of a mapping, and not what stands under it."""
+    """Return whether the mistake is a key of a mapping, not its value."""
     return mistake["loc"][-1:] == ("[key]",)
 
 
 def _is_inner(part: int | str) -> bool:
-    """Whether a part of the location names a type of pydantic's, not a key of the user's."""
+    """Return whether a part of a place is the name of a type or a tag, not a key of the user."""
     return isinstance(part, str) and ("[" in part or "(" in part or part in ("str", "float", "int"))
 
 
 def _follows_union(before: list[int | str]) -> bool:
-    """Whether the place so far is a member of a union, behind which pydantic puts a tag."""
+    """Return whether a place is a member of a union, which pydantic lets a tag follow."""
     if not before:
         return False
     in_list = isinstance(before[-1], int) and len(before) >= 2
@@ -136,27 +140,27 @@ def _what(mistake: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _or_patterns(mistake: ErrorDetails) -> str:
-    """Return what else may stand in `keep`, beside words."""
+    """Return what `keep` accepts beside words; empty for other keys."""
     in_keep = {"ok", "failed"} & {*mistake["loc"]}
     return ", or a list of patterns such as ['*.log']" if in_keep else ""
 
 
 def _wrong_key(mistake: ErrorDetails) -> str:
-    """Return what to say of a key that is no text, such as the 5 of `{value: 2,5}`."""
+    """Return the message about a key that is not a text, such as 5 in `{value: 2,5}`."""
     key = mistake["input"]
     comma = "; a decimal comma? write a point" if len(mistake["loc"]) > 2 else ""
     return f"found the key {show(key)}; expected a text{quote_hint(key)}{comma}"
 
 
 def _wrong_method(method: object) -> str:
-    """Return what to say of a design whose method is unknown, or not said."""
+    """Return the message about a design whose method is unknown or missing."""
     if method is None:
         return f"missing key 'method'; expected one of {', '.join(METHODS)}"
     return f"unknown method '{method}'{did_you_mean(str(method), METHODS)}"
 
 
 def _such_as(mistake: ErrorDetails) -> str:
-    """Return what might be meant: the same in brackets, or an example."""
+    """Return a suggestion: the same value in brackets, or an example; empty without one."""
     value = mistake["input"]
     keys = [part for part in mistake["loc"] if isinstance(part, str) and not _is_inner(part)]
     if not keys:
@@ -172,14 +176,14 @@ def _such_as(mistake: ErrorDetails) -> str:
 
 
 def _unknown_key(mistake: ErrorDetails, model: type[BaseModel]) -> str:
-    """Return what to say of a key that nothing knows, or that excludes another."""
+    """Return the message about a key that is unknown, or that excludes another one."""
     key, known = str(mistake["loc"][-1]), _keys_at(mistake, model)
     for kinds in (FILE_KINDS, OUTPUT_KINDS, PROPAGATOR_KINDS):
         other = next((kind for kind in kinds if kind in known), None)
         if key in kinds and other:
             return f"found both '{other}' and '{key}'; keep one"
     if "outputs" in mistake["loc"] and not set(known) & set(OUTPUT_KINDS):
-        known = [*known, *OUTPUT_KINDS]  # a misspelled kind is no kind at all
+        known = [*known, *OUTPUT_KINDS]  # so a misspelled kind of output is suggested too
     return f"unknown key '{key}'{did_you_mean(key, known)}"
 
 
@@ -188,24 +192,24 @@ def _count(n: int) -> str:
 
 
 def _length(mistake: ErrorDetails) -> int:
-    """Return how many values belong where some are missing."""
+    """Return the expected number of values of a list that is too short."""
     return 3 if _PAIRS & {*mistake["loc"]} else 2
 
 
 def _keys_at(mistake: ErrorDetails, model: Any) -> list[str]:  # noqa: ANN401
-    """Return the keys that the model at the mistake's place knows."""
+    """Return the keys of the model at the place of a mistake."""
     for part in (p for p in mistake["loc"][:-1] if not _is_inner(p)):
         model = _step(model, part)
         if model is None:
             return []
-    if not _is_model(model):  # an optional part: the one model among its types
+    if not _is_model(model):  # an optional key: take the model among its types, if there is one
         models = [*dict.fromkeys(m for m in _flatten(model) if _is_model(m))]
         model = models[0] if len(models) == 1 else None
     return [f.alias or n for n, f in model.model_fields.items()] if model else []
 
 
 def _step(model: Any, part: int | str) -> Any:  # noqa: ANN401
-    """Follow one part of a location through the types of the study model."""
+    """Return the type that one part of a place leads to, from a type of the study model."""
     if _is_model(model):
         by_key = {f.alias or n: f.annotation for n, f in model.model_fields.items()}
         return by_key.get(str(part))

@@ -1,4 +1,7 @@
-"""The wrapped code, as the study file says it: files, steps, outputs."""
+"""The keys `model` and `keep`: the wrapped code, its files and steps, and what stays of a run.
+
+The classes hold what the file states; `ensnare.model` runs the code.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from ensnare.study.outputs import OUTPUT_KINDS, Output, PlainOutput, check_call
-from ensnare.study.values import FileName, Size, Strict, Variable, Word
+from ensnare.study.outputs import OUTPUT_KINDS, Output, PlainOutput
+from ensnare.study.values import Call, ClosedModel, FileName, Size, Variable, Word
 
 FILE_KINDS = ("template", "copy", "link", "tree")
+_TO = "Path in the working directory; default: the name of the file."
 
 
 def _by_key(*keys: str) -> Discriminator:
-    """Tell the members of a union apart by the one key that only they have."""
+    """Return a discriminator of mappings that each have one of the keys."""
 
     def which(value: Any) -> str | None:  # noqa: ANN401
         if isinstance(value, dict):
             return next((key for key in keys if key in value), None)
-        # not by attributes: every model of pydantic has one called `copy`
+        # by class and not by attributes, since every pydantic model has an attribute `copy`
         return type(value).__name__.removesuffix("File").lower()
 
     return Discriminator(
@@ -28,31 +32,30 @@ def _by_key(*keys: str) -> Discriminator:
     )
 
 
-class TemplateFile(Strict):
-    """A text file with placeholders, rendered for every sample."""
+class TemplateFile(ClosedModel):
+    """A text file with placeholders, which is rendered for every sample."""
 
-    template: FileName = Field(description="The template.")
-    to: FileName | None = Field(
-        None, description="Where it goes in the working directory; default: its own name."
-    )
+    template: FileName = Field(description="The template file.")
+    to: FileName | None = Field(None, description=_TO)
     delimiters: tuple[str, str] = Field(
         ("${", "}"),
-        description="What encloses a placeholder; `['@', '@']` for `@F@`, `['@', '']` for `@F`. "
-        "The first one must not occur elsewhere in the file: one full of braces or dollar signs "
-        "of its own takes `['@', '@']` or `['<<', '>>']`.",
+        description="Texts around a placeholder: `['@', '@']` for `@F@`, `['@', '']` for `@F`. The "
+        "first one must not occur elsewhere in the file, so choose `['@', '@']` or `['<<', '>>']` "
+        "for a file that has braces and dollar signs of its own.",
     )
     engine: Literal["plain", "jinja2"] = Field(
         "plain",
-        description="`jinja2` for templates with logic; its `{{ }}` and `{% %}` replace "
-        "delimiters.",
+        description="`jinja2` for templates with logic, which have `{{ }}` and `{% %}` in place of "
+        "`delimiters`.",
     )
     format: str = Field(
         ".14g",
-        description="Python format of numbers. The default fits 20 characters with sign and "
-        "exponent: codes with fixed fields cut longer numbers silently.",
+        description="Python format of numbers. Numbers in the default format have 20 characters at "
+        "most, since codes with fixed fields cut longer ones without a message.",
     )
     width: Size | None = Field(
-        None, description="Pad numbers to this width on the left; longer ones are an error."
+        None,
+        description="Pad numbers on the left to this width; a longer number is an error.",
     )
 
     @field_validator("delimiters")
@@ -77,36 +80,36 @@ class TemplateFile(Strict):
 
     @model_validator(mode="after")
     def _one_syntax(self) -> TemplateFile:
-        # the default comes back from the resolved study
+        # a study that is read from study.json states the default, which is no mistake
         if self.engine == "jinja2" and self.delimiters != ("${", "}"):
             raise ValueError("found both delimiters and engine: jinja2; keep one")
         return self
 
 
-class CopyFile(Strict):
-    """A file copied into every working directory; changing it is changing the model."""
+class CopyFile(ClosedModel):
+    """A file that is copied into every working directory. A change of it runs samples again."""
 
     copy_: FileName = Field(alias="copy", description="The file.")
-    to: FileName | None = Field(None, description="Where it goes; default: its own name.")
+    to: FileName | None = Field(None, description=_TO)
 
 
-class LinkFile(Strict):
-    """A file or directory linked from every working directory; recorded, not a trigger."""
+class LinkFile(ClosedModel):
+    """A link to a file or directory. A change of its content runs no sample again."""
 
     link: FileName = Field(description="The file or directory.")
-    to: FileName | None = Field(None, description="Where it goes; default: its own name.")
+    to: FileName | None = Field(None, description=_TO)
 
 
-class TreeFile(Strict):
-    """A directory copied into every working directory; later entries overlay it."""
+class TreeFile(ClosedModel):
+    """A directory whose content is copied. A change of it runs samples again."""
 
     tree: FileName = Field(
-        description="The directory. Links in it are followed: leave what is large out by `except`, "
-        "and `link` it in an entry of its own."
+        description="The directory. Links in it are followed, so leave large files out by `except` "
+        "and `link` them in an entry of their own. Later entries of `files` may replace its files."
     )
-    to: FileName = Field(".", description="Where its content goes.")
+    to: FileName = Field(".", description="Directory of the content, in the working directory.")
     except_: list[str] = Field(
-        [], alias="except", description="Patterns of names to leave out, such as `processor*`."
+        [], alias="except", description="Patterns of names to leave out: `['processor*']`."
     )
 
 
@@ -119,77 +122,86 @@ File = Annotated[
 ]
 
 
-class Environment(Strict):
-    """What surrounds the command, and only the command."""
+class Environment(ClosedModel):
+    """The environment of the command; Ensnare itself keeps its own."""
 
     set: dict[Variable, Word] = Field(
-        {}, description="Environment variables; `${name}` in a value takes inputs and factors."
+        {},
+        description="Environment variables: `{OMP_PROC_BIND: close}`; values may have "
+        "placeholders.",
     )
     modules: list[Word] = Field(
-        [], description="Environment modules to load first, `Python/${version}` for a factor."
+        [],
+        description="Environment modules to load first: `[GCC/13.2.0, 'Python/${version}']`. "
+        "Placeholders are factors and constants.",
     )
     source: FileName | None = Field(
-        None, description="A bash file to source then; `${name}` takes factors and constants."
+        None,
+        description="A bash file to source after that. Placeholders are factors and constants.",
     )
 
 
-class Success(Strict):
-    """Evidence that the code did its work, beside exit code 0."""
+class Success(ClosedModel):
+    """Evidence that the code succeeded, beside exit code 0: a line that a file must have."""
 
-    in_: FileName | None = Field(None, alias="in", description="A file; default: stdout.")
-    regex: str = Field(description="Regular expression to be found in some line.")
+    in_: FileName | None = Field(None, alias="in", description="The file; default: stdout.")
+    regex: str = Field(description="Regular expression that must be found in some line.")
 
 
-class Callable(Strict):
+class PythonModel(ClosedModel):
     """A Python function as the model."""
 
-    call: str = Field(
-        description="`file.py:function` (relative to the study file; with the files beside it that "
-        "it imports, its code decides what runs again) or `package.module:function`."
+    call: Call = Field(
+        description="`file.py:function` (relative to the study file) or `package.module:function`. "
+        "Samples run again if the code of such a file changes, or of files beside it that it "
+        "imports."
     )
     vectorized: bool = Field(
-        False, description="The function takes and returns arrays, one element per sample."
+        False, description="The function takes and returns arrays with one element per sample."
     )
 
-    @field_validator("call")
-    @classmethod
-    def _two_parts(cls, value: str) -> str:
-        return check_call(value)
 
-
-# tags in brackets do not show in messages
+# `messages` leaves tags in brackets out of the place of a mistake
 Part = Annotated[
     Annotated[Word, Tag("(word)")] | Annotated[list[Word], Tag("[step]")],
     Discriminator(lambda value: "[step]" if isinstance(value, list) else "(word)"),
 ]
 
 
-class Model(Strict):
+class Model(ClosedModel):
     """The wrapped code: an external command, or a Python function."""
 
-    files: list[File] = Field([], description="Files of the working directory, in order.")
+    files: list[File] = Field(
+        [], description="Files of the working directory; later entries may replace earlier ones."
+    )
     command: list[Part] = Field(
         [],
-        description="One step `[program, argument, ...]` or a list of steps; no shell. A program "
-        "that reads its standard input: `[sh, -c, 'xfoil < session.txt']`.",
+        description="One step `[program, argument, ...]`, or a list of steps. No shell reads them; "
+        "to redirect standard input write `[sh, -c, 'xfoil < session.txt']`.",
     )
     resume: list[list[Word]] = Field(
         [],
-        description="Steps that go on with a sample in its directory after its job ended under "
-        "way (time-out of the job, requeue, loss of a machine), in place of the command; with a "
-        "restart file of the code, and from the beginning if there is none.",
+        description="Steps that replace the command when a sample goes on in its directory, after "
+        "its job was ended (time limit of the job, requeue, loss of a node). They use a restart "
+        "file that the code has written, and start from the beginning if there is none.",
     )
-    python: Callable | None = Field(None, description="A Python function instead of a command.")
+    python: PythonModel | None = Field(None, description="A Python function instead of a command.")
     serial: Literal["all"] | list[Word] = Field(
         [],
-        description="Steps that the MPI launcher does not start, by their program: `[blockMesh]`; "
-        "`all` for a run script that takes the launcher from `$ENSNARE_MPI`.",
+        description="Programs of steps that run without the MPI launcher: `[blockMesh]`. Or `all`, "
+        "for a run script that starts the launcher `$ENSNARE_MPI` itself.",
     )
-    environment: Environment = Field(Environment(), description="What surrounds the command.")
+    environment: Environment = Field(
+        Environment(), description="Variables, modules and a file to source for the command."
+    )
     stdout: FileName = Field("stdout.txt", description="File that receives standard output.")
     stderr: FileName = Field("stderr.txt", description="File that receives standard error.")
-    success: list[Success] = Field([], description="All must hold, or the sample is unsuccessful.")
-    outputs: list[Output] = Field(description="What to take from a run.", min_length=1)
+    success: list[Success] = Field(
+        [], description="Conditions on text files; a sample that violates one is unsuccessful."
+    )
+    outputs: list[Output] = Field(
+        description="Quantities of interest to read after a run.", min_length=1
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Model:
@@ -234,8 +246,8 @@ Kept = Annotated[
 ]
 
 
-class Keep(Strict):
-    """What stays of working directories, by how their sample ended."""
+class Keep(ClosedModel):
+    """Which files of working directories stay, for samples that are ok and for others."""
 
     ok: Kept = Field(
         "none",
@@ -252,7 +264,7 @@ KeepPolicy = Annotated[
 
 
 def kept_files(keep: KeepPolicy, *, ok: bool) -> Kept:
-    """Return what to keep of a sample's directory."""
+    """Return what stays of the directory of a sample: `all`, `none`, or patterns of files."""
     if isinstance(keep, Keep):
         return keep.ok if ok else keep.failed
     return "all" if keep == "all" or (keep == "failed" and not ok) else "none"

@@ -1,73 +1,60 @@
-"""A quantity of interest, as the study file says it: name, unit, shape, axis, what is valid."""
+"""The key `outputs` of a model: what a quantity of interest is, and where a code wrote it.
+
+The classes hold what the file states; `ensnare.model.outputs` reads the files.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BeforeValidator,
     Discriminator,
     Field,
     Tag,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
-from ensnare.study.values import FileName, Integer, Name, Number, Size, Strict, parse_levels, show
+from ensnare.study.values import (
+    Call,
+    ClosedModel,
+    Column,
+    FileName,
+    Integer,
+    Name,
+    Number,
+    Numbers,
+    RowRange,
+    Size,
+    ValueLabels,
+)
+
+OUTPUT_KINDS = ("json", "xml", "table", "regex", "after", "hdf5", "netcdf", "python")
+_INDEX = "Position along each axis, from 0 or the end: `[0, -1]`; axes left out are taken whole."
+Reduce = Literal["mean", "min", "max", "sum", "std", "first", "last"]
 
 
-def _column(value: Any) -> Any:  # noqa: ANN401
-    if (isinstance(value, str) and value) or type(value) is int:
-        return value
-    raise ValueError(f"got {show(value)}; expected the name of a column, or its number from 0")
+class Axis(ClosedModel):
+    """What an array output is plotted over; without an axis, its position 0, 1, 2 ..."""
 
-
-def _labels(value: Any) -> Any:  # noqa: ANN401
-    """Return names by the value they stand for, written the shortest way."""
-    if not isinstance(value, dict):
-        return value
-    try:
-        return {f"{float(key):.12g}": str(name) for key, name in value.items()}
-    except ValueError:
-        raise ValueError(
-            f"got {show(value)}; expected a name for each value, such as 0: laminar"
-        ) from None
-
-
-Column = Annotated[
-    str | int, BeforeValidator(_column), WithJsonSchema({"type": ["string", "integer"]})
-]
-Values = Annotated[
-    list[Number],
-    BeforeValidator(lambda value: parse_levels(value) if isinstance(value, str) else value),
-    WithJsonSchema({"type": ["array", "string"], "items": {"type": "number"}}),
-]
-Labels = Annotated[
-    dict[str, str],
-    BeforeValidator(_labels),
-    WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
-]
-
-
-class Axis(Strict):
-    """What an array output is plotted over; without one, the position 0, 1, 2 ..."""
-
-    name: Name = Field("position", description="Name.")
-    unit: str = Field("", description="Unit.")
-    values: Values | None = Field(
+    name: Name = Field("position", description="Name, shown in plots.")
+    unit: str = Field("", description="Unit, shown in plots.")
+    values: Numbers | None = Field(
         None,
         description='The values themselves: a list, or a rule such as `"linspace(0, 1, 101)"` or '
-        '`"geom(1, 1e6, 61)"` (quoted between braces, for its commas).',
+        '`"geom(1, 1e6, 61)"` (in quotes, since YAML splits at commas between braces).',
     )
-    column: Column | None = Field(None, description="Of a table: the column that holds them.")
-    dataset: str | None = Field(None, description="Of an HDF5 file: the dataset.", min_length=1)
-    variable: str | None = Field(None, description="Of a netCDF file: the variable.", min_length=1)
+    column: Column | None = Field(None, description="Of a table: the column that has the values.")
+    dataset: str | None = Field(
+        None, description="Of an HDF5 file: the dataset that has them.", min_length=1
+    )
+    variable: str | None = Field(
+        None, description="Of a netCDF file: the variable that has them.", min_length=1
+    )
 
     @property
     def is_read(self) -> bool:
-        """Whether it stands in a file of the sample."""
+        """Whether every sample reads it from a file of its own."""
         return any(place is not None for place in (self.column, self.dataset, self.variable))
 
     @model_validator(mode="after")
@@ -78,22 +65,26 @@ class Axis(Strict):
         return self
 
 
-class OutputBase(Strict):
+class OutputBase(ClosedModel):
     """A quantity of interest: a number, or an array of fixed shape."""
 
-    name: Name = Field(description="Name.")
+    name: Name = Field(description="Name; used in tables, plots and analyses.")
     unit: str = Field("", description="Unit, shown in tables and plots.")
-    description: str = Field("", description="What it is; shown in the report.")
+    description: str = Field("", description="What the output is; shown in the report.")
     range: tuple[Number | None, Number | None] | None = Field(
-        None, description="Bounds of what can be; a value outside is the status out_of_range."
+        None,
+        description="Bounds `[low, high]` of valid values, `null` for none; a sample with a value "
+        "outside gets the status out_of_range.",
     )
     shape: Annotated[list[Size], Field(min_length=1, max_length=1)] | None = Field(
-        None, description="`[200]` for an array of 200 numbers; another size is unparsable."
-    )
-    axis: Axis | None = Field(None, description="What an array stands over.")
-    labels: Labels | None = Field(
         None,
-        description="Names of the values of an output that is a kind and no quantity: "
+        description="`[200]` for an array of 200 numbers; default: one number. A sample with an "
+        "array of another size gets the status unparsable.",
+    )
+    axis: Axis | None = Field(None, description="What an array is plotted over.")
+    labels: ValueLabels | None = Field(
+        None,
+        description="Names of the values of an output that is a category, not a quantity: "
         "`{0: laminar, 1: turbulent}`.",
         min_length=1,
     )
@@ -124,54 +115,28 @@ class OutputBase(Strict):
 
     @property
     def file(self) -> str:
-        """The file that it is read from, or a glob; empty for standard output and functions."""
+        """The file that it is read from, or a pattern; empty for standard output and functions."""
         keys = ("json_", "xml", "table", "in_", "hdf5", "netcdf")
         return next((str(name) for key in keys if (name := getattr(self, key, None))), "")
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """The number of its values."""
         return self.shape[0] if self.shape else 1
 
     @property
     def width(self) -> int:
-        """How many numbers a record of a sample holds of it: with the axis, where that is read."""
+        """The number of its values in a record of a sample, an axis that is read included."""
         return self.size * (2 if self.axis is not None and self.axis.is_read else 1)
 
     @property
     def flat_names(self) -> list[str]:
-        """The name of each number: `y`, or `u[0]`, `u[1]` ..."""
+        """The name of each of its values: `y`, or `u[0]`, `u[1]` ..."""
         return [f"{self.name}[{i}]" for i in range(self.size)] if self.shape else [self.name]
 
 
-OUTPUT_KINDS = ("json", "xml", "table", "regex", "after", "hdf5", "netcdf", "python")
-_ROWS = re.compile(r"(-?\d+)|(-?\d+)?\.\.(-?\d+)?")
-
-
-def check_call(value: str) -> str:
-    """Return the name of a function, `file.py:function` or `package.module:function`."""
-    place, _, function = value.rpartition(":")
-    if not place.strip(".") or ":" in place or not function.isidentifier():
-        raise ValueError(f"got '{value}'; expected file.py:function or package.module:function")
-    return value
-
-
-def _rows(value: Any) -> str:  # noqa: ANN401
-    text = str(value) if type(value) is int else value
-    if not isinstance(text, str) or not _ROWS.fullmatch(text):
-        raise ValueError(
-            f"got {show(value)}; expected rows such as 10..20, -500.. or 5 (from 0, or the end)"
-        )
-    return text
-
-
-Rows = Annotated[str, BeforeValidator(_rows), WithJsonSchema({"type": ["string", "integer"]})]
-Reduce = Literal["mean", "min", "max", "sum", "std", "first", "last"]
-_REDUCE = "Make one number of several; `std` has n - 1 in the denominator."
-
-
 class _Number(OutputBase):
-    """An output that cannot be an array."""
+    """An output that is one number, never an array."""
 
     @model_validator(mode="after")
     def _no_shape(self) -> _Number:
@@ -182,9 +147,13 @@ class _Number(OutputBase):
 
 
 class _Reduced(OutputBase):
-    """An output that may be one number made of several."""
+    """An output whose values may be reduced to one number."""
 
-    reduce: Reduce | None = Field(None, description=_REDUCE)
+    reduce: Reduce | None = Field(
+        None,
+        description="Reduce several values to one number: mean, min, max, sum, first, last, or std "
+        "(with n - 1 in the denominator).",
+    )
 
     @model_validator(mode="after")
     def _one_or_many(self) -> _Reduced:
@@ -198,33 +167,37 @@ class JsonOutput(OutputBase):
 
     json_: FileName = Field(alias="json", description="The file.")
     key: str = Field(
-        description="Path of keys and positions, such as `forces.0.drag`.", min_length=1
+        description="Path of keys and positions in lists, from 0: `forces.0.drag`.", min_length=1
     )
 
 
 class XmlOutput(OutputBase):
-    """A number, or numbers between blanks, in an XML file."""
+    """A number, or numbers separated by blanks, in an XML file."""
 
     xml: FileName = Field(description="The file.")
-    xpath: str = Field(description="Path of an element or attribute: `outputs/@deviation`.")
+    xpath: str = Field(description="Path of an element or an attribute: `outputs/@deviation`.")
 
 
 class TableOutput(_Reduced):
     """Numbers in a column of a table: CSV, or columns separated by blanks."""
 
     table: FileName = Field(
-        description="The file; of the files that match `probes/*/U.csv` the numerically last."
+        description="The file, or a pattern: of the files that match `probes/*/U.csv`, the last "
+        "one counts; numbers in names are ordered by value."
     )
-    column: Column = Field(description="Name in the header, or number from 0.")
-    row: Integer = Field(-1, description="Row from 0, or from the end: -1 is the last.")
-    rows: Rows | None = Field(
+    column: Column = Field(description="Name of the column in the header, or its number from 0.")
+    row: Integer = Field(
+        -1, description="For one number: its row from 0, or from the end (-1 is the last)."
+    )
+    rows: RowRange | None = Field(
         None,
-        description="Rows `10..20` (both included), `-500..` (the last 500), `..9` or `5`; "
-        "default for arrays: all. All of them must exist.",
+        description="For an array, or with `reduce`: rows `10..20` (both included), `-500..` (the "
+        "last 500), `..9` or `5`, all of which must exist; default: all rows.",
     )
     delimiter: str | None = Field(
         None,
-        description="Separator; default: semicolon, tab, comma or blanks, the first that is found.",
+        description="Separator of columns; default: semicolon, tab, comma or blanks, whichever is "
+        "found first.",
     )
 
     @field_validator("delimiter")
@@ -246,18 +219,22 @@ class TableOutput(_Reduced):
 
 
 class RegexOutput(_Number):
-    """A number in a text, found by a regular expression; the last match counts."""
+    """A number in a text that a regular expression finds; the last match counts."""
 
     regex: str = Field(description="Regular expression with one group, the number.")
     in_: FileName | None = Field(None, alias="in", description="The file; default: stdout.")
 
 
 class AfterOutput(_Number):
-    """A number in a text, found by what stands before it."""
+    """A number in a text, found by the text in front of it."""
 
-    after: str = Field(description="The text before it, character by character.", min_length=1)
+    after: str = Field(
+        description="The text in front of the number, not a regular expression.", min_length=1
+    )
     in_: FileName | None = Field(None, alias="in", description="The file; default: stdout.")
-    field: Size = Field(1, description="Which word behind that text, from 1; lines do not count.")
+    field: Size = Field(
+        1, description="Which word after that text is the number, from 1, also on later lines."
+    )
     occurrence: Integer = Field(
         -1, description="Which occurrence of that text: 1 is the first, -1 the last."
     )
@@ -275,9 +252,7 @@ class Hdf5Output(_Reduced):
 
     hdf5: FileName = Field(description="The file.")
     dataset: str = Field(description="Path of the dataset: `group/name`.", min_length=1)
-    index: list[Integer] = Field(
-        [], description="Position along each axis, from 0 or the end; axes left out stay whole."
-    )
+    index: list[Integer] = Field([], description=_INDEX)
 
 
 class NetcdfOutput(_Reduced):
@@ -285,27 +260,20 @@ class NetcdfOutput(_Reduced):
 
     netcdf: FileName = Field(description="The file.")
     variable: str = Field(description="Name of the variable, with its groups.", min_length=1)
-    index: list[Integer] = Field(
-        [], description="Position along each axis, from 0 or the end; axes left out stay whole."
-    )
+    index: list[Integer] = Field([], description=_INDEX)
 
 
 class PythonOutput(OutputBase):
-    """What a Python function makes of the working directory."""
+    """What a Python function computes from the files of the working directory."""
 
-    python: str = Field(
-        description="`file.py:function` (relative to the study file) or `package.module:function`; "
-        "it is given the directory as a Path and returns a number or an array."
+    python: Call = Field(
+        description="`file.py:function` (relative to the study file) or `package.module:function`. "
+        "It takes the directory as a Path and returns a number or an array."
     )
-
-    @field_validator("python")
-    @classmethod
-    def _two_parts(cls, value: str) -> str:
-        return check_call(value)
 
 
 class PlainOutput(OutputBase):
-    """A number or array that a Python callable returns under this name."""
+    """A number or an array that the model, a Python function, returns under this name."""
 
 
 def _output_kind(value: Any) -> str:  # noqa: ANN401

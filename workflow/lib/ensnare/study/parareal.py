@@ -1,4 +1,4 @@
-"""Parareal: an initial-value problem integrated in parallel in time."""
+"""The key `parareal`: an initial-value problem to integrate in parallel in time."""
 
 from __future__ import annotations
 
@@ -17,23 +17,18 @@ from pydantic import (
 from ensnare.errors import did_you_mean
 from ensnare.study.expressions import parse_expression
 from ensnare.study.model import Model
-from ensnare.study.outputs import check_call
-from ensnare.study.values import Name, Number, Size, Strict, show, to_number
+from ensnare.study.values import Call, ClosedModel, Name, Number, Size, show, to_number
 
 if TYPE_CHECKING:
     from ensnare.study.study import Study
 
+# placeholders of the ends of a slice, which models have beside the components of the state
 TIMES = ("t0", "t1")
-
-
-"""Placeholders of the ends of a slice, beside the components of the state."""
-
-
 PROPAGATOR_KINDS = ("method", "model")
 
 
 def _initial(value: Any) -> Any:  # noqa: ANN401
-    """Return an initial value: a number, a list of numbers, or an expression over factors."""
+    """Return an initial value: a number, a list of numbers, or an expression."""
     if isinstance(value, list):
         if not value:
             raise ValueError("found an empty list; expected at least one number")
@@ -63,28 +58,23 @@ Initial = Annotated[
 ]
 
 
-class Function(Strict):
-    """A Python function that a study names."""
+class Function(ClosedModel):
+    """A Python function of the problem."""
 
-    call: str = Field(
+    call: Call = Field(
         description="`file.py:function` (relative to the study file) or `package.module:function`."
     )
 
-    @field_validator("call")
-    @classmethod
-    def _two_parts(cls, value: str) -> str:
-        return check_call(value)
 
-
-class Integrator(Strict):
-    """A one-step method on the right-hand side `rhs`; its steps fill the slice evenly."""
+class Integrator(ClosedModel):
+    """A one-step method for the right-hand side `rhs`, with equal steps in a slice."""
 
     method: Literal["euler", "rk4"] = Field(
         description="Forward Euler, or the classical Runge-Kutta method of order 4."
     )
-    steps: Size | None = Field(None, description="Steps in a slice; or:")
+    steps: Size | None = Field(None, description="Number of steps in a slice; or:")
     step: Number | None = Field(
-        None, description="Longest step; a slice takes so many that none is longer.", gt=0
+        None, description="Longest step; a slice has as few steps as this allows.", gt=0
     )
 
     @model_validator(mode="after")
@@ -95,13 +85,13 @@ class Integrator(Strict):
         return self
 
 
-class Solver(Strict):
+class Solver(ClosedModel):
     """An external code, or a Python function, that takes the state from `t0` to `t1`."""
 
     model: Model = Field(
         description="As `model` of any study. Placeholders are also `t0`, `t1` and the components "
-        "of the state at `t0` (a list stands on lines of its own); outputs are the components at "
-        "`t1`."
+        "of the state at `t0` (an array has a line for each number). Outputs are the components "
+        "of the state at `t1`."
     )
 
 
@@ -122,51 +112,54 @@ Propagator = Annotated[
 ]
 
 
-class Parareal(Strict):
+class Parareal(ClosedModel):
     """An initial-value problem, its coarse and fine propagators, and when to stop.
 
-    After k iterations the first k slices are exactly the serial fine solution. So iteration k
-    needs the fine solves of slices k, k + 1, ... only, and ends at the latest with the last slice.
+    After k iterations the first k slices have exactly the serial fine solution. So iteration k
+    needs only the fine solves of slices k, k + 1, ..., and there are at most as many iterations
+    as slices.
     """
 
     interval: tuple[Number, Number] = Field(description="Times `[start, end]`.")
-    points: Size = Field(description="Points in time, both ends included: slices and one more.")
+    points: Size = Field(description="Number of points in time, both ends included: slices + 1.")
     state: dict[Name, Initial] = Field(
-        description="Components of the state and their initial values: a number, a list of numbers "
-        "for an array, or an expression over factors and constants.",
+        description="Components of the state with their initial values: a number, a list of "
+        "numbers for an array, or an expression over factors, constants and derived values.",
         min_length=1,
     )
     unit: str = Field("", description="Unit of time, shown in plots.")
     rhs: Function | None = Field(
         None,
-        description="Right-hand side of dy/dt = f(t, y): a function of `t`, `y` (an array of all "
-        "components) and any factors and constants by name, that returns an array.",
+        description="Right-hand side of dy/dt = f(t, y): a function that takes `t`, `y` (an array "
+        "of all components) and any factors and constants by name, and returns an array.",
     )
-    coarse: Propagator = Field(description="The cheap propagator, run in sequence.")
-    fine: Propagator = Field(description="The propagator to be parallelised over slices.")
+    coarse: Propagator = Field(description="The cheap propagator, which runs in sequence.")
+    fine: Propagator = Field(
+        description="The accurate propagator, which runs in parallel over slices."
+    )
     tolerance: Number = Field(
         description="Stop when no component of the state at any point changes by this much in an "
-        "iteration. A smaller one afterwards adds only what is missing.",
+        "iteration. After a change to a smaller tolerance only the missing iterations run.",
         gt=0,
     )
     driver: Literal["rules", "pool"] = Field(
         "pool",
-        description="`pool`: one job whose workers run the fine solves, for solves of "
-        "seconds; `rules`: jobs of Snakemake, for solves of minutes or hours. The numbers are the "
-        "same.",
+        description="`pool`: the workers of one job run the fine solves, for solves of seconds. "
+        "`rules`: jobs of Snakemake run them, for solves of minutes or hours. Both give the same "
+        "numbers.",
     )
     slices_per_job: Size = Field(
-        1, description="Fine solves of a case in one job of the driver `rules`."
+        1, description="Number of fine solves of a case in one job of the driver `rules`."
     )
     serial: bool = Field(
         False,
-        description="Also run the fine propagator in sequence where the iteration did not, and "
-        "compare with it.",
+        description="Also compute the serial fine solution, and compare with it. Fine solves that "
+        "the iteration has made are not repeated.",
     )
     exact: Function | None = Field(
         None,
-        description="The exact solution to compare with: a function of `t` and any of `y0` (the "
-        "initial state), factors and constants, that returns an array.",
+        description="Exact solution to compare with: a function that takes `t` and any of `y0` "
+        "(the initial state), factors and constants by name, and returns an array.",
     )
 
     @field_validator("points")
@@ -197,13 +190,13 @@ class Parareal(Strict):
         return self.points - 1
 
     def width(self, component: str) -> int:
-        """Return how many numbers a component of the state has."""
+        """Return the number of values of a component of the state."""
         value = self.state[component]
         return len(value) if isinstance(value, list) else 1
 
 
 def _check_solver(parareal: Parareal, solver: Solver, where: str) -> None:
-    """Check that the outputs of a solver are the components of the state."""
+    """Check that the outputs of a solver are the components of the state, in name and size."""
     outputs = {output.name: output for output in solver.model.outputs}
     if solver.model.python is not None and solver.model.python.vectorized:
         raise ValueError(f"{where}.python: a propagator takes one state at a time; not vectorized")
@@ -228,12 +221,9 @@ def _check_solver(parareal: Parareal, solver: Solver, where: str) -> None:
 
 
 def check_parareal(study: Study) -> None:
-    """Check that the rest of a parareal study fits it.
+    """Check that a parareal study has no parts that only studies of samples have.
 
-    Raises
-    ------
-    ValueError
-        With the first thing that is wrong.
+    Raises a ValueError with the first thing that is wrong.
     """
     parareal = study.parareal
     assert parareal is not None

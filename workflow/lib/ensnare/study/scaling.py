@@ -1,4 +1,7 @@
-"""Scaling studies: the same work on more and more ranks, threads or nodes, several times each."""
+"""The key `scaling`: the same work on more and more ranks, threads or nodes, several times each.
+
+A scaling study is a sweep: the counts and the repeats become factors of it.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,19 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from ensnare.errors import did_you_mean
 from ensnare.study.resources import Resources
 from ensnare.study.sweep import Case, Conditional, Sweep
-from ensnare.study.values import Number, Size, Strict, parse_levels, show, to_integer
+from ensnare.study.values import ClosedModel, Number, Size, parse_levels, show, to_integer
 
 if TYPE_CHECKING:
     from ensnare.study.study import Study
 
-OVER = ("ranks", "threads", "nodes")
-WALL = "wall"
-REPEAT, COPIES, COPY = "repeat", "copies", "copy"
+OVER = ("ranks", "threads", "nodes")  # what may be counted
+WALL = "wall"  # the `time` that is measured by Ensnare, not an output
+REPEAT, COPIES, COPY = "repeat", "copies", "copy"  # factors that a scaling study adds
 MOST_COPIES = 4096
 
 
 def _counts(value: Any) -> Any:  # noqa: ANN401
-    """Return whole numbers above zero, each once, from a list or a rule such as igeom(1, 16, 5)."""
+    """Return whole numbers above zero, all different, from a list or a rule (igeom(1, 16, 5))."""
     found = parse_levels(value) if isinstance(value, str) else value
     if not isinstance(found, list) or not found:
         got = "an empty list" if found == [] else show(value)
@@ -50,38 +53,42 @@ Counts = Annotated[
 ]
 
 
-class Scaling(Strict):
-    """Time on more and more ranks, threads or nodes; every run is a job of its own."""
+class Scaling(ClosedModel):
+    """Measure time on more and more ranks, threads or nodes; every run is a job of its own."""
 
     ranks: Counts | None = Field(
-        None, description="Numbers of MPI ranks: `[1, 2, 4, 8]`, `igeom(1, 64, 7)`; as `${ranks}`."
+        None,
+        description="Numbers of MPI ranks: `[1, 2, 4, 8]` or `igeom(1, 64, 7)`. The number of a "
+        "run is `${ranks}`; or:",
     )
     threads: Counts | None = Field(
-        None, description="Or numbers of threads of one process, as `${threads}`."
+        None, description="Numbers of threads of one process; the one of a run is `${threads}`; or:"
     )
-    nodes: Counts | None = Field(None, description="Or numbers of machines, as `${nodes}`.")
+    nodes: Counts | None = Field(
+        None, description="Numbers of nodes; the one of a run is `${nodes}`."
+    )
     ranks_per_node: Size | None = Field(
         None, description="MPI ranks on each of the `nodes`; default: 1."
     )
-    repeats: Size = Field(3, description="Runs of every point; the median counts.")
+    repeats: Size = Field(3, description="Runs at every count; their median is the result.")
     mode: Literal["strong", "weak", "throughput"] = Field(
         "strong",
-        description="strong: the same problem on every count. weak: the problem grows with the "
-        "count, in the way that templates and derived values use `${ranks}`. throughput: so many "
-        "independent copies at a time, as `${copies}`; the time of a sample is that of all of "
-        "them by their number.",
+        description="`strong`: the same problem at every count. `weak`: the problem grows with the "
+        "count, by the use of `${ranks}` in templates and derived values. `throughput`: as many "
+        "independent copies as the count run at the same time, `${copies}` of them; the time of a "
+        "sample is the time of all copies divided by their number.",
     )
     time: str = Field(
         WALL,
-        description="What is the time: `wall`, from the start of the command to its end, or the "
-        "name of an output [s].",
+        description="The time to analyse: `wall`, from the start of the command to its end, or the "
+        "name of an output in seconds.",
     )
     oversubscribe: bool = Field(
         False,
-        description="Also run points that need more cores than this machine has; a cluster refuses "
-        "them.",
+        description="Also run counts that need more cores than this machine has. A cluster refuses "
+        "such jobs.",
     )
-    confidence: Number = Field(0.95, description="Level of the intervals.", gt=0, lt=1)
+    confidence: Number = Field(0.95, description="Level of the confidence intervals.", gt=0, lt=1)
 
     @model_validator(mode="after")
     def _one_count(self) -> Scaling:
@@ -114,12 +121,13 @@ class Scaling(Strict):
 
     @property
     def factors(self) -> tuple[str, ...]:
-        """The factors that it adds to those of the sweep."""
+        """The names of the factors that it adds to those of the sweep."""
         return (self.factor, REPEAT, *((COPY,) if self.mode == "throughput" else ()))
 
     def sweep(self, given: Sweep) -> Sweep:
-        """Return a sweep crossed with the counts and the repeats."""
+        """Return the sweep of the study crossed with the counts and the repeats."""
         if self.mode == "throughput":
+            # a count of n opens the factor `copy` with n levels: n samples that run together
             opened = {count: {COPY: list(range(1, count + 1))} for count in self.counts}
             counts: Any = Conditional.model_validate(opened)
         else:
@@ -127,7 +135,7 @@ class Scaling(Strict):
         return {**given, self.factor: counts, REPEAT: list(range(1, self.repeats + 1))}
 
     def needs(self, needs: Resources, case: Case) -> Resources:
-        """Return what a run of a case needs, of what the study says for all of them."""
+        """Return the resources of a case: `needs`, with its count in the place of the study's."""
         count = case.get(self.factor)
         if self.mode == "throughput" or not isinstance(count, int):
             return needs
@@ -137,12 +145,12 @@ class Scaling(Strict):
         return needs.model_copy(update=change)
 
     def curve(self, case: Case) -> Case:
-        """Return the factors that tell one curve from another."""
+        """Return the levels that a case shares with all points of its curve."""
         return {factor: level for factor, level in case.items() if factor not in self.factors}
 
 
 def runs_of(cases: Sequence[Case]) -> list[list[int]]:
-    """Return the positions of the cases of each run: one, or the copies that run together."""
+    """Return the positions of the cases of each run: one, or all copies that run together."""
     found: dict[tuple[object, ...], list[int]] = {}
     for i, case in enumerate(cases):
         key = tuple((factor, level) for factor, level in case.items() if factor != COPY)
@@ -151,12 +159,10 @@ def runs_of(cases: Sequence[Case]) -> list[list[int]]:
 
 
 def with_counts(tree: Any) -> Any:  # noqa: ANN401
-    """Return a study as it was given, with the resources that its scaling decides.
+    """Return the tree of a study file with the resources that its key `scaling` decides.
 
-    Parameters
-    ----------
-    tree : mapping
-        The study file. What is of the wrong form is left to those who check it.
+    A tree of the wrong form is returned as it is, since the validation that follows reports it.
+    Raises a ValueError if the file states such a resource itself.
     """
     scaling = tree.get("scaling") if isinstance(tree, dict) else None
     resources = tree.get("resources", {}) if isinstance(tree, dict) else {}
@@ -173,7 +179,7 @@ def with_counts(tree: Any) -> Any:  # noqa: ANN401
         given = resources.get(name)
         if throughput and given is not None:
             stated = {}
-        elif given not in (None, value):  # as it comes back from the resolved study
+        elif given not in (None, value):  # equal values are in a study that is read from study.json
             raise ValueError(
                 f"resources.{name}: found {show(given)}, but `scaling` says it; remove it"
             )
@@ -181,7 +187,7 @@ def with_counts(tree: Any) -> Any:  # noqa: ANN401
 
 
 def check_scaling(study: Study) -> None:
-    """Check that a scaling study has the parts that it needs, and no others."""
+    """Check that a scaling study has the parts that it needs, and none that contradict it."""
     scaling = study.scaling
     if scaling is None:
         return

@@ -1,20 +1,18 @@
-"""The whole study file, and what must agree between its parts."""
+"""`Study`: the whole study file as one typed model, whose parts are checked together."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
-    BeforeValidator,
     Field,
     StringConstraints,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from ensnare.errors import ConfigError
-from ensnare.study.analyses import Analyses, check_analyses, default_analyses, named
+from ensnare.study.analyses import Analyses, analyses_by_name, check_analyses, default_analyses
 from ensnare.study.checks import (
     BUILT_IN,
     check_defaults,
@@ -32,7 +30,7 @@ from ensnare.study.failures import OnFailure
 from ensnare.study.inputs import Copula, Copulas, Input
 from ensnare.study.model import KeepPolicy, Model
 from ensnare.study.parareal import TIMES, Parareal, Solver, check_parareal
-from ensnare.study.resources import Override, Resources, resources_of
+from ensnare.study.resources import Batch, Override, Resources, resources_of
 from ensnare.study.scaling import Scaling, check_scaling, with_counts
 from ensnare.study.sweep import (
     MOST_CASES,
@@ -46,35 +44,13 @@ from ensnare.study.sweep import (
 )
 from ensnare.study.values import (
     Bytes,
+    ClosedModel,
     FileName,
     Integer,
     Level,
     Name,
     Seconds,
-    Strict,
-    show,
-    to_integer,
 )
-
-
-def _batch_size(value: Any) -> Any:  # noqa: ANN401
-    """Return `auto`, or a whole number above zero."""
-    if value == "auto":
-        return value
-    try:
-        size = to_integer(value)
-    except ValueError:
-        size = 0
-    if size < 1:
-        raise ValueError(f"got {show(value)}; expected a whole number above 0, or auto")
-    return size
-
-
-BatchSize = Annotated[
-    int | Literal["auto"],
-    BeforeValidator(_batch_size),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
-]
 
 
 def _refuse_many(sweep: dict[str, Any]) -> None:
@@ -82,54 +58,57 @@ def _refuse_many(sweep: dict[str, Any]) -> None:
         raise ValueError(f"found {count_cases(sweep):.3g} cases; expected {MOST_CASES:g} at most")
 
 
-class Batch(Strict):
-    """How samples are cut into jobs."""
-
-    size: BatchSize = Field(
-        "auto",
-        description="Samples per job. auto: so many that a job takes about 20 minutes on 4 cores, "
-        "by `resources.runtime`, or else by what samples took before; where neither is known, "
-        "8192, doubling after every second job.",
-    )
-
-
-class Study(Strict):
-    """One study: inputs, design, sweep, model, analyses."""
+class Study(ClosedModel):
+    """One study: inputs, design, sweep, model, analyses and how to run them."""
 
     study: Annotated[
         str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
-    ] = Field(description="Name; results go to `results/<name>/`.")
+    ] = Field(description="Name of the study; results go to `results/<name>/`.")
     title: str = Field("", description="Title of the report.")
     description: str = Field("", description="Text at the head of the report.")
-    seed: Integer = Field(0, description="Seed of everything random; 0 is a seed.", ge=0, lt=2**63)
-    inputs: list[Input] = Field([], description="Inputs; their order is the column order.")
-    derived: dict[Name, str] = Field(
-        {}, description="Values computed from inputs by arithmetic, usable wherever an input is."
+    seed: Integer = Field(
+        0, description="Seed of all random numbers; 0 is a seed like any other.", ge=0, lt=2**63
     )
-    copula: Copulas | None = Field(None, description="Dependence between inputs.")
-    design: Design | None = Field(None, description="Design of experiments over the inputs.")
+    inputs: list[Input] = Field([], description="Inputs; tables have their columns in this order.")
+    derived: dict[Name, str] = Field(
+        {},
+        description="Values computed by arithmetic from inputs, factors and each other, as "
+        "`{I: b * h**3 / 12}`; usable wherever an input is.",
+    )
+    copula: Copulas | None = Field(
+        None, description="Dependence between inputs; default: independent."
+    )
+    design: Design | None = Field(
+        None, description="Design of experiments over the uncertain inputs."
+    )
     sweep: Sweep = Field(
         {},
-        description="Factors and their levels; every combination is a case. Levels are a list, a "
-        "rule (`geom(1, 100, 5)`, `igeom(1, 16, 5)`, `linspace(0, 1, 5)`), or a mapping to the "
-        "factors that exist for one level only: `{cg: {precond: [none, ilu]}, lu: {}}`.",
+        description="Factors and their levels: `{mesh: [coarse, fine]}`. Every combination is a "
+        "case, and the design runs in every case. Levels are a list; a rule of first level, last "
+        "level and number (`geom(1, 100, 5)`, `linspace(0, 1, 5)`, or `igeom(1, 16, 5)` of whole "
+        "numbers); or a mapping to factors that exist for one level only: `{solver: {cg: {precond: "
+        "[none, ilu]}, lu: {}}}`.",
     )
     units: dict[Name, str] = Field(
         {}, description="Units of factors, shown in tables and plots: `{width: mm}`."
     )
     exclude: list[dict[Name, Level]] = Field(
-        [], description="Cases to leave out, by some of their factors: `[{mesh: fine, cores: 1}]`."
+        [],
+        description="Cases to leave out, by levels of some of their factors: "
+        "`[{mesh: fine, cores: 1}]`.",
     )
     defaults: dict[Name, Level] = Field(
-        {}, description="Level of a factor that samples had before the factor was added."
+        {},
+        description="For a factor that is added to a study with results: the level that the old "
+        "samples had, such as `{mesh: coarse}`. They are not run again then.",
     )
     scaling: Scaling | None = Field(
         None,
-        description="A scaling study: every case of the sweep on more and more ranks, threads or "
-        "nodes; it needs neither inputs nor a design.",
+        description="A scaling study: every case of the sweep runs on more and more ranks, threads "
+        "or nodes. It has no uncertain inputs and no design.",
     )
     wrapped: Model | None = Field(
-        None, alias="model", description="The wrapped code; required, but for `parareal`."
+        None, alias="model", description="The wrapped code; required unless there is `parareal`."
     )
     parareal: Parareal | None = Field(
         None,
@@ -140,46 +119,49 @@ class Study(Strict):
     overrides: list[Override] = Field(
         [],
         description="What the samples of some cases need instead: "
-        "`[{when: {mesh: fine}, resources: {runtime: 6 h}}]`; later entries win.",
+        "`[{when: {mesh: fine}, resources: {runtime: 6 h}}]`. Later entries win.",
     )
     timeout: Seconds | None = Field(
-        None, description="Longest time of one sample: `30 s`, `5 min`, `2 h`."
+        None,
+        description="Time limit of one sample: `30 s`, `5 min`, `2 h`. A sample that takes longer "
+        "is ended, and has the status timeout.",
     )
-    on_failure: OnFailure = Field(
-        OnFailure(), description="What to do about samples that fail; it runs nothing again."
-    )
+    on_failure: OnFailure = Field(OnFailure(), description="What to do about samples that fail.")
     stream_limit: Bytes = Field(
         1_000_000_000,
-        description="Most that a sample may write to its standard output or error, `500 MB`, "
-        "`2 GB`; one that writes more is ended, and failed.",
+        description="Most that a sample may write to its standard output, or to its standard "
+        "error: `500 MB`, `2 GB`. A sample that writes more is ended, and has the status failed.",
     )
     keep: KeepPolicy = Field(
         "failed",
-        description="Which working directories stay: all, those of failed samples, none; or a "
-        "mapping such as `{failed: all, ok: ['log.*']}`. What stays is parsed again when outputs "
-        "change, instead of run.",
+        description="Which working directories stay: `all`, those of failed samples (`failed`), "
+        "`none`; or a mapping such as `{failed: all, ok: ['log.*']}`. When outputs change, samples "
+        "whose files have stayed are parsed again instead of run again.",
     )
     pack: bool = Field(
-        False, description="Put what stays into one file per batch; `ensnare path` unpacks."
+        False,
+        description="Pack the working directories that stay into one file per batch; `ensnare "
+        "path` unpacks one.",
     )
     scratch: FileName | None = Field(
         None,
-        description="Run in directories below this one, such as `$TMPDIR`, local to the machine; "
-        "what stays is copied back.",
+        description="Run in directories below this one, on a disk of the node: `$TMPDIR`. What "
+        "stays is copied back.",
     )
-    batch: Batch = Field(Batch(), description="How samples are cut into jobs.")
+    batch: Batch = Field(Batch(), description="How many samples one job evaluates.")
     analyses: Analyses = Field(
         default=None,
         validate_default=True,
-        description="Analyses: a list such as `[{sobol: {confidence: 0.9}}, statistics]`; "
-        "default: statistics for a random design, and sobol for saltelli, morris for morris.",
+        description="Analyses: a list such as `[{sobol: {confidence: 0.9}}, statistics]`. Default: "
+        "`statistics` for designs that represent the inputs, `sobol` too for saltelli, and "
+        "`morris` for morris.",
     )
 
     @field_validator("analyses", mode="before")
     @classmethod
     def _list_to_names(cls, value: Any) -> Any:  # noqa: ANN401
-        """Accept the list form; `None` stands for the default, which needs the design."""
-        return {} if value is None else named(value)
+        """Accept the list form; `None` is the default of the field and stands for no analyses."""
+        return {} if value is None else analyses_by_name(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -228,13 +210,7 @@ class Study(Strict):
 
     @property
     def model(self) -> Model:
-        """The wrapped code.
-
-        Raises
-        ------
-        ConfigError
-            If there is none, since the study has no samples.
-        """
+        """The wrapped code; raises a ConfigError for a parareal study, which has no samples."""
         if self.wrapped is None:
             raise ConfigError(
                 f"study {self.study}: a parareal study has no samples; after snakemake its "
@@ -244,7 +220,7 @@ class Study(Strict):
 
     @property
     def models(self) -> dict[str, Model]:
-        """All codes that the study wraps, by where they stand in the file."""
+        """All codes that the study wraps, by their place in the file: `parareal.fine.model`."""
         if self.parareal is None:
             return {"model": self.model}
         solvers = {"coarse": self.parareal.coarse, "fine": self.parareal.fine}
@@ -256,33 +232,33 @@ class Study(Strict):
 
     @property
     def random_inputs(self) -> list[Input]:
-        """The inputs that the design varies, in the order of the file."""
+        """The uncertain inputs, which the design varies, in the order of the file."""
         return [item for item in self.inputs if not item.is_constant]
 
     @property
     def copulas(self) -> list[Copula]:
-        """The copulas, each of inputs of its own."""
+        """The copulas, each of other inputs; none if inputs are independent."""
         if self.copula is None:
             return []
         return self.copula if isinstance(self.copula, list) else [self.copula]
 
     @property
     def constants(self) -> dict[str, float]:
-        """Name and value of the constant inputs."""
+        """The values of the constant inputs, by name."""
         return {item.name: item.value for item in self.inputs if item.value is not None}
 
     @property
     def factors(self) -> dict[str, list[str | int | float]]:
-        """Every factor with all of its levels; also those that only some level opens."""
+        """Every factor with all of its levels, also factors that exist for one level of another."""
         return all_factors(self.whole_sweep)
 
     def shown_factor(self, name: str) -> str:
-        """Return a factor as axes and tables name it: `width [mm]`."""
+        """Return the label of a factor for axes and tables: `width [mm]`."""
         return f"{name} [{unit}]" if (unit := self.units.get(name)) else name
 
     @property
     def whole_sweep(self) -> dict[str, Any]:
-        """The sweep, crossed with the counts and repeats of a scaling study."""
+        """The sweep; in a scaling study crossed with its counts and repeats."""
         return self.sweep if self.scaling is None else self.scaling.sweep(self.sweep)
 
     def cases(self) -> list[Case]:
@@ -296,12 +272,12 @@ class Study(Strict):
 
     @property
     def expressions(self) -> dict[str, Expression]:
-        """The derived values, each after those it needs."""
+        """The derived values, each after the ones that it needs."""
         return sorted_expressions({k: parse_expression(v) for k, v in self.derived.items()})
 
     @property
     def value_names(self) -> frozenset[str]:
-        """All that `${name}` may name."""
+        """All names that a placeholder `${name}` may have."""
         inputs = {item.name for item in self.inputs}
         own = {*TIMES, *self.parareal.state} if self.parareal else set()
         return frozenset(inputs | set(self.derived) | set(self.factors) | own | BUILT_IN)

@@ -1,4 +1,4 @@
-"""Factors, their levels and sub-factors, as the study file says them; and the cases they make."""
+"""The key `sweep`: factors, their levels and sub-factors, and the cases that they make."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ensnare.errors import did_you_mean
 from ensnare.study.values import AnyLevel, Level, Name, parse_levels
 
 Case = dict[str, AnyLevel]
-MOST_CASES = 10**7  # they are listed in memory
+MOST_CASES = 10**7  # all cases are held in memory
 
 
 def _to_list(value: Any) -> Any:  # noqa: ANN401
@@ -39,20 +39,20 @@ def _is_pair(value: Any) -> bool:  # noqa: ANN401
 
 
 class Conditional(RootModel[dict[Level, "dict[Name, Factor]"]]):
-    """Levels that open factors of their own: `{cg: {precond: [none, ilu]}, lu: {}}`."""
+    """Levels with factors that exist for them only: `{cg: {precond: [none, ilu]}, lu: {}}`."""
 
     model_config = ConfigDict(frozen=True)
 
     @model_validator(mode="before")
     @classmethod
     def _from_pairs(cls, value: Any) -> Any:  # noqa: ANN401
-        """Accept pairs, which keep the type of a level, and nothing for no sub-factors."""
+        """Accept a mapping or a list of pairs (level, factors); null stands for no factors."""
         pairs = value.items() if isinstance(value, Mapping) else value
         return {level: {} if opened is None else opened for level, opened in pairs}
 
     @model_serializer(mode="plain", when_used="json")
     def _to_pairs(self) -> Any:  # noqa: ANN401
-        """Return pairs when a level is a number: JSON would make it a text."""
+        """Return pairs if a level is a number, since a key of JSON is always a text."""
         tree = {
             level: {n: f.model_dump(mode="json") if isinstance(f, Conditional) else f
                     for n, f in opened.items()}
@@ -85,15 +85,15 @@ Conditional.model_rebuild()
 
 
 def branches(factor: Any) -> dict[AnyLevel, Mapping[str, Any]]:  # noqa: ANN401
-    """Return the levels of a factor, each with the factors that it opens."""
+    """Return the levels of a factor, each with the factors that exist for it only."""
     opened = factor.root if isinstance(factor, Conditional) else factor
     return dict(opened) if isinstance(opened, Mapping) else {level: {} for level in opened}
 
 
 def all_factors(sweep: Mapping[str, Any]) -> dict[str, list[AnyLevel]]:
-    """Return every factor, also those that some level opens, with all of its levels.
+    """Return every factor, sub-factors included, with all of its levels, in order of appearance.
 
-    Factors come in order of appearance; levels of a name that several levels open are joined.
+    A sub-factor that stands under several levels has the levels of all of them.
     """
     found: dict[str, dict[AnyLevel, None]] = {}
     for factor, level in _walk(sweep):
@@ -112,20 +112,9 @@ def _walk(sweep: Mapping[str, Any]) -> Iterator[tuple[str, AnyLevel]]:
 def expand_cases(
     sweep: Mapping[str, Any], exclude: Sequence[Mapping[str, AnyLevel]] = ()
 ) -> list[Case]:
-    """Return every combination of levels that is not excluded.
+    """Return every combination of levels that no item of `exclude` matches.
 
-    Parameters
-    ----------
-    sweep : mapping
-        Factor to levels, or to a mapping from level to the factors that it opens. The first
-        factor varies slowest.
-    exclude : sequence of mapping
-        Combinations to leave out, by some of their factors.
-
-    Returns
-    -------
-    list of dict
-        Factor to level; one empty case when there is no factor.
+    The first factor varies slowest. Without factors there is one empty case.
     """
     return [case for case in _cases(sweep) if not any(matches(case, e) for e in exclude)]
 
@@ -143,7 +132,7 @@ def _cases(sweep: Mapping[str, Any]) -> list[Case]:
 
 
 def count_cases(sweep: Mapping[str, Any]) -> int:
-    """Return the number of combinations, without making them."""
+    """Return the number of combinations of levels, without making them."""
     return math.prod(
         sum(count_cases(opened) for opened in branches(factor).values())
         for factor in sweep.values()
@@ -151,17 +140,14 @@ def count_cases(sweep: Mapping[str, Any]) -> int:
 
 
 def matches(case: Case, levels: Mapping[str, AnyLevel]) -> bool:
-    """Return whether a case has all of some levels."""
+    """Return whether a case has all of the given levels."""
     return all(name in case and case[name] == level for name, level in levels.items())
 
 
 def check_sweep(sweep: Mapping[str, Any]) -> None:
-    """Check that factors have levels of one kind, and that no case has a factor twice.
+    """Check that levels of a factor are all numbers or all texts, and no case has a factor twice.
 
-    Raises
-    ------
-    ValueError
-        With the first thing that is wrong.
+    Raises a ValueError with the first thing that is wrong.
     """
     for name, factor in sweep.items():
         _check_levels(name, factor)
@@ -193,10 +179,8 @@ def _check_levels(name: str, factor: Any) -> None:  # noqa: ANN401
 def check_units(units: Mapping[str, str], factors: Collection[str], names: Collection[str]) -> None:
     """Check that every unit is that of a factor.
 
-    Raises
-    ------
-    ValueError
-        If one is not; an input, one of `names`, has its unit beside its own name.
+    Raises a ValueError if one is not. `names` are those of all values: an input states its unit in
+    its own entry.
     """
     for name in units:
         if name not in factors:
@@ -206,10 +190,11 @@ def check_units(units: Mapping[str, str], factors: Collection[str], names: Colle
 
 
 def case_identity(case: Case, defaults: Mapping[str, AnyLevel]) -> dict[str, AnyLevel]:
-    """Return what tells a case from others, whatever the order of factors.
+    """Return the levels that identify a case, for ids of samples and names of batches.
 
-    A factor at its stated default is left out: samples made before the factor was added keep
-    their identity. Numbers are floats, since `1` and `1.0` are one level.
+    They do not depend on the order of factors. A factor at its level of `defaults` is left out, so
+    samples made before the factor was added keep their ids. Numbers are floats, since `1` and
+    `1.0` are one level.
     """
     return {
         factor: _canonical(level)
@@ -219,12 +204,12 @@ def case_identity(case: Case, defaults: Mapping[str, AnyLevel]) -> dict[str, Any
 
 
 def _canonical(level: AnyLevel) -> AnyLevel:
-    # a whole number that no double holds is another level than its neighbour, which is the same one
+    # whole numbers above 2^53 may have no double of their own: as floats, two levels would be one
     return level if isinstance(level, str) or float(level) != level else float(level)
 
 
 def case_label(case: Case) -> str:
-    """Return a case as a reader sees it: `mesh=fine, cores=4`."""
+    """Return a case as text for readers: `mesh=fine, cores=4`."""
     return ", ".join(
         f"{factor}={level:.12g}" if isinstance(level, float) else f"{factor}={level}"
         for factor, level in case.items()

@@ -1,4 +1,8 @@
-"""Study files are YAML 1.2: `65e9` is a number, `no` is a text, a repeated key is an error."""
+"""Reading of study files as YAML 1.2: `65e9` is a number, `no` is a text.
+
+Snakemake reads its configuration as YAML 1.1, so `retype` reads its files again. A repeated key is
+an error.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ensnare.errors import ConfigError
 
 Tree = dict[str, Any]
-# what the parser says, and what a reader makes of it
+# beginning of a message of the parser to a plainer one
 _PLAINER = {
     "found character '\\t'": "found a tab; indent with spaces",
     "mapping values are not allowed": "found a ': ' that does not belong here; mend the "
@@ -27,10 +31,7 @@ _ESCAPES = "; between double quotes write \\\\ for \\, or use single quotes"
 def read_yaml(path: Path) -> Tree:
     """Read a study file.
 
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not YAML, repeats a key, or is not a mapping.
+    Raises a ConfigError if it cannot be read, is not YAML, repeats a key, or is not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -55,7 +56,7 @@ def read_yaml(path: Path) -> Tree:
 
 
 def _problem(error: MarkedYAMLError) -> str:
-    """Return what is wrong, in a line."""
+    """Return the message of a YAML error as one line."""
     text = " ".join(str(error.problem or error.context).split())
     if text.startswith("found duplicate key"):  # without the values, which can be long
         return text.partition(" with value")[0] + "; keep one"
@@ -76,7 +77,7 @@ def _parse(text: str) -> Any:  # noqa: ANN401
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
-    """Return `base` updated by `over` as Snakemake does: mappings merge, the rest is replaced."""
+    """Return `base` updated by `over` as Snakemake does: mappings merge, other values replace."""
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
@@ -86,7 +87,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
 
 
 def typed(value: Any) -> Any:  # noqa: ANN401
-    """Give texts from `--config` the type that YAML 1.2 gives them."""
+    """Return values of `--config` with their texts read as scalars of YAML 1.2."""
     if isinstance(value, Mapping):
         return {key: typed(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -103,24 +104,11 @@ def typed(value: Any) -> Any:  # noqa: ANN401
 def retype(
     config: Mapping[str, Any], overrides: Mapping[str, Any], files: Sequence[Path]
 ) -> tuple[Tree, Path | None]:
-    """Read again, as YAML 1.2, what Snakemake read from configuration files as YAML 1.1.
+    """Return Snakemake's configuration with the types of YAML 1.2, and the last file it is from.
 
-    Parameters
-    ----------
-    config : mapping
-        The configuration as Snakemake holds it, whole or the part handed to a module.
-    overrides : mapping
-        What `--config` set.
-    files : sequence of Path
-        The configuration files, in the order in which they were merged.
-
-    Returns
-    -------
-    tree : dict
-        The same configuration with YAML 1.2 types.
-    source : Path or None
-        The last file, or None when `config` did not come from a file (a mapping built in a
-        Snakefile): it is then returned as it is.
+    `config` is what Snakemake has, whole or the part handed to a module, `overrides` is what
+    `--config` set, and `files` are the configuration files in the order of merging. A `config`
+    that is not from files (a mapping built in a Snakefile) is returned as it is, without a file.
     """
     if not files:
         return merge({}, typed(overrides) if dict(config) == dict(overrides) else config), None
@@ -137,7 +125,7 @@ def retype(
 
 
 def _same_place(old: Any, new: Any, wanted: Tree) -> Tree | None:  # noqa: ANN401
-    """Find `wanted` in `old`, and return what stands in the same place of `new`."""
+    """Find `wanted` in `old`, and return the tree at the same place of `new`; None if not found."""
     if not isinstance(old, Mapping) or not isinstance(new, Mapping):
         return None
     if dict(old) == wanted:
