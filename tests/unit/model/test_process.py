@@ -207,11 +207,11 @@ def test_a_code_that_writes_too_much_is_ended_and_its_file_cut(tmp_path, script)
 
 
 def test_what_steps_write_together_counts(here):
-    def flooded(append):
+    def too_long(append):
         script = ["/bin/sh", "-c", "head -c 600 /dev/zero"]
         return run_step(script, ENVIRONMENT, ("out", "out"), append, None, 1000).stream_too_long
 
-    assert [flooded(False), flooded(True)] == [False, True]
+    assert [too_long(False), too_long(True)] == [False, True]
     assert (here / "out").stat().st_size == 1000
 
 
@@ -273,7 +273,7 @@ def start_guarded(tmp_path, child, guard="fork_with_guard()", before=""):
         + GUARDED.format(child=child, guard=guard)
     )
     process = subprocess.Popen(
-        [PYTHON, "-c", text], env=os.environ | {"MARK": str(tmp_path)}, stderr=subprocess.PIPE
+        [PYTHON, "-c", text], env=os.environ | {"MARK": str(tmp_path)}, stderr=subprocess.DEVNULL
     )
     guard, child = wait_until(lambda: [*map(int, " ".join(lines_of(tmp_path / "pids")).split())])
     assert guard == process.pid
@@ -309,13 +309,13 @@ def test_the_guard_hands_on_a_signal_to_end(tmp_path, number):
     assert marked_processes(str(tmp_path)) == []
 
 
-def test_the_guard_beats_while_the_child_is_busy_or_stopped(tmp_path):
-    guard = "fork_with_guard(lambda pid: print(pid, file=open('beats', 'a')))"
+def test_the_guard_calls_regularly_while_the_child_is_busy_or_stopped(tmp_path):
+    guard = "fork_with_guard(lambda pid: print(pid, file=open('calls', 'a')))"
     quick = "sys.modules['ensnare.model.process']._GUARD_CALL_S = 0.01"
     process, child = start_guarded(tmp_path, "time.sleep(300)", guard, quick)
     os.kill(child, signal.SIGSTOP)
-    before = len(lines_of(tmp_path / "beats"))
-    wait_until(lambda: len(lines_of(tmp_path / "beats")) > before + 3)
-    assert set(lines_of(tmp_path / "beats")) == {str(child)}
+    before = len(lines_of(tmp_path / "calls"))
+    wait_until(lambda: len(lines_of(tmp_path / "calls")) > before + 3)
+    assert set(lines_of(tmp_path / "calls")) == {str(child)}
     os.kill(child, signal.SIGKILL)
     assert process.wait() == 128 + signal.SIGKILL
