@@ -275,7 +275,7 @@ WRONG_TYPES = [
     (
         "timeout",
         "units: {x: m}\ntimeout",
-        "units: 'x' is not a factor; the unit of an input stands beside its name",
+        "units: 'x' is not a factor; state the unit of an input in inputs",
     ),
     ("[1, 2]", "4", "sweep.cores: got 4; expected a list such as [4]"),
     ("30 s", "0", "timeout: got 0; expected a duration above zero; leave it out for no limit"),
@@ -374,13 +374,13 @@ WRONG_TYPES = [
     (
         COMMAND,
         "command: [bin/code.sh, <, in.txt]",
-        "model.command: '<' would be a word for bin/code.sh, since no shell reads it; "
+        "model.command: '<' would be an argument of bin/code.sh, since no shell reads it; "
         "write [sh, -c, 'bin/code.sh < in.txt']",
     ),
     (
         COMMAND,
         "command: [[sh, -c, x], [bin/code.sh, '2>&1', '|', grep, z]]",
-        "model.command: '2>&1' would be a word for bin/code.sh ... ",
+        "model.command: '2>&1' would be an argument of bin/code.sh ... ",
     ),
     (
         "timeout: 30 s",
@@ -911,7 +911,7 @@ WRONG_FILES = {
     "half a placeholder": (
         {"in.txt": "${x}\r\n${y} ${z}\r\n${cores\r\n"},
         "model.files[0]: in.txt: line 3: '${cores' is not a placeholder; expected ${name}; "
-        "choose other delimiters if it is meant so",
+        "choose other delimiters if it is meant as text",
     ),
     "a shell variable": (
         {"in.txt": "${x} ${y} ${z} ${cores} ${HOME%/}\n"},

@@ -84,7 +84,7 @@ def derived_needs(study: LoadedStudy, used: Iterable[str]) -> set[str]:
     """Return the names that the derived values in `used` need, directly or through each other."""
     expressions = study.config.expressions
     needs: set[str] = set()
-    for name in reversed(expressions):  # each stands after those it needs
+    for name in reversed(expressions):  # each comes after those that it needs
         if name in needs or name in set(used):
             needs |= expressions[name].names
     return needs

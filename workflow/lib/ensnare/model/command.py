@@ -112,8 +112,6 @@ class CommandModel:
 
         Parameters
         ----------
-        values : mapping
-            Values of the sample.
         directory : str
             The current directory, for messages and parsers.
         spent_s : float
@@ -190,6 +188,7 @@ class CommandModel:
             )
 
     def _step_failed(self, ended: Ended, step: int, start: float) -> Outcome:
+        """Return the outcome of a run whose step failed, timed out or wrote too much."""
         status, code = Status.FAILED, ended.exit_code
         message = f"step {step} ended with exit code {code}"
         if ended.stream_too_long:
@@ -201,17 +200,22 @@ class CommandModel:
         elif ended.timed_out:
             status = Status.TIMEOUT
             message = f"step {step} passed the time limit of {self.limit_s:g} s"
-        return self._failed(status, code, start, message + stream_tail(self.streams))
+        return self._without_outputs(status, code, start, message + stream_tail(self.streams))
 
     def _not_started(self, directory: str, program: str, error: OSError, start: float) -> Outcome:
+        """Return the outcome of a run whose program cannot be started.
+
+        Raises the error instead if the machine is exhausted.
+        """
         if error.errno in MACHINE_TROUBLE:
             raise error
         message = f"cannot start {program}: {error.strerror}"
         if not os.path.isdir(directory):  # a step may remove its own working directory
             message = f"cannot start {program}: its working directory is gone"
-        return self._failed(Status.FAILED, _NOT_FOUND, start, message)
+        return self._without_outputs(Status.FAILED, _NOT_FOUND, start, message)
 
-    def _failed(self, status: Status, code: int, start: float, message: str) -> Outcome:
+    def _without_outputs(self, status: Status, code: int, start: float, message: str) -> Outcome:
+        """Return an outcome with NaN for all outputs."""
         nothing = [float("nan")] * self.width
         return Outcome(status, code, time.perf_counter() - start, nothing, message)
 
@@ -229,8 +233,6 @@ def compile_model(study: LoadedStudy, threads: int | None = None) -> CommandMode
 
     Parameters
     ----------
-    study : LoadedStudy
-        The study.
     threads : int, optional
         Threads of a sample, for OMP_NUM_THREADS and its like; default: those of most samples.
 
@@ -263,6 +265,7 @@ def compile_model(study: LoadedStudy, threads: int | None = None) -> CommandMode
 
 
 def _compile_steps(steps: list[list[str]], where: str) -> tuple[tuple[Template, ...], ...]:
+    """Compile the words of steps; `where` begins messages."""
     return tuple(tuple(_compile_text(word, where) for word in step) for step in steps)
 
 

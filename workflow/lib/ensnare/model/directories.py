@@ -122,7 +122,7 @@ def refuse_special(files: Sequence[str]) -> None:
     for name in files:
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(os.stat(name).st_mode):
-                raise OSError(errno.EINVAL, f"'{name}' is no file any more", name)
+                raise OSError(errno.EINVAL, f"'{name}' is no longer a regular file", name)
 
 
 def stream_tail(streams: Sequence[str]) -> str:
@@ -175,6 +175,7 @@ def _removed_special(directory: str) -> bool:
 
 
 def _make_readable(path: str) -> None:
+    """Add the permissions that the user needs, and leave links alone."""
     with contextlib.suppress(OSError):
         mode = os.lstat(path).st_mode
         wanted = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR
@@ -192,6 +193,7 @@ def _compile_globs(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _translated(pattern: str) -> str:
+    """Return the regular expression of one glob."""
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     text = "".join(meaning.get(piece) or re.escape(piece) for piece in pieces)

@@ -100,10 +100,12 @@ def _written(path: str) -> tuple[int, int]:
 
 
 def _is_as_hashed(file: InputFile) -> bool:
+    """Return whether the copy in the working directory has the content that was hashed."""
     return file_digest(Path(file.target)) == file.content
 
 
 def _write(name: str, content: bytes, mode: int) -> None:
+    """Write a new file, instead of an existing one."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         handle = os.open(name, flags, mode)
@@ -125,6 +127,7 @@ def _make_room(target: str) -> None:
 
 
 def _compile_file(item: File, study: LoadedStudy, where: str) -> list[InputFile]:
+    """Compile an entry of `model.files`; a tree becomes one file for each of its files."""
     target = file_target(item)
     match item:
         case TemplateFile():
@@ -144,6 +147,7 @@ def _compile_file(item: File, study: LoadedStudy, where: str) -> list[InputFile]
 
 
 def _compile_template(item: TemplateFile, target: str, study: LoadedStudy, where: str) -> InputFile:
+    """Compile an entry of the kind `template`; raise ConfigError if it cannot be compiled."""
     path = study.path(item.template)
     try:
         text = path.read_bytes().decode()
@@ -188,6 +192,7 @@ def _check_overlays(files: Sequence[InputFile], streams: Sequence[str], where: s
 
 
 def _refuse_outside(name: str, where: str) -> None:
+    """Raise ConfigError if a path is absolute or leaves the working directory."""
     path = os.path.normpath(name)
     if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
         raise ConfigError(
@@ -197,5 +202,6 @@ def _refuse_outside(name: str, where: str) -> None:
 
 
 def _refuse_directory(name: str, where: str) -> None:
+    """Raise ConfigError if a path names a directory where a file is expected."""
     if name.endswith(("/", "/.")) or os.path.normpath(name) == os.curdir:
         raise ConfigError(f"{where}: '{name}' is a directory; expected the name of a file")

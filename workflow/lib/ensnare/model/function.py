@@ -95,7 +95,8 @@ class PythonModel:
     ) -> NDArray[np.float64]:
         """Return an array output as shape (size, m); refuse one with its axes exchanged."""
         expected = shape if self.vectorized else shape[1:]
-        if array.shape == shape[::-1] != shape:  # in a call of m samples it would have this shape
+        # transposed: in a call of m samples, such an array would have the right shape
+        if array.shape == shape[::-1] != shape:
             self._transposed.append(shape[0])
         if array.shape not in (expected, shape) or (self._transposed and shape[0] == shape[1] > 1):
             text = f"output '{name}' has shape {array.shape}; expected {expected}"
@@ -142,12 +143,12 @@ class PythonModel:
         try:
             row = self.call(values, 1)[0]
         except OutputError as error:
-            return self._failed(Status.UNPARSABLE, start, str(error))
+            return self._without_outputs(Status.UNPARSABLE, start, str(error))
         except (Exception, SystemExit):  # the user's code may raise anything: a failed sample
-            return self._failed(Status.ERROR, start, traceback.format_exc(limit=-8))
+            return self._without_outputs(Status.ERROR, start, traceback.format_exc(limit=-8))
         missing = self.not_finite(row)
         if missing:
-            return self._failed(Status.UNPARSABLE, start, missing)
+            return self._without_outputs(Status.UNPARSABLE, start, missing)
         return Outcome(Status.OK, NO_EXIT_CODE, time.perf_counter() - start, row.tolist())
 
     def not_finite(self, row: NDArray[np.float64]) -> str:
@@ -162,7 +163,8 @@ class PythonModel:
         ]
         return f"output '{names[int(np.argmin(finite))]}' is not a finite number"
 
-    def _failed(self, status: Status, start: float, message: str) -> Outcome:
+    def _without_outputs(self, status: Status, start: float, message: str) -> Outcome:
+        """Return an outcome with NaN for all outputs."""
         nothing = [float("nan")] * self.width
         return Outcome(status, NO_EXIT_CODE, time.perf_counter() - start, nothing, message)
 
@@ -222,6 +224,7 @@ def load_function(call: str, directory: Path, where: str) -> tuple[Callable[...,
 
 
 def _import(call: str, path: Path) -> ModuleType:
+    """Import the module before the colon of `file.py:function` or `package.module:function`."""
     module_name = call.rpartition(":")[0]
     if not module_name.endswith(".py"):
         return importlib.import_module(module_name)
@@ -275,7 +278,7 @@ def _as_floats(column: Any) -> NDArray[np.float64]:  # noqa: ANN401
 
     Raises ValueError for complex numbers, whose imaginary part would be lost.
     """
-    if hasattr(column, "filled"):  # a masked array: masked is missing
+    if hasattr(column, "filled"):  # a masked array: masked elements are missing
         column = column.astype(float).filled(np.nan)
     if np.iscomplexobj(column):
         raise ValueError("got complex numbers; expected real ones")

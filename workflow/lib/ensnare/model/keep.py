@@ -212,6 +212,7 @@ def _make_scratch(parent: Path, final: str, nodes: int) -> str:
 
 
 def _reduce(directory: str, kept: Kept) -> None:
+    """Keep in a directory what `keep` says: all, none, or the files that match its globs."""
     if kept == "none":
         remove_tree(directory)
     elif kept != "all":
@@ -224,6 +225,7 @@ def _without_devices(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def _copy_members(pack: Path, new: tarfile.TarFile, without: set[str]) -> None:
+    """Copy the samples of a tar file to another, except for some."""
     with tarfile.open(pack) as old:
         for member in old:
             if member.name.partition("/")[0] not in without:
@@ -231,6 +233,7 @@ def _copy_members(pack: Path, new: tarfile.TarFile, without: set[str]) -> None:
 
 
 def _unpack_at_offset(kept: KeptDirectory, directory: str) -> None:
+    """Unpack one sample, whose members follow each other from its offset on."""
     root, sample = os.path.split(directory)
     with open(kept.path, "rb") as raw:
         raw.seek(kept.offset or 0)

@@ -162,6 +162,7 @@ def compile_launcher(study: LoadedStudy) -> Launcher | None:
 
 
 def _launched(steps: Sequence[Sequence[str]], model: Model) -> tuple[bool, ...]:
+    """Return for each step whether the launcher starts it: not those that `serial` names."""
     return tuple(model.serial != "all" and str(step[0]) not in model.serial for step in steps)
 
 

@@ -171,6 +171,7 @@ def _truncate(streams: Sequence[int], stream_limit: float) -> bool:
 
 
 def _reap(child: int) -> int:
+    """Wait for a child; return its exit code, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -188,6 +189,7 @@ def _terminate(child: int, grace_s: float) -> int:
 
 
 def _signal_group(group: int, number: int) -> None:
+    """Send a signal to a process group, if it still exists."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)
 

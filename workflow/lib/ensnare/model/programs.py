@@ -26,8 +26,8 @@ def check_words(study: LoadedStudy) -> None:
             if found:
                 line = " ".join(map(str, step))
                 raise ConfigError(
-                    f"model.{key}: '{found}' would be a word for {step[0]}, since no shell reads "
-                    f"it; write [sh, -c, '{line}']"
+                    f"model.{key}: '{found}' would be an argument of {step[0]}, since no shell "
+                    f"reads it; write [sh, -c, '{line}']"
                 )
 
 

@@ -149,6 +149,7 @@ def parse_jinja(text: str, number_format: str = NUMBER_FORMAT, width: int = 0) -
 def _cut(
     text: str, delimiters: tuple[str, str], number_format: str, width: int
 ) -> Iterator[str | Placeholder]:
+    """Yield the texts and placeholders of a template in order."""
     opening, closing = map(re.escape, delimiters)
     # without a closing delimiter, the colon of `@x:` is text that follows the placeholder
     own_format = r"(?::([^\s{}]*?))?" if closing else "()"
@@ -162,7 +163,8 @@ def _cut(
             rest = text[found : end if end >= 0 else None][:30].rstrip()
             raise ValueError(
                 f"line {line}: '{rest}' is not a placeholder; expected "
-                f"{delimiters[0]}name{delimiters[1]}; choose other delimiters if it is meant so"
+                f"{delimiters[0]}name{delimiters[1]}; choose other delimiters if it is meant as "
+                "text"
             )
         if found > at:
             yield text[at:found]
@@ -177,6 +179,7 @@ def _cut(
 
 
 def _check_format(spec: str, line: int) -> None:
+    """Raise ValueError if a Python format does not apply to numbers."""
     try:
         format(1.5, spec)
     except ValueError:

@@ -31,6 +31,7 @@ def netcdf_parser(output: NetcdfOutput) -> Parser:
 def _parser(
     output: Hdf5Output | NetcdfOutput, names: tuple[str, str, str | None], read: Reader
 ) -> Parser:
+    """Return the parser for a file, a dataset or variable in it, and that of the axis or None."""
     name, dataset, axis = names
     where = f"'{name}': {dataset}"
     index = tuple(output.index)
@@ -59,6 +60,7 @@ def _read_or_refuse(read: Reader, path: str, name: str, index: Sequence[int]) ->
 
 
 def _read_hdf5(path: str, name: str, index: Sequence[int]) -> Any:  # noqa: ANN401
+    """Read a dataset of an HDF5 file."""
     import h5py
 
     with h5py.File(path, "r", locking=False) as file:
@@ -76,6 +78,7 @@ def _dataset(file: Any, name: str) -> Any:  # noqa: ANN401
 
 
 def _read_netcdf(path: str, name: str, index: Sequence[int]) -> Any:  # noqa: ANN401
+    """Read a variable of a netCDF file: the classic format with scipy, netCDF-4 as HDF5."""
     with open(path, "rb") as file:
         is_classic = file.read(3) == b"CDF"
     if not is_classic:

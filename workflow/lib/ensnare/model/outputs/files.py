@@ -47,6 +47,7 @@ class RunFiles:
         return self._read[name, kind]
 
     def _find(self, name: str) -> str:
+        """Return the path of a file; of several that match a glob, the numerically last."""
         path = os.path.join(self.directory, name)
         if not _may_match_many(name) or os.path.lexists(path):
             return path
@@ -60,6 +61,7 @@ _may_match_many = functools.cache(glob.has_magic)  # there are few names, asked 
 
 
 def _file_type(path: str) -> str:
+    """Return what a path is that is not a regular file, for messages."""
     mode = os.stat(path).st_mode
     return "directory" if stat.S_ISDIR(mode) else "pipe" if stat.S_ISFIFO(mode) else "device"
 

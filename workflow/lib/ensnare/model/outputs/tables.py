@@ -60,7 +60,8 @@ def _cells(body: Sequence[Sequence[str]], rows: str, column: _Column, where: str
             cell = body[i][column.number]
         except IndexError:
             raise OutputError(f"{place}: the row has {len(body[i])} columns") from None
-        # In a header such as `t [s]  y [m]`, split at blanks, names do not match the columns.
+        # A header such as `t [s]  y [m]`, split at blanks, has more cells than the rows: the
+        # position of a name is not that of its column.
         if column.names and not column.names & _cell_counts(body[i]):
             raise OutputError(
                 f"{place}: the row has {len(body[i])} columns and the header "
@@ -94,6 +95,7 @@ def row_range(rows: str, count: int, place: str) -> tuple[int, int]:
 
 
 def _column(column: str | int, header: Sequence[str] | None, where: str) -> _Column:
+    """Find a column by its number, or by its name, which must be in the header once."""
     if isinstance(column, int):
         return _Column(column, column)
     if header is None:
@@ -134,6 +136,7 @@ def _split(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
 
 
 def _numeric(row: Sequence[str]) -> bool:
+    """Return whether the first cell of a row is a number, also NaN or infinite."""
     try:
         to_float(row[0], "")
     except OutputError:

@@ -39,6 +39,7 @@ def find_last(path: str, pattern: re.Pattern[bytes]) -> tuple[bytes | None, ...]
 
 
 def _last_groups(text: Any, pattern: re.Pattern[bytes]) -> tuple[bytes | None, ...] | None:  # noqa: ANN401
+    """Return the groups of the last match that is not empty, the whole match first."""
     last = None
     for match in pattern.finditer(text):
         if match[0]:  # `(.*)` also has an empty match at the end of the file
