@@ -1,4 +1,4 @@
-"""Declaring results of an older version of a study valid for the study as it is now."""
+"""Declare results of an earlier version of a study valid for the present version."""
 
 from __future__ import annotations
 
@@ -26,28 +26,12 @@ from ensnare.study.loading import LoadedStudy
 def adopt(study: LoadedStudy, paths: StudyPaths) -> int:
     """Declare finished samples valid that ran something else than the study runs now.
 
-    They are written as batches of older versions that ran it, from which the next run takes them;
-    `origin` still says which batch did.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files.
-
-    Returns
-    -------
-    int
-        Number of samples.
-
-    Raises
-    ------
-    ArchiveError
-        If there is none.
+    They are written as batches of an older version that seem to have run it; the next run takes
+    them from there, and `origin` still names the batch that ran them. Returns their number, and
+    raises ArchiveError if there is none.
     """
     older = OlderBatches(study, paths)
-    adopted: dict[str, list[Finished]] = {}  # by how outputs were read
+    adopted: dict[str, list[Finished]] = {}  # keys: how outputs were read
     origins: set[str] = set()
     for runs in planned_runs(study, plan_batches(study), paths):
         rest = older.find(runs.todo, runs).rest
@@ -74,17 +58,18 @@ def adopt(study: LoadedStudy, paths: StudyPaths) -> int:
 
 
 def _declared(match: Match, runs: PlannedRuns) -> Finished:
-    """Return older samples as if they had run what the study runs now."""
+    """Return older samples with the run keys that the study has now."""
     rows = match.rows
     rows["run_key"] = [runs.run_key(i) for i in match.here.tolist()]
-    rows = rows[rows["run_key"] != b""]  # those that the study cannot even prepare
+    rows = rows[rows["run_key"] != b""]  # without samples whose files cannot be prepared
     return Finished(rows, match.older.finished.messages)
 
 
 def _note(samples: int, origins: list[str]) -> dict[str, Any]:
+    """Return who adopts samples now, and from which batches."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container without names
+    except (KeyError, OSError):  # a container without user names
         user = "unknown"
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     who = f"{user}@{host()['host']}"
@@ -92,19 +77,10 @@ def _note(samples: int, origins: list[str]) -> dict[str, Any]:
 
 
 def adoptions(table: Any, paths: StudyPaths) -> list[dict[str, Any]]:  # noqa: ANN401
-    """Return who adopted samples of a study, and when, for those that are still in use.
+    """Return who adopted samples of a study and when, in order of time.
 
-    Parameters
-    ----------
-    table : structured ndarray
-        The samples of the study (`journal.row_type`).
-    paths : StudyPaths
-        Its files.
-
-    Returns
-    -------
-    list of dict
-        `when`, `who`, `samples` (still in use) and `batches` (that ran them), in order of time.
+    `table` holds the samples of the study, of type `journal.row_type`. The keys of an entry are
+    `when`, `who`, `samples` (how many are still in use) and `batches` (that ran them).
     """
     found = []
     for path in paths.batches.glob("*.h5"):
@@ -122,7 +98,7 @@ def adoptions(table: Any, paths: StudyPaths) -> list[dict[str, Any]]:  # noqa: A
 
 
 def _adopted(path: Path) -> dict[str, Any] | None:
-    """Return what a batch file says of its adoption; None if it was evaluated."""
+    """Return what a batch file says about its adoption; None if it was evaluated."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             text = file.attrs.get("adopted")

@@ -1,8 +1,8 @@
-"""Having samples run again, or skipping them: their records are replaced, the batch files removed.
+"""Run samples again or skip them: replace their records in journals and remove batch files.
 
-The next run of the study finds the batch files missing and evaluates what the journals lack. Files
-of older batches that hold the same runs of the same samples are amended too, or the next run
-would take those over.
+The next run of the study finds the batch files missing and evaluates what the journals lack. `redo`
+also replaces the same runs of the same samples in older batches, since the next run would take them
+over.
 """
 
 from __future__ import annotations
@@ -29,28 +29,14 @@ from ensnare.study.loading import LoadedStudy
 
 @dataclass(frozen=True)
 class Amendments:
-    """Samples that a user had something done to.
+    """Samples that a user skipped or had run again."""
 
-    Attributes
-    ----------
-    skipped : dict of str to str
-        Sample id to the reason why it is not to be run.
-    redone : dict of str to int
-        Sample id to how often it was to be run again.
-    """
-
-    skipped: dict[str, str] = field(default_factory=dict)
-    redone: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)  # sample id to reason
+    redone: dict[str, int] = field(default_factory=dict)  # sample id to number of `redo`s
 
 
 def read_amendments(paths: StudyPaths) -> Amendments:
-    """Read what was done to samples by hand; nothing if there is no such file.
-
-    Raises
-    ------
-    ArchiveError
-        If the file is damaged.
-    """
+    """Read the amendments of a study, none if there is no file; raise ArchiveError if damaged."""
     try:
         tree = json.loads(paths.amendments.read_text())
         return Amendments(
@@ -66,7 +52,7 @@ def read_amendments(paths: StudyPaths) -> Amendments:
 
 
 def write_amendments(paths: StudyPaths, amendments: Amendments) -> None:
-    """Write what was done to samples by hand."""
+    """Write the amendments of a study."""
     tree = {"skipped": amendments.skipped, "redone": amendments.redone}
     text = json.dumps(tree, indent=0) + "\n"
     write_whole(paths.amendments, lambda part: part.write_text(text))
@@ -76,26 +62,10 @@ Ids = NDArray[np.bytes_]
 
 
 def redo(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> int:
-    """Have samples run again by the next run of the study; skipped ones are skipped no more.
+    """Let the next run of the study run samples again, skipped ones too; return how many batches.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study as it was run.
-    paths : StudyPaths
-        Its files.
-    ids : ndarray of S20, shape (k,)
-        The samples.
-
-    Returns
-    -------
-    int
-        Number of batches that the next run completes.
-
-    Raises
-    ------
-    BatchError
-        If the study, or one of the batches, runs now.
+    `study` is the study as it was run and `ids`, of shape (k,), are sample ids. Raises BatchError
+    if the study, or one of the batches, runs now.
     """
     names = {name.decode() for name in ids.tolist()}
     with exclude_runs(paths.lock):
@@ -113,28 +83,9 @@ def redo(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> int:
 
 
 def skip(study: LoadedStudy, paths: StudyPaths, ids: Ids, reason: str) -> int:
-    """Skip samples from now on, in every batch that holds them; `redo` takes that back.
+    """Skip samples from now on, with a reason as their message; return in how many batches.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study as it was run.
-    paths : StudyPaths
-        Its files.
-    ids : ndarray of S20, shape (k,)
-        The samples.
-    reason : str
-        Becomes their message.
-
-    Returns
-    -------
-    int
-        Number of batches that the next run completes.
-
-    Raises
-    ------
-    BatchError
-        If the study, or one of the batches, runs now.
+    `redo` takes it back. The arguments and BatchError are those of `redo`.
     """
     reasons = {name.decode(): reason for name in ids.tolist()}
     with exclude_runs(paths.lock):
@@ -149,7 +100,7 @@ def skip(study: LoadedStudy, paths: StudyPaths, ids: Ids, reason: str) -> int:
 
 @contextlib.contextmanager
 def _claims(paths: StudyPaths, keys: list[str]) -> Iterator[None]:
-    """Keep jobs from evaluating batches; refuse while one does."""
+    """Hold the claims on batches for the time of a `with` block; raise BatchError if a job runs."""
     with contextlib.ExitStack() as stack:
         for key in keys:
             stack.enter_context(Claim(paths.owner(key), waits=False))
@@ -158,7 +109,7 @@ def _claims(paths: StudyPaths, keys: list[str]) -> Iterator[None]:
 
 
 def _targets(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> dict[str, Rows]:
-    """Return the records of the samples in the batches of the study as it is, by batch."""
+    """Return the records of the samples in the batches of the present study, by batch."""
     targets = {}
     for batch in plan_batches(study):
         found = read_batch_or_journal(paths, batch.key)
@@ -195,7 +146,7 @@ def _older_targets(
 def _replace(
     paths: StudyPaths, key: str, ids: Ids, status: Status, messages: Mapping[str, str]
 ) -> None:
-    """Replace the records of samples of a batch in its journal, and remove the batch file."""
+    """Replace the records of samples in the journal of a batch, and remove its batch file."""
     found = read_batch_or_journal(paths, key)
     if found is None:
         raise BatchError(f"{paths.batch(key)}: it was removed meanwhile; try again")
@@ -204,7 +155,7 @@ def _replace(
     own = read_journal(paths.journal(key), width)
     journal = Journal(paths.journal(key), width, json.dumps([LAYOUT, parsers]))
     try:
-        # the batch file may be all there is
+        # the journal may be gone or damaged, so its rows are completed from the batch file
         lacking = ~members(finished.rows["sample_id"], own.rows["sample_id"])
         journal.append_rows(finished.rows[lacking], finished.messages)
         rows = finished.rows[members(finished.rows["sample_id"], ids)]
@@ -214,6 +165,6 @@ def _replace(
         journal.close()
     paths.counts(key).unlink(missing_ok=True)
     paths.batch(key).unlink(missing_ok=True)
-    # what comes back may ask for another round, which is not looked for once the design has ended
+    # the new results may demand another round, which Snakemake plans only if no `.end` file exists
     for end in paths.rounds_end("").parent.glob("*.end"):
         end.unlink(missing_ok=True)

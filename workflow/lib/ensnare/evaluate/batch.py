@@ -1,4 +1,9 @@
-"""Evaluating one batch: take over what is known, run the rest, write the batch file."""
+"""One batch from start to end: take over known results, run the other samples, write the file.
+
+The samples of earlier jobs are in the journal of the batch, those of earlier versions of the study
+in other batch files. Only what neither of them has is run, by a pool of worker processes that
+append each result to the journal. The batch file is written from the journal at the end.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.errors import BatchError, GaveUpError, HandedBackError
-from ensnare.evaluate.amendments import read_amendments
 from ensnare.evaluate.batchfile import (
-    count_statuses,
     journal_note,
     parsers_of,
     record_width,
@@ -31,9 +34,9 @@ from ensnare.evaluate.jobs import (
     next_job_has_more_memory,
     record_waiting,
 )
+from ensnare.evaluate.known_results import take_over_known
 from ensnare.evaluate.pool import Pool
 from ensnare.evaluate.progress import Counts, Progress, publish
-from ensnare.evaluate.reuse import OlderBatches
 from ensnare.evaluate.tasks import PENDING, BatchWork
 from ensnare.evaluate.walltime import Walltime, job_end
 from ensnare.model.command import compile_model
@@ -48,17 +51,15 @@ from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy
 
 _LOST_MESSAGE = "its jobs died one after the other (time, memory, a lost node); jobs.csv says how"
-# the pool ticks twice a second: no record waits longer than a second to be on the disk
+# the pool calls `tick` twice a second, so every record is synced to the disk within a second
 _SYNC_S = 0.5
 
 
 def find_batch(study: LoadedStudy, key: str) -> tuple[LoadedStudy, Batch]:
-    """Return a batch by its key, and the study, at the size of its design that has the batch.
+    """Return a batch by its key, and the study at the design size that has this batch.
 
-    Raises
-    ------
-    BatchError
-        If there is none, because a file of the study changed since the run was planned.
+    Raises BatchError if there is none, because a file of the study changed since Snakemake planned
+    the run.
     """
     for sized, batches in sized_batches(study):
         for batch in batches:
@@ -80,10 +81,12 @@ def evaluate_batch(
 ) -> None:
     """Evaluate the samples of a batch that are not known yet, and write the batch file.
 
+    Failed samples are results, not errors.
+
     Parameters
     ----------
     study : LoadedStudy
-        The study.
+        The study at the size of its design that has the batch.
     batch : Batch
         Which samples.
     paths : StudyPaths
@@ -91,15 +94,16 @@ def evaluate_batch(
     workers : int
         Number of cores to use.
     say : callable
-        Receives lines of progress.
+        Receives lines for the log.
     attempt : int
-        Which job of this batch it is in this call of Snakemake.
+        Which job of this batch it is in this call of Snakemake, from 1.
 
     Raises
     ------
+    HandedBackError
+        If samples are left to the next job, for lack of time or memory in this one.
     EnsnareError
-        If the batch cannot be evaluated, or not within the time of the job. Failing samples are
-        results, not errors.
+        If the batch cannot be evaluated.
     """
     start, record, cores = time.time(), paths.jobs(batch.key), _cores(study, batch, workers)
     with Claim(paths.owner(batch.key), say) as claim:
@@ -121,7 +125,7 @@ def evaluate_batch(
         except GaveUpError:
             if study.config.scaling is None:
                 raise
-            say(f"batch {batch.key}: its jobs died again and again: a run without a time")
+            say(f"batch {batch.key}: its jobs died repeatedly; recorded as a run without a time")
             write_lost_runs(study, batch, paths)
         paths.counts(batch.key).unlink(missing_ok=True)
 
@@ -129,24 +133,24 @@ def evaluate_batch(
 def _cores(study: LoadedStudy, batch: Batch, workers: int) -> int:
     """Return the cores of this job, for its record."""
     if batch_resources(study, [batch])[batch.key].ranks is not None:
-        with contextlib.suppress(BatchError):  # said where they are needed
+        with contextlib.suppress(BatchError):  # raised again when the samples are started
             return sum(job_cores(workers).per_node)
     return workers
 
 
 @dataclass(frozen=True)
 class _Job:
-    """The job that evaluates a batch: its cores, its claim, its time, its log, what follows it."""
+    """The job that evaluates a batch."""
 
     cores: int
     claim: Claim
     walltime: Walltime
     say: Callable[[str], None]
-    more_memory_follows: bool
+    more_memory_follows: bool  # Snakemake would retry it with more memory
 
 
 def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) -> None:
-    """Evaluate what is not known of a batch that is ours, and write its file."""
+    """Evaluate the unknown samples of a batch that this job has claimed, and write its file."""
     samples = read_samples(study, batch.segments, paths.design)
     needs = batch_resources(study, [batch])[batch.key]
     python = study.config.model.python
@@ -159,7 +163,7 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
             needs.gpus,
             job.more_memory_follows and needs.memory is not None,
         )
-        todo, known = _unfinished(work, outputs, job.say)
+        todo, known = take_over_known(work, outputs, job.say)
         limit = FailureLimit(study, batch, paths)
         progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
         limit.begin(known)
@@ -179,79 +183,9 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     write_batch(paths.batch(batch.key), study, samples, finished)
 
 
-def _unfinished(
-    work: BatchWork, outputs: int, say: Callable[[str], None]
-) -> tuple[NDArray[np.int64], Counts]:
-    """Return the samples to run, after taking over what is known, and how the others ended."""
-    ids, key = work.samples.ids, work.key
-    own = _own_journal(work, outputs, say)
-    if own.withdrawn is not None:
-        names, times = (own.withdrawn[k].tolist() for k in ("sample_id", "attempts"))
-        attempts = dict(zip(names, times, strict=True))
-        for i in np.flatnonzero(members(ids, own.withdrawn["sample_id"])).tolist():
-            work.attempts_before[i] = attempts[ids[i]]
-    _count_interrupted(work, say)
-    todo = np.flatnonzero(~members(ids, own.rows["sample_id"]))
-    scaling = work.study.config.scaling
-    if scaling is not None and scaling.mode == "throughput" and 0 < len(todo) < len(ids):
-        # copies are timed together: those of an interrupted run ran beside others
-        return np.arange(len(ids)), Counts(len(ids), count_statuses(own.rows["status"][:0]))
-    if len(todo) < len(ids):
-        say(f"batch {key}: {len(ids) - len(todo)} of {len(ids)} samples are in its journal")
-    found = OlderBatches(work.study, work.paths).find(todo, work)
-    rows, messages = found.rows()
-    if len(rows):
-        work.journal.append_rows(rows, messages)
-        say(f"batch {key}: {len(rows)} of {len(ids)} samples are known from older batches")
-    if found.to_reparse:
-        work.to_reparse = found.to_reparse
-        say(f"batch {key}: {len(found.to_reparse)} of {len(ids)} kept directories are read again")
-    known = Counts(len(ids), count_statuses(own.rows["status"]))
-    todo = np.sort(np.concatenate([found.rest, np.array([*found.to_reparse], np.int64)]))
-    return todo, known + Counts(0, count_statuses(rows["status"]))
-
-
-def _count_interrupted(work: BatchWork, say: Callable[[str], None]) -> None:
-    """Count how often samples were started that were under way when the last job ended."""
-    interrupted = work.interrupted.all()
-    if not interrupted:
-        return
-    for i, sample_id in enumerate(work.samples.ids.tolist()):
-        if (started := interrupted.get(sample_id.decode())) is not None:
-            work.attempts_before[i] = started.attempts
-    going_on = f"{len(interrupted)} samples were under way; they go on in their directories"
-    say(f"batch {work.key}: {going_on}")
-
-
-def _own_journal(work: BatchWork, outputs: int, say: Callable[[str], None]) -> Finished:
-    """Return what the journal of the batch holds, after noting in it which samples to skip."""
-    ids, path = work.samples.ids, work.paths.journal(work.key)
-    own = read_journal(path, outputs)
-    # it may be damaged, without which no other batch could take over what is recorded; or what is
-    # kept may have changed since
-    if own.about != journal_note(work.study):
-        work.journal.note(journal_note(work.study))
-    if own.damaged:
-        say(
-            f"batch {work.key}: {own.damaged} bytes of the journal are damaged; "
-            "the samples they recorded run again"
-        )
-    reasons = read_amendments(work.paths).skipped
-    if not reasons:
-        return own
-    left_out = own.rows["sample_id"][own.rows["status"] == Status.SKIPPED]
-    wanted = members(ids, np.array([name.encode() for name in reasons], ids.dtype))
-    fresh = ids[wanted & ~members(ids, left_out)]
-    if len(fresh):
-        rows = rows_of(fresh, "", work.key, np.empty((len(fresh), outputs)))
-        rows["attempts"] = 0
-        work.journal.append_rows(without_result(rows, Status.SKIPPED), reasons)
-    return read_journal(path, outputs)
-
-
 @dataclass
 class _Monitor:
-    """What is to be looked after while samples run."""
+    """What the parent process does regularly while its workers run samples."""
 
     work: BatchWork
     claim: Claim
@@ -260,7 +194,12 @@ class _Monitor:
     _synced: float = field(default_factory=lambda: time.monotonic())
 
     def tick(self) -> None:
-        """Do what is due; called about twice a second."""
+        """Do what is due; the pool calls this about twice a second.
+
+        Raises BatchError if another job has taken the claim or too many samples of the study
+        failed, HandedBackError if the time of the job is up for samples that the next job can
+        resume.
+        """
         work = self.work
         if time.monotonic() - self._synced >= _SYNC_S:
             work.journal.sync()
@@ -271,8 +210,8 @@ class _Monitor:
         self.limit.check(self.progress.counts())
         self.progress.show()
         if work.study.config.model.resume:
-            work.interrupted.mark_running(work.under_way())
-            if work.walltime.is_over() and (running := work.under_way()):
+            work.interrupted.mark_running(work.runs.under_way())
+            if work.walltime.is_over() and (running := work.runs.under_way()):
                 work.journal.sync()
                 raise HandedBackError(
                     f"batch {work.key}: the time of the job is up; {len(running)} samples that "
@@ -281,17 +220,14 @@ class _Monitor:
                 )
 
     def publish(self, counts: Counts) -> None:
-        """Let others know how far the batch is."""
+        """Write the counts of the batch to its file, for other jobs and `ensnare status`."""
         publish(self.work.paths.counts(self.work.key), counts)
 
 
 def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, monitor: _Monitor) -> None:
     """Run samples in a pool of workers.
 
-    Raises
-    ------
-    HandedBackError
-        If samples are left because the time of the job would not do for them.
+    Raises HandedBackError if samples are left, since the time or memory of the job is too short.
     """
     if not len(todo):
         return
@@ -301,7 +237,9 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, monitor: _Monit
     monitor.publish(monitor.progress.counts())
     try:
         Pool(work, len(work.tasks), workers, limit_s, monitor.tick).run()
-        monitor.publish(monitor.progress.counts())  # of two that end at once, one sees the other
+        monitor.publish(
+            monitor.progress.counts()
+        )  # of two jobs that end at once, one sees the other
         monitor.limit.check(monitor.progress.counts(), final=True)
     finally:
         monitor.progress.show(final=True)
@@ -313,16 +251,9 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, monitor: _Monit
 
 
 def write_lost_runs(study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
-    """Write the file of a batch of which no job came to its end: the rest of it was killed.
+    """Record the samples of a batch whose jobs all died as killed, and write the batch file.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batch : Batch
-        The batch; its claim is ours.
-    paths : StudyPaths
-        The study's files; the design file exists.
+    For scaling studies, where a run that cannot end is a result. The caller holds the claim.
     """
     samples, outputs = read_samples(study, batch.segments, paths.design), record_width(study)
     known = read_journal(paths.journal(batch.key), outputs).rows["sample_id"]

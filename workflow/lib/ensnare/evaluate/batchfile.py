@@ -1,4 +1,4 @@
-"""The batch file: the results of one batch as HDF5."""
+"""The batch file: the results of one batch as HDF5; and what its columns mean."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from ensnare.study.model import Kept, kept_files
 
 
 def parsers_of(study: LoadedStudy) -> dict[str, str]:
-    """Return for each output what decides how it is read, as text; sorted by name.
+    """Return for each output, sorted by name, what decides how it is read, as text.
 
-    That is also the order of the columns in journals and batch files.
+    This is also the order of the columns in journals and batch files.
     """
     model = study.config.model
     success = [item.model_dump() for item in model.success]
@@ -39,7 +39,7 @@ def parsers_of(study: LoadedStudy) -> dict[str, str]:
 
 
 def widths_of(parsers: Mapping[str, str]) -> dict[str, int]:
-    """Return for each output how many numbers of a row are its own; see `OutputBase.width`."""
+    """Return for each output its number of columns, from `parsers_of`; see `OutputBase.width`."""
     widths = {}
     for name, text in parsers.items():
         fields = json.loads(text)[0]
@@ -48,26 +48,32 @@ def widths_of(parsers: Mapping[str, str]) -> dict[str, int]:
 
 
 def record_width(study: LoadedStudy) -> int:
-    """Return how many numbers the outputs of a sample are in journals and batch files."""
+    """Return the number of output columns in journals and batch files."""
     return sum(output.width for output in study.config.model.outputs)
 
 
 def journal_note(study: LoadedStudy) -> str:
-    """Return what a journal says of its columns, and of what is kept of directories."""
+    """Return the note of a journal: layout, parsers of the columns, and what `keep` says."""
     keep = [kept_files(study.config.keep, ok=ok) for ok in (True, False)]
     return json.dumps([LAYOUT, parsers_of(study), keep])
 
 
 def kept_policies(path: Path) -> list[Kept]:
-    """Return all policies by which directories of a batch may have been kept, from its journal."""
+    """Return all policies by which directories of a batch may have been kept, from its journal.
+
+    None if a part of the journal does not say.
+    """
     notes = [json.loads(text) for text in journal_notes(path)]
-    if any(len(note) < 3 for note in notes):  # of a version that did not say
+    if any(len(note) < 3 for note in notes):  # written before notes had it
         return []
     return [kept for _, _, keep in notes for kept in keep if kept != "none"]
 
 
 def read_live_journal(path: Path) -> tuple[Finished, dict[str, str]]:
-    """Read the journal of a batch of which only the name is known; see `read_batch`."""
+    """Read a journal of which only the path is known; like `read_batch`.
+
+    Raises ArchiveError if its note is missing or of another layout.
+    """
     try:
         layout, parsers, *_ = json.loads(journal_about(path))
     except ValueError:
@@ -78,23 +84,9 @@ def read_live_journal(path: Path) -> tuple[Finished, dict[str, str]]:
 
 
 def write_batch(path: Path, study: LoadedStudy, samples: Samples, finished: Finished) -> None:
-    """Write a batch file.
+    """Write the batch file of `samples` from the content of their journal.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    study : LoadedStudy
-        The study.
-    samples : Samples
-        The samples of the batch, in order.
-    finished : Finished
-        What the journal holds; others than the batch's samples are left out.
-
-    Raises
-    ------
-    BatchError
-        If a sample is missing in the journal.
+    Raises BatchError if the journal lacks one of them; other samples are left out.
     """
     place = find_ids(samples.ids, finished.rows["sample_id"])
     if (place < 0).any():
@@ -113,16 +105,8 @@ def write_rows(
 ) -> None:
     """Write finished samples as a batch file.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    finished : Finished
-        The samples; messages of others are left out.
-    parsers : mapping of str to str
-        Output to what decided how it was read, in the order of the columns.
-    adopted : JSON value, optional
-        Who declared them valid for another version of the study, and when.
+    `parsers` are as of `parsers_of`. `adopted` says who declared them valid for another version of
+    the study, and when. Messages of other samples are left out.
     """
     attributes = {"parsers": parsers, "versions": package_versions(), "host": host()}
     if adopted is not None:
@@ -145,24 +129,9 @@ def _write(part: Path, finished: Finished, attributes: Mapping[str, Any]) -> Non
 
 
 def read_batch(path: Path) -> tuple[Finished, dict[str, str]]:
-    """Read a batch file.
+    """Return the samples of a batch file, in its order, and their parsers as of `parsers_of`.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    finished : Finished
-        Its samples, in the order of the batch.
-    parsers : dict
-        Output to what decided how it was read, in the order of the columns.
-
-    Raises
-    ------
-    ArchiveError
-        If it is not a batch file of this layout.
+    Raises ArchiveError if it is not a batch file of this layout.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
@@ -183,12 +152,9 @@ def read_batch(path: Path) -> tuple[Finished, dict[str, str]]:
 
 
 def read_counts(path: Path) -> tuple[int, ...]:
-    """Return how many samples of a batch file ended with each status, without its rows.
+    """Return how many samples of a batch file ended with each status, without reading its rows.
 
-    Raises
-    ------
-    OSError
-        If it cannot be read.
+    Raises OSError if it cannot be read.
     """
     with h5py.File(path, "r", locking=False) as file:
         found = file.attrs.get("counts")
@@ -198,22 +164,15 @@ def read_counts(path: Path) -> tuple[int, ...]:
 
 
 def count_statuses(statuses: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Return how many samples have each status; other values count for none."""
-    found = np.ascontiguousarray(statuses)  # a look for each status takes less than one bincount
+    """Return how many samples have each status; other values are ignored."""
+    found = np.ascontiguousarray(statuses)  # counting each status is faster than one bincount
     return tuple(int(np.count_nonzero(found == int(status))) for status in Status)
 
 
 def with_outputs(rows: Any, have: Mapping[str, int], want: Sequence[str]) -> Any:  # noqa: ANN401
-    """Return rows with the outputs that are wanted, in their order.
+    """Return rows with only the wanted outputs, in this order.
 
-    Parameters
-    ----------
-    rows : structured ndarray
-        See `journal.row_type`.
-    have : mapping of str to int
-        The outputs in the order of the columns, and how many columns each one has.
-    want : sequence of str
-        The outputs wanted.
+    `have` maps the outputs, in the order of the columns, to their numbers of columns.
     """
     if list(have) == list(want):
         return rows
@@ -226,16 +185,9 @@ def with_known_outputs(
     known: Collection[str],
     want: Mapping[str, int],
 ) -> Any:  # noqa: ANN401
-    """Return rows with the outputs that are wanted, NaN for those that are not known.
+    """Return rows with the outputs of `want`; NaN for those that are not in `known`.
 
-    Parameters
-    ----------
-    rows : structured ndarray
-        See `journal.row_type`.
-    have, want : mapping of str to int
-        Outputs in the order of the columns, and how many columns each one has.
-    known : collection of str
-        The outputs to take from the rows.
+    `have` and `want` map outputs, in the order of the columns, to their numbers of columns.
     """
     taken = np.empty(len(rows), row_type(sum(want.values())))
     for field in taken.dtype.names or ():
@@ -249,15 +201,16 @@ def with_known_outputs(
 
 
 def column_slices(widths: Mapping[str, int]) -> dict[str, slice]:
-    """Return where the columns of each output stand."""
+    """Return the columns of each output."""
     stops = np.cumsum([*widths.values()]).tolist()
     return {n: slice(stop - widths[n], stop) for n, stop in zip(widths, stops, strict=True)}
 
 
 def column_order(study: LoadedStudy) -> list[int]:
-    """Return the order of the numbers of a sample in journals and batch files: by output.
+    """Return the positions of outputs as the model gives them, in the order of the columns.
 
-    Batches keep their names when the outputs of a study file are put in another order.
+    The columns are sorted by output, so the order in the study file does not change the names of
+    batches.
     """
     columns: dict[str, range] = {}
     start = 0

@@ -1,4 +1,11 @@
-"""Who evaluates a batch: one job at a time, also on a shared file system."""
+"""The claim on a batch: only one job evaluates it at a time, also on a shared file system.
+
+The claim is a file made with `link`, which is atomic on NFS too. Its modification time is renewed
+every 5 s. Clocks of different hosts are never compared: a claim counts as abandoned when its
+modification time has not *changed* for a minute by our clock. If it was made on this machine since
+the last boot, its process is looked up instead, and the claim of a process that ended is free at
+once.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +28,16 @@ from ensnare.store.locks import machine_identity, remove_abandoned, start_time, 
 
 _RENEW_S = 5.0
 _POLL_S = 0.2
-_GONE = (errno.ENOENT, errno.ESTALE)  # removed, by a process here or elsewhere
-_DEAD_S = 60.0  # twelve beats missed; far above the attribute cache of NFS (30 to 60 s at worst)
+_GONE = (errno.ENOENT, errno.ESTALE)  # the file was removed, by a process here or on another host
+# twelve missed renewals: NFS may show a modification time that is 30 to 60 s old
+_DEAD_S = 60.0
 
 
 class Claim:
-    """A claim on a batch, kept alive by a heartbeat.
+    """A claim on a batch for the time of a `with` block.
 
-    The claim is a file made with `link`, which is atomic on NFS too. The heartbeat is its
-    modification time. Another host's clock is never compared with ours: the owner is dead when
-    its heartbeat has not *changed* for a minute by our clock, or at once when it ran on this
-    host since it was started and its process is gone.
-
-    Parameters
-    ----------
-    path : Path
-        The owner file.
-    wait : callable, optional
-        Called with a line of text when a live owner is found.
-    patient : bool
-        Wait for a live owner to end; otherwise to enter raises BatchError.
+    If another job has the batch, `say` receives one line and to enter waits until the claim is
+    free; with `waits=False` it raises BatchError instead, unless that claim is abandoned.
     """
 
     def __init__(
@@ -65,11 +62,10 @@ class Claim:
         while not self._take():
             renewed_at, text = _read(self._path)
             now = time.monotonic()
-            if text is None:  # gone meanwhile
+            if text is None:  # removed between the two calls
                 continue
-            runs_here = _runs_here(
-                text
-            )  # a process that runs here may be suspended, and is not dead
+            # a process of this host may be suspended and renew nothing, and still be alive
+            runs_here = _runs_here(text)
             if not self._waits and (
                 runs_here or (last_seen is not None and last_seen[0] != renewed_at)
             ):
@@ -96,7 +92,7 @@ class Claim:
         _remove(self._path, self._text)
 
     def renew(self) -> bool:
-        """Show that we live; return whether the claim is still ours."""
+        """Update the time of the claim, at most every 5 s; return False if another job has it."""
         if time.monotonic() - self._last_renewal < _RENEW_S:
             return True
         self._last_renewal = time.monotonic()
@@ -106,17 +102,18 @@ class Claim:
             os.utime(self._path)
         except FileNotFoundError:
             return False
-        except OSError:  # a file system that stutters; the next beat will tell
+        except OSError:  # a short failure of the file system; the next renewal tells
             return True
         return True
 
     def _take(self) -> bool:
+        """Return whether the claim was free and is ours now."""
         if os.path.lexists(self._path):
             return False
         part = self._path.with_name(temporary_name(self._path.name))
         try:
             part.write_text(self._text)
-        except OSError as error:  # a full disk: not to leave a claim that says nothing
+        except OSError as error:  # a full disk; an empty claim would block the batch
             part.unlink(missing_ok=True)
             raise OSError(error.errno, error.strerror, str(part)) from None
         remove_abandoned(self._path, part.stat().st_mtime)
@@ -125,8 +122,8 @@ class Claim:
         except FileExistsError:
             pass
         except OSError:
-            # NFS may lose the answer to a link that was made (the count tells, below), and some
-            # file systems make none: there, who creates the file has it
+            # NFS may report an error for a link that was made; the link count below tells. Some
+            # file systems have no hard links: there, whoever creates the file has the claim
             if os.stat(part).st_nlink == 1:
                 return self._create()
         finally:
@@ -135,6 +132,7 @@ class Claim:
         return taken
 
     def _create(self) -> bool:
+        """Take the claim on a file system without hard links: whoever creates the file has it."""
         try:
             with self._path.open("x") as file:
                 file.write(self._text)
@@ -147,14 +145,10 @@ class Claim:
 
 
 def renew_for(path: Path, pid: int) -> None:
-    """Show that a process of this machine lives that may be too busy to do so, if it has the claim.
+    """Renew the claim at this path if a given process of this machine holds it.
 
-    Parameters
-    ----------
-    path : Path
-        The owner file.
-    pid : int
-        The process.
+    The parent of a job calls this, so that the claim stays valid while the job itself is busy
+    loading a model or packing directories.
     """
     with contextlib.suppress(OSError, ValueError, AttributeError):
         claim = json.loads(path.read_text())
@@ -164,15 +158,11 @@ def renew_for(path: Path, pid: int) -> None:
 
 @contextlib.contextmanager
 def renewing(paths: Sequence[Path]) -> Iterator[None]:
-    """Show that claims of this process live, whatever it is busy with: a child does.
+    """Renew claims of this process from a child process, for the time of a `with` block.
 
-    For commands without a guard (`ensnare.model.process.fork_with_guard`). A thread would not do:
-    reading one long file may hold the interpreter for longer than a heart may stand still.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Claim files; those of other processes are left alone.
+    For commands without a parent that does it (`ensnare.model.process.fork_with_guard`). A thread
+    would not do, since reading one long file can hold the interpreter lock for more than a minute.
+    Claims of other processes are left alone.
     """
     parent = os.getpid()
     child = os.fork()
@@ -184,7 +174,7 @@ def renewing(paths: Sequence[Path]) -> Iterator[None]:
                 time.sleep(_RENEW_S)
                 for path in paths:
                     renew_for(path, parent)
-        finally:  # whatever happens, it is no second process of the command
+        finally:  # the child must never go on as a second process of the command
             os._exit(1)
     try:
         yield
@@ -194,11 +184,11 @@ def renewing(paths: Sequence[Path]) -> Iterator[None]:
 
 
 def _remove(path: Path, expected: str) -> None:
-    """Remove an owner file if it is still the one that was read.
+    """Remove a claim if it still has the text that was read.
 
-    Of several jobs that find the same dead owner, the lock lets one remove it; the others then
-    hold a file that is no longer at the path. Where there are no locks, a race stays that
-    `Claim.beat` discovers.
+    Several jobs may find the same abandoned claim. The file lock lets one of them remove it; the
+    others then hold a file that is no longer at this path. On a file system without locks two jobs
+    may take the claim; the next `Claim.renew` of the one that lost it returns False.
     """
     try:
         with path.open("r+") as file:
@@ -212,7 +202,7 @@ def _remove(path: Path, expected: str) -> None:
 
 
 def _read(path: Path) -> tuple[float, str | None]:
-    """Return the heartbeat and the text of an owner file; no text if there is none."""
+    """Return the modification time and the text of a claim; the text is None if there is none."""
     try:
         with path.open() as file:
             return os.fstat(file.fileno()).st_mtime, file.read()
@@ -223,51 +213,42 @@ def _read(path: Path) -> tuple[float, str | None]:
 
 
 def _runs_here(text: str) -> bool | None:
-    """Return whether the owner's process runs on this host; None if only its heartbeat tells."""
+    """Return whether the process of a claim runs on this host.
+
+    None if that cannot be told, so that the time of the last renewal decides.
+    """
     try:
         claim = json.loads(text)
-        # elsewhere its process number means nothing here: the heartbeat decides
+        # a process number of another host, boot or container means nothing here
         if any(claim[key] != value for key, value in machine_identity().items()):
             return None
         return bool(claim["started"] == start_time(claim["pid"]))
     except (ValueError, KeyError, TypeError):
-        return None  # damaged: the heartbeat decides
+        return None  # a damaged claim
 
 
 @dataclass(frozen=True)
 class ClaimState:
-    """What an owner file says, for those who only look.
+    """The state of a claim, for commands that only look."""
 
-    Attributes
-    ----------
-    host : str
-        Where the job runs.
-    pid : int
-        Its process there.
-    silent_s : float
-        Time since its last heartbeat [s], by the clock of this host.
-    runs_here : bool or None
-        Whether its process runs on this host; None on another one.
-    """
-
-    host: str
+    host: str  # where the job runs
     pid: int
-    since_renewal_s: float
-    runs_here: bool | None
+    since_renewal_s: float  # by the clock of this host
+    runs_here: bool | None  # None if it ran on another host or cannot be told
 
     @property
     def is_alive(self) -> bool:
-        """Whether it runs, or has shown that lately."""
+        """Whether its process runs here, or, if elsewhere, renewed the claim in the last minute."""
         return self.runs_here if self.runs_here is not None else self.since_renewal_s < _DEAD_S
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has certainly ended."""
+        """Whether its process ran on this host and has ended."""
         return self.runs_here is False
 
 
 def read_claim(path: Path) -> ClaimState | None:
-    """Return who evaluates a batch; None if no one does."""
+    """Return the state of a claim; None if there is no claim, so no job evaluates the batch."""
     renewed_at, text = _read(path)
     if text is None:
         return None
@@ -275,5 +256,5 @@ def read_claim(path: Path) -> ClaimState | None:
     try:
         claim = json.loads(text)
         return ClaimState(str(claim["host"]), int(claim["pid"]), since_renewal_s, _runs_here(text))
-    except (ValueError, KeyError, TypeError):  # damaged
+    except (ValueError, KeyError, TypeError):  # a damaged claim
         return ClaimState("an unknown host", 0, since_renewal_s, None)

@@ -1,4 +1,4 @@
-"""How many samples of a batch run at a time, and on how many cores."""
+"""How many samples of a batch run at a time, and on which cores of this machine."""
 
 from __future__ import annotations
 
@@ -26,34 +26,21 @@ _TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 def side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, cores: int) -> int:
-    """Return how many samples to run at a time, after loading what they need of the machine.
+    """Return how many samples to run at a time, after loading their modules and launcher.
 
-    The run of a scaling study, one sample or all of its copies, keeps to its cores.
-
-    Parameters
-    ----------
-    work : BatchWork
-        The samples.
-    todo : ndarray of int
-        Positions of those to run.
-    needs : Resources
-        What one of them needs.
-    cores : int
-        Cores of the job.
-
-    Raises
-    ------
-    ConfigError
-        If a module, a file to source or the launcher is not there.
+    `todo` are the positions of the samples to run, `needs` is what one sample needs, and `cores`
+    are those of the job. The samples of a batch of a scaling study, one run or all of its copies,
+    always run together, each limited to its cores. Raises ConfigError if a module, a file to source
+    or the launcher does not exist.
     """
     samples, scaling = work.samples, work.study.config.scaling
     cases = np.flatnonzero(np.bincount(samples.case[todo])).tolist()
-    # a point of a scaling study that cannot start is a result
+    # a run of a scaling study that cannot start is a result, not an error
     with contextlib.suppress(*([] if scaling is None else [ConfigError])):
         if isinstance(work.model, CommandModel):
             work.model.make_ready(samples.shared(case) for case in cases)
     if scaling is not None:
-        # in a job of SLURM the allocation keeps them apart
+        # in a SLURM job the allocation limits the cores
         work.cores = None if in_slurm_job() else needs.cores * len(samples)
         return len(samples)
     if not cases or needs.ranks is None:
@@ -64,19 +51,19 @@ def side_by_side(work: BatchWork, todo: NDArray[np.int64], needs: Resources, cor
 def timed_alone(
     study: LoadedStudy, say: Callable[[str], None]
 ) -> contextlib.AbstractContextManager[None]:
-    """Keep others that are timed off this machine; in a job of SLURM the allocation does it."""
+    """Keep other timed runs off this machine for the time of a `with` block.
+
+    In a SLURM job nothing is done, since the allocation separates them.
+    """
     if study.config.scaling is None or in_slurm_job():
         return contextlib.nullcontext()
     return timing_lock(say)
 
 
 def limit_cores(cores: int | None) -> None:
-    """Let this process, and what it starts from now on, run on so many cores only.
+    """Limit this process, and what it starts from now on, to a number of cores.
 
-    Parameters
-    ----------
-    cores : int or None
-        How many; None, or as many as there are, changes nothing.
+    None, or at least as many as the process may use, changes nothing.
     """
     if cores is None or not hasattr(os, "sched_setaffinity"):  # macOS
         return
@@ -86,20 +73,18 @@ def limit_cores(cores: int | None) -> None:
 
 
 def spread(cores: Iterable[int], siblings: dict[int, int]) -> list[int]:
-    """Return logical cores in the order to take them: one of each physical core first.
+    """Return logical cores in the order to use them: one of each physical core first.
 
-    Parameters
-    ----------
-    cores : iterable of int
-        Logical cores.
-    siblings : dict of int to int
-        Which one of its physical core each of them is, from 0.
+    `siblings` maps a logical core to its number among the threads of its physical core, from 0.
     """
     return sorted(cores, key=lambda core: (siblings.get(core, 0), core))
 
 
 def siblings_of(cores: Iterable[int], root: Path = _TOPOLOGY) -> dict[int, int]:
-    """Return which hardware thread of its physical core each logical core is, from 0."""
+    """Return the number of each logical core among the threads of its physical core, from 0.
+
+    Cores whose topology cannot be read are left out.
+    """
     found = {}
     for core in cores:
         try:

@@ -1,8 +1,8 @@
-"""Ending a study early when too many samples fail, over all of its batches.
+"""End a study early when too many samples fail, counted over all of its batches.
 
-Every running batch publishes its counts. The one whose failure crosses the limit writes the file
-STOP and fails; the others see it and fail too. Whether the limit is exceeded is counted anew
-whenever a batch begins, so a STOP of an earlier run blocks nothing.
+Every running batch publishes its counts. The batch whose failure exceeds the limit writes the file
+STOP and fails; the other jobs see the file and fail too. Every batch counts anew when it begins and
+removes the file if the limit is not exceeded, so a STOP of an earlier run blocks nothing.
 """
 
 from __future__ import annotations
@@ -25,17 +25,7 @@ _MESSAGES = 3
 
 
 class FailureLimit:
-    """The limit of failures of a study, as one of its batches sees it.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batch : Batch
-        The batch that is evaluated.
-    paths : StudyPaths
-        The files of the study.
-    """
+    """The limit of failures of a study, checked by the job of one of its batches."""
 
     def __init__(self, study: LoadedStudy, batch: Batch, paths: StudyPaths) -> None:
         self._paths, self._key = paths, batch.key
@@ -50,25 +40,17 @@ class FailureLimit:
         self._counted_failures = self._checked_at = float("-inf")
 
     def begin(self, own: Counts) -> None:
-        """Fail if the limit is exceeded already; what an earlier run said counts no more.
-
-        Raises
-        ------
-        BatchError
-            If too many samples of the study failed.
-        """
+        """Raise BatchError if the limit is exceeded already; otherwise remove an old STOP file."""
         if self._limit is not None:
             self._count()
             self._check_total(own)
         self._paths.stop.unlink(missing_ok=True)
 
     def check(self, own: Counts, *, final: bool = False) -> None:
-        """Fail if the limit is exceeded, here or elsewhere; called often, looks once a second.
+        """Raise BatchError if the limit is exceeded, by this batch or as another one found.
 
-        Raises
-        ------
-        BatchError
-            If too many samples of the study failed.
+        It may be called often: other batches are looked at once a second, and whenever the limit
+        seems to be exceeded or for `final`.
         """
         if self._limit is None:
             return
@@ -79,7 +61,9 @@ class FailureLimit:
         elif now - self._checked_at >= _EVERY_S:
             self._checked_at = now
             self._check_others()
-            if own.failed > self._counted_failures:  # else whoever fails counts us
+            if (
+                own.failed > self._counted_failures
+            ):  # a failure elsewhere is counted by the job that has it
                 self._counted_failures = own.failed
                 self._count()
                 self._check_total(own)
@@ -89,6 +73,7 @@ class FailureLimit:
         self._elsewhere = sum(self._all_counts.read(self._others).values(), Counts(0, NO_COUNTS))
 
     def _check_total(self, own: Counts) -> None:
+        """Write the STOP file and raise BatchError if all failures together exceed the limit."""
         total = own + self._elsewhere
         assert self._limit is not None
         if total.failed > self._limit:
@@ -98,7 +83,7 @@ class FailureLimit:
             raise BatchError(text)
 
     def _check_others(self) -> None:
-        """Fail if another batch of this run found the limit exceeded."""
+        """Raise BatchError if another batch of this run found the limit exceeded."""
         with contextlib.suppress(OSError, ValueError, KeyError):
             found = json.loads(self._paths.stop.read_text())
             assert self._limit is not None
@@ -128,7 +113,7 @@ class FailureLimit:
         )
 
     def _failure_messages(self, keys: list[str]) -> Iterator[str]:
-        """Yield the messages of the samples that failed first, with their directories."""
+        """Yield the messages of failed samples, batch by batch, with their directories."""
         bad = {int(status) for status in FAILURES}
         for key in keys:
             try:

@@ -1,4 +1,4 @@
-"""How many samples a run would evaluate, and at what cost, before anything runs."""
+"""What a run would do and cost: samples to run, to parse again, and reused."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from ensnare.store.paths import StudyPaths
 from ensnare.study.designs import Composite, Factorial, Lhs, Morris, OneAtATime, design_options
 from ensnare.study.loading import LoadedStudy, read_resolved
 
-# finished samples worth more than this are not run again without a word [core-hours]
+# finished samples that cost more than this run again only if the user accepts it [core-hours]
 RERUN_LIMIT_H = 100.0
-# designs of which one change moves all points but those that happen to be equal
+# designs where a change of the options moves all points
 _CANNOT_GROW: dict[type[Any], str] = {
     Lhs: "a Latin hypercube",
     Morris: "morris with other levels",
@@ -41,29 +41,17 @@ _CANNOT_GROW: dict[type[Any], str] = {
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run would do.
-
-    Attributes
-    ----------
-    run, again, reused : int
-        Samples to run, those whose kept directories are to be read again, and those known.
-    cost_h : float
-        What the run would cost [core-hours]; NaN where no sample has finished.
-    lost : int
-        Finished samples that it would run again.
-    lost_h : float
-        What these had cost [core-hours].
-    """
+    """What a run would do."""
 
     run: int
-    reparsed: int
+    reparsed: int  # samples whose kept directories are to be parsed again
     reused: int
-    cost_h: float = float("nan")
-    rerun: int = 0
-    rerun_h: float = 0.0
+    cost_h: float = float("nan")  # of the run [core-hours]; NaN if no sample has finished yet
+    rerun: int = 0  # finished samples that would run again
+    rerun_h: float = 0.0  # what these had cost [core-hours]
 
     def __str__(self) -> str:
-        """Return it as it is announced."""
+        """Return the line that Snakemake prints before a run."""
         reparsed = f"{self.reparsed} to parse again, " if self.reparsed else ""
         cost = "" if np.isnan(self.cost_h) else f"; about {_shown(self.cost_h)} core-hours"
         return (
@@ -72,16 +60,9 @@ class Forecast:
 
 
 def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> Forecast:
-    """Count the samples to run, and those that are known.
+    """Count the samples of batches that would run, be parsed again, or be reused.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batches : sequence of Batch
-        Its batches.
-    paths : StudyPaths
-        Its files; the design file need not exist.
+    The design file need not exist.
     """
     missing = [batch for batch in batches if not paths.batch(batch.key).exists()]
     total = sum(map(len, batches))
@@ -113,16 +94,9 @@ def count_samples(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPath
 def known_batches(
     study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths
 ) -> frozenset[str]:
-    """Return the keys of batches of which every sample is on record, here or in older batches.
+    """Return the keys of those batches whose every sample is known already.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batches : sequence of Batch
-        Batches that have no batch file.
-    paths : StudyPaths
-        Its files; the design file need not exist.
+    The batches have no batch file; their samples may be in journals or in older batches.
     """
     older = OlderBatches(study, paths)
     if not older and not any(paths.journal(batch.key).exists() for batch in batches):
@@ -137,27 +111,15 @@ def known_batches(
 
 @dataclass
 class PlannedRuns:
-    """The samples of a batch, and what each would run.
-
-    Attributes
-    ----------
-    samples : Samples
-        All of the batch.
-    todo : ndarray of int
-        Positions of those that its journal does not hold, and that are not to be skipped.
-    model : CommandModel or None
-        The external code.
-    python_key : str
-        The identity of what a Python function runs.
-    """
+    """The samples of a batch without batch file, and what each would run."""
 
     samples: Samples
-    todo: NDArray[np.int64]
-    model: CommandModel | None
-    python_key: str
+    todo: NDArray[np.int64]  # positions of those not in the journal and not to be skipped
+    model: CommandModel | None  # None for a Python function
+    python_key: str  # identity of what the Python function runs
 
     def run_key(self, i: int) -> str:
-        """Return the identity of what a sample runs; empty if it cannot be prepared."""
+        """Return the identity of what a sample runs; empty if its files cannot be prepared."""
         if self.model is None:
             return self.python_key
         try:
@@ -169,17 +131,7 @@ class PlannedRuns:
 def planned_runs(
     study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths
 ) -> Iterator[PlannedRuns]:
-    """Yield the samples of batches that have no batch file.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batches : sequence of Batch
-        Its batches.
-    paths : StudyPaths
-        Its files; the design file need not exist.
-    """
+    """Yield the samples of batches without batch file; the design file need not exist."""
     missing = [batch for batch in batches if not paths.batch(batch.key).exists()]
     if not missing:
         return
@@ -197,27 +149,13 @@ def planned_runs(
 
 
 def refuse_expensive_rerun(study: LoadedStudy, forecast: Forecast, accepted: bool) -> None:
-    """Stop a run that would throw away what was dear; see `loss_note`.
-
-    Raises
-    ------
-    BatchError
-        If it would, and the user has not accepted that.
-    """
+    """Raise BatchError if expensive results would be computed again and the user did not accept."""
     if not accepted and (note := expensive_rerun_note(study, forecast)):
         raise BatchError(f"study {study.config.study}: {note}")
 
 
 def expensive_rerun_note(study: LoadedStudy, forecast: Forecast) -> str:
-    """Return what to know before finished samples are run again that were dear; or else nothing.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    account : Account
-        What the run would do; above `RERUN_LIMIT_H` core-hours were dear.
-    """
+    """Return a note if finished samples of more than 100 core-hours would run again; else ""."""
     if forecast.rerun_h <= RERUN_LIMIT_H:
         return ""
     return (
@@ -232,15 +170,7 @@ def _shown(hours: float) -> str:
 
 
 def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
-    """Return what to know when a design that cannot grow gets another size; empty otherwise.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files; the design file need not exist.
-    """
+    """Return a note if a design that cannot grow was given another size; else ""."""
     design = study.config.design
     kind = _CANNOT_GROW.get(type(design), "")
     if not kind or not paths.study.exists():
@@ -248,7 +178,7 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
     try:
         old = read_resolved(paths.study)
         rows, before = design_rows(study), design_rows(old)
-    except EnsnareError:  # a damaged file is made again
+    except EnsnareError:  # a damaged study.json is written again
         return ""
     if type(old.config.design) is not type(design):
         return ""
@@ -261,20 +191,13 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
 
 
 def namesake_note(study: LoadedStudy, paths: StudyPaths) -> str:
-    """Return what to know when another study file of the same name made the results.
+    """Return a note if another study file of the same name made the results; else "".
 
-    A file that was moved is no other one: the old one has to be there still.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files.
+    A file that was moved or renamed is not another one, so the old file must still exist.
     """
     try:
         old = Path(read_resolved(paths.study).source)
-    except EnsnareError:  # nothing was run
+    except EnsnareError:  # no study.json: nothing has run
         return ""
     new = Path(study.source)
     if not (old.is_file() and new.is_file()) or old.samefile(new):
@@ -288,15 +211,9 @@ def namesake_note(study: LoadedStudy, paths: StudyPaths) -> str:
 def count_rounds(growth: Growth, paths: StudyPaths) -> Forecast:
     """Count the samples to run in the present round of a design that grows by itself.
 
-    What follows depends on results. But what is lost is counted in all that was there: a change of
-    the model begins with the first round, and would run the others again later.
-
-    Parameters
-    ----------
-    growth : Growth
-        The rounds of the study.
-    paths : StudyPaths
-        Its files.
+    Later rounds depend on results and are not counted. Samples to run again are counted in all
+    rounds so far, since a changed model starts again with the first round and would run the others
+    later.
     """
     item, before = growth.present(paths), growth.grown_before(paths)
     forecast = count_samples(item.study, item.batches, paths)
@@ -307,15 +224,7 @@ def count_rounds(growth: Growth, paths: StudyPaths) -> Forecast:
 
 
 def rounds_note(growth: Growth, paths: StudyPaths) -> str:
-    """Return how far a design is that grows by itself.
-
-    Parameters
-    ----------
-    growth : Growth
-        The rounds of the study.
-    paths : StudyPaths
-        Its files.
-    """
+    """Return how far a design is that grows by itself."""
     found = growth.on_record(paths)
     said = ending(growth.study, [measured for _, measured in found.done])
     if found.missing is None:

@@ -1,7 +1,10 @@
-"""How the jobs of a batch ended: which of them handed back, which died, which achieved nothing.
+"""The jobs of a batch: the record of how each began and ended, and what follows for the next one.
 
-Snakemake counts each of them as a failed attempt. A batch that takes many jobs because their time
-is short is no failure; one whose jobs die again and again without a sample on record is.
+The record (`.jobs` beside the batch) has a line when a job begins and one when it ends, and is
+never rewritten. Snakemake counts every job that ends without a batch file as a failed attempt. Many
+jobs that hand back samples because their time is short are no failure of the batch, but jobs that
+end one after another without a new finished sample are: after three of them the next one runs no
+sample.
 """
 
 from __future__ import annotations
@@ -24,62 +27,43 @@ from ensnare.store.signals import Terminated
 if TYPE_CHECKING:
     from ensnare.evaluate.walltime import Walltime
 
+# how a job ended; waited: for another job, which evaluated the batch
 DONE, HANDED_BACK, WAITED = "done", "handed back", "waited"
+# ended: by a signal; refused: after too many jobs that achieved nothing
 ERROR, ENDED, DIED, REFUSED, NOT_RECORDED = "error", "ended", "died", "refused", "no word"
 SHORT = "short of memory"
 MOST_FRUITLESS = 3
-_RUNS = "runs"
+_RUNS = "runs"  # it began and has recorded no end: it runs, or was killed
 _DEATHS = (_RUNS, ENDED, DIED, SHORT)
-RETRIES = "ENSNARE_RETRIES"  # how often a job with more memory may follow; where none does, not set
+# retries of Snakemake with more memory; not set where retries get no more
+RETRIES = "ENSNARE_RETRIES"
 _NEXT = "which the retries of the profile start, or snakemake when it is run again"
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """A job of a batch, as it saw itself.
+    """A job of a batch, from its own record."""
 
-    Attributes
-    ----------
-    batch : str
-        The key of the batch.
-    job_id : str
-        Its number in SLURM; empty elsewhere.
-    node : str
-        The machine of its workers.
-    cores : int
-        Cores that it used.
-    start, end : float
-        When it began and ended [s since 1970]; NaN if it had no time to say.
-    cpu_s : float
-        CPU time of its processes, but for MPI ranks that srun started [s]; NaN if not known.
-    max_rss : float
-        Memory of its largest process [bytes]; NaN if not known.
-    ended : str
-        How it ended: done, handed back, short of memory, waited (for another job, which did it),
-        error, ended (by a signal), died, refused (after too many that achieved nothing); or
-        `no word`.
-    """
-
-    batch: str
-    job_id: str
-    node: str
+    batch: str  # its key
+    job_id: str  # number in SLURM; empty elsewhere
+    node: str  # host name of the machine of its workers
     cores: int
-    start: float
-    end: float = math.nan
-    cpu_s: float = math.nan
-    max_rss: float = math.nan
-    ended: str = NOT_RECORDED
+    start: float  # [s since 1970]
+    end: float = math.nan  # [s since 1970]; NaN if it was killed and could not record it
+    cpu_s: float = math.nan  # of its processes, without MPI ranks that srun started
+    max_rss: float = math.nan  # memory of its largest process [bytes]
+    ended: str = NOT_RECORDED  # one of the words above
 
 
 def about_job(cores: int, start: float) -> dict[str, Any]:
-    """Return what the record of this job says of where it runs."""
+    """Return the fields of a record that say where this job runs."""
     node = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
     job_id = os.environ.get("SLURM_JOB_ID", "")
     return {"begin": start, "job": job_id, "node": node, "cores": cores}
 
 
 def about_end(how: str) -> dict[str, Any]:
-    """Return what the record of this job says of its end."""
+    """Return the fields of a record that say how this job ended."""
     own, others = (
         resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
@@ -91,13 +75,13 @@ def about_end(how: str) -> dict[str, Any]:
 def append_line(path: Path, line: dict[str, Any]) -> None:
     """Add a line to the record of a batch."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(OSError), path.open("ab") as file:  # a full disk is said elsewhere
-        # the line before may have been torn
+    with contextlib.suppress(OSError), path.open("ab") as file:  # a full disk is reported elsewhere
+        # begin a new line: the one before may be incomplete after a kill
         file.write(f"\n{json.dumps(line)}".encode())
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the whole lines of the record of a batch."""
+    """Yield the undamaged lines of the record of a batch; none if there is no record."""
     try:
         texts = path.read_text(errors="replace").splitlines()
     except OSError:
@@ -109,16 +93,13 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_records(path: Path) -> list[JobRecord]:
-    """Read the jobs of a batch in the order in which they owned it.
+    """Read the jobs of a batch in the order in which they began to evaluate it.
 
-    Parameters
-    ----------
-    path : Path
-        The record of the batch; it may be missing or damaged.
+    The record may be missing or damaged.
     """
     jobs: dict[Any, dict[str, Any]] = {}
     for line in read_lines(path):
-        # a job that lost the batch to another one ends after that has begun
+        # lines are merged by the begin of a job: one that lost its claim ends after the next began
         jobs.setdefault(line.get("begin"), {}).update(line)
     found = []
     for job in jobs.values():
@@ -128,6 +109,7 @@ def read_records(path: Path) -> list[JobRecord]:
 
 
 def _job_record(batch: str, job: dict[str, Any]) -> JobRecord:
+    """Return a job from its merged lines; raise KeyError, TypeError or ValueError if damaged."""
     return JobRecord(
         batch=batch,
         job_id=str(job["job"]),
@@ -143,43 +125,29 @@ def _job_record(batch: str, job: dict[str, Any]) -> JobRecord:
 
 @dataclass(frozen=True)
 class JobEnds:
-    """The jobs of a batch since the call of Snakemake began.
+    """How the jobs of a batch ended since this call of Snakemake began."""
 
-    Attributes
-    ----------
-    deaths : int
-        How many ended in the middle: killed, out of memory or out of time; or short of memory,
-        which killed some samples.
-    fruitless : int
-        How many in a row, up to the last one, added nothing to what is on record, and had not
-        handed back samples for want of time.
-    recorded : int
-        Samples on record when the last one began.
-    last : str
-        How the last one ended; `runs` if it did not say.
-    """
-
-    deaths: int = 0
-    fruitless: int = 0
-    recorded: int = 0
-    last: str = ""
+    deaths: int = 0  # killed, out of memory or time, or short of memory for some samples
+    fruitless: int = 0  # in a row, to the last: no new finished sample, nothing handed back
+    recorded: int = 0  # finished samples when the last one began
+    last: str = ""  # how the last one ended; `runs` if it did not record its end
 
 
 def read_ends(path: Path) -> JobEnds:
-    """Read how the jobs of a batch ended; nothing is known if there is no such file."""
+    """Read how the jobs of a batch ended; an empty state if there is no record."""
     ends = JobEnds()
     for line in read_lines(path):
         with contextlib.suppress(KeyError, TypeError, ValueError):
             if "attempt" in line:
                 at = int(line["attempt"]), int(line["recorded"]), bool(line["goes_on"])
                 ends = _after_begin(ends, *at)
-            elif "job" not in line:  # the end of one; not a job that ran nothing
+            elif "job" not in line:  # the end of a job that ran; lines with `job` are of others
                 ends = replace(ends, last=str(line["how"]))
     return ends
 
 
 def _after_begin(ends: JobEnds, attempt: int, recorded: int, goes_on: bool) -> JobEnds:
-    """Return how the jobs ended when the next one has begun."""
+    """Return the state after the next job has begun; attempt 1 is a new call of Snakemake."""
     if attempt == 1:
         ends = JobEnds()
     deaths = ends.deaths + (ends.last in _DEATHS)
@@ -190,64 +158,34 @@ def _after_begin(ends: JobEnds, attempt: int, recorded: int, goes_on: bool) -> J
 
 
 def resource_factor(path: Path, attempt: int) -> int:
-    """Return how many times as much memory and time the next job gets as the first one.
+    """Return by which factor the memory and time of the next job exceed those of the first one.
 
-    Once more for each job that died; for none that handed back samples, which was short of no
-    more than the time it had.
-
-    Parameters
-    ----------
-    path : Path
-        The file of the batch.
-    attempt : int
-        Which job of this call of Snakemake it is, from 1.
+    It grows by one for each job that died, and not for jobs that handed back samples, which lacked
+    nothing but time. `attempt` is the number of the next job in this call of Snakemake, from 1.
     """
     ends = read_ends(path)
-    if attempt == 1 or ends.last in ("", DONE):  # of an earlier call; or none came so far to say
+    if attempt == 1 or ends.last in ("", DONE):  # of an earlier call, or no job recorded anything
         return attempt
     return min(attempt, 1 + ends.deaths + (ends.last in _DEATHS))
 
 
 @dataclass(frozen=True)
 class JobStart:
-    """How a job of a batch begins.
+    """How a job of a batch begins."""
 
-    Attributes
-    ----------
-    attempt : int
-        Which job of this call of Snakemake it is, from 1: then it counts anew.
-    recorded : int
-        Samples on record.
-    goes_on : bool
-        Whether samples go on where the job before left them.
-    cores : int
-        Cores that it uses.
-    start : float
-        When it began, before it waited for another one [s since 1970].
-    """
-
-    attempt: int
-    recorded: int
-    goes_on: bool = False
+    attempt: int  # of this call of Snakemake, from 1
+    recorded: int  # finished samples
+    goes_on: bool = False  # resumes samples of the job before
     cores: int = 1
-    start: float = 0.0
+    start: float = 0.0  # before it waited for another job [s since 1970]
 
 
 @contextlib.contextmanager
 def job_on_record(path: Path, job: JobStart) -> Iterator[None]:
-    """Record that a job begins, and how it ends.
+    """Record the begin and the end of a job around a `with` block.
 
-    Parameters
-    ----------
-    path : Path
-        The file of the batch.
-    job : Beginning
-        The job.
-
-    Raises
-    ------
-    GaveUpError
-        If too many jobs in a row achieved nothing.
+    Raises GaveUpError, before anything runs, if too many jobs in a row ended without a new finished
+    sample.
     """
     about = about_job(job.cores, job.start)
     _refuse_fruitless(path, job, about)
@@ -271,6 +209,7 @@ def job_on_record(path: Path, job: JobStart) -> Iterator[None]:
 
 
 def _refuse_fruitless(path: Path, job: JobStart, about: dict[str, object]) -> None:
+    """Raise GaveUpError if too many jobs in a row achieved nothing."""
     ends = _after_begin(read_ends(path), job.attempt, job.recorded, job.goes_on)
     if ends.fruitless < MOST_FRUITLESS:
         return
@@ -282,24 +221,16 @@ def _refuse_fruitless(path: Path, job: JobStart, about: dict[str, object]) -> No
 
 
 def record_waiting(path: Path, cores: int, start: float) -> None:
-    """Record a job that waited for another one, and found the batch done."""
+    """Record a job that waited for another one and found the batch done."""
     append_line(path, about_job(cores, start) | about_end(WAITED))
 
 
 def next_job_has_more_memory(path: Path, attempt: int, tries: int) -> bool:
-    """Return whether a sample that was killed should be left to the next job of its batch.
+    """Return whether a killed sample should be left to the next job of its batch.
 
-    That is so where a failed job is followed by one with more memory, unless samples that may be
-    tried again so often have had that already.
-
-    Parameters
-    ----------
-    path : Path
-        The record of the jobs of the batch.
-    attempt : int
-        Which job of this call of Snakemake this one is, from 1.
-    tries : int
-        How often a killed sample is tried again.
+    True if Snakemake will retry the failed job with more memory, and fewer jobs than `tries`, the
+    number of retries of a killed sample, have died so far. `path` is the record of the batch,
+    `attempt` the number of this job in this call of Snakemake, from 1.
     """
     retries = os.environ.get(RETRIES, "")
     follows = retries.isdecimal() and attempt <= int(retries)
@@ -309,14 +240,7 @@ def next_job_has_more_memory(path: Path, attempt: int, tries: int) -> bool:
 def hand_back_error(key: str, counts: tuple[int, int, int], walltime: Walltime) -> HandedBackError:
     """Return the error that ends a job with samples left.
 
-    Parameters
-    ----------
-    key : str
-        The batch.
-    counts : tuple of int
-        Samples that are left, those of them that were killed, and all of the batch.
-    walltime : Walltime
-        The time of the job.
+    `counts` are the samples that are left, those of them that were killed, and all of the batch.
     """
     left, killed, total = counts
     if killed:

@@ -1,4 +1,4 @@
-"""How large batches are where only samples that have run can tell how long one takes."""
+"""Batch sizes measured on finished samples, for studies that do not state a run time."""
 
 from __future__ import annotations
 
@@ -21,32 +21,26 @@ from ensnare.store.outcome import Status
 from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy, read_resolved, with_batch_size
 
-_FEW_SAMPLES = 64  # samples of a job that may well be as many, however long they take
-_ROWS_READ = 4096  # rows of a batch file that tell how long its samples took
+_FEW_SAMPLES = 64  # a job of so many samples needs no note, however long they take
+_ROWS_READ = 4096  # of each batch file, for the mean time
 
 
 def with_measured_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
-    """Return a study with a size of its batches where it says `auto` and samples tell more.
+    """Return the study with a measured batch size, if it says `auto` and samples have finished.
 
-    A size holds as long as a batch that was cut by it is there: it is kept in the resolved study.
-    Only while there is none, the size follows from what samples took.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files.
+    The size is kept in the resolved study and stays as long as a batch that was cut by it exists,
+    since timings must not move the boundaries of existing batches. It is measured only while there
+    is none.
     """
     config = study.config
     needs = map(config.resources_of, case_table(study))
     if config.batch.size != "auto" or all(item.runtime is not None for item in needs):
         return study
-    if config.scaling is not None:  # every run is a batch
+    if config.scaling is not None:  # a batch is one run, whatever it takes
         return study
     try:
         kept = with_batch_size(study, read_resolved(paths.study).config.batch.size)
-    except ArchiveError:  # nothing has run
+    except ArchiveError:  # no study.json: nothing has run
         return study
     if any(_exists(paths, batch.key) for batch in plan_batches(kept)):
         return kept
@@ -54,7 +48,7 @@ def with_measured_size(study: LoadedStudy, paths: StudyPaths) -> LoadedStudy:
 
 
 def mean_elapsed_s(paths: StudyPaths) -> float:
-    """Return how long a sample took, from the first of each batch [s]; NaN if none is known."""
+    """Return the mean time of a sample [s], from the first rows of each batch; NaN if unknown."""
     sums = np.zeros(2)
     for path in paths.batches.glob("*.h5"):
         try:
@@ -70,17 +64,7 @@ def mean_elapsed_s(paths: StudyPaths) -> float:
 
 
 def length_note(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths) -> str:
-    """Return what to know of a run on a cluster whose jobs may be too long; empty otherwise.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    batches : sequence of Batch
-        Its batches.
-    paths : StudyPaths
-        Its files.
-    """
+    """Return a note if the jobs of a run on a cluster may be too long; else ""."""
     config = study.config
     vectorized = config.model.python is not None and config.model.python.vectorized
     if vectorized or config.scaling is not None or config.batch.size != "auto":
@@ -102,13 +86,15 @@ def length_note(study: LoadedStudy, batches: Sequence[Batch], paths: StudyPaths)
 
 
 def _measured_size(study: LoadedStudy, paths: StudyPaths) -> int | str:
+    """Return the batch size for jobs of 20 minutes; "auto" if unknown or samples are short."""
     mean_s = mean_elapsed_s(paths)
     if not mean_s > 0:
         return "auto"
     size = size_for(mean_s, study.config.resources.cores)
-    # short samples: batches that double are soon long enough
+    # for short samples the default sizes, which double, soon give jobs that are long enough
     return "auto" if size >= min(MOST_SAMPLES, first_size(study)) else size
 
 
 def _exists(paths: StudyPaths, key: str) -> bool:
+    """Return whether a batch has a batch file or a journal."""
     return paths.batch(key).exists() or paths.journal(key).exists()

@@ -1,8 +1,8 @@
-"""A pool of worker processes that pull tasks; it survives the death of any of them.
+"""A pool of worker processes that pull tasks, and that survives the death of any of them.
 
-Tasks go through a pipe that all workers read, so whoever is free takes the next one. A page of
-shared memory tells which task each worker runs: when one dies, the work is asked what became of
-its task, and what is not done is tried again by another.
+Tasks go through a pipe that all workers read, so an idle worker takes the next one. Shared memory
+shows which task each worker runs. When a worker dies, `Work.record_death` decides whether its task
+has ended or another worker tries it again.
 """
 
 from __future__ import annotations
@@ -23,36 +23,28 @@ from ensnare.evaluate.worker import FINISHED, Death, Shared, Work, start_worker
 from ensnare.model.process import adopt_orphans, end_descendants
 from ensnare.store.signals import signals_blocked
 
-_END_GRACE_S = 10.0  # for workers that were asked to end; a process tree gets 2 s of it
+_END_GRACE_S = 10.0  # after SIGTERM; a worker gives what it runs 2 s of it
 _TICK_S = 0.5
-_CHANGED = "it changed while samples ran"  # what `Stale file handle` means
-_IDLE_DEATHS = 20  # workers that died before they took a task: something kills them all
+_CHANGED = "it changed while samples ran"  # the meaning of ESTALE here
+_IDLE_DEATHS = 20  # dead before they took a task: something kills all workers
 
 
 @dataclass
 class _Worker:
+    """A worker process, from its start until it is collected."""
+
     pid: int
     handle: int  # pidfd: readable when the process has ended
     slot: int
-    late_at: float = float("nan")  # when it was killed for being late
+    late_at: float = float("nan")  # when it was killed at its time limit
 
 
 class Pool:
-    """Workers for one list of tasks.
+    """Worker processes for a number of tasks, which are numbered from 0.
 
-    Parameters
-    ----------
-    work : Work
-        What to do.
-    tasks : int
-        Number of tasks, 0 .. tasks - 1.
-    workers : int
-        Number of worker processes.
-    limit_s : float, optional
-        Kill a worker that spends longer than this on a task, or on a part of one that restarted
-        the clock [s]; for work that cannot stop itself.
-    tick : callable
-        Called about twice a second.
+    A worker that spends longer than `limit_s` [s] on a task, or on a part of one that restarted the
+    clock, is killed; this is for work that cannot stop itself. `tick` is called about twice a
+    second.
     """
 
     def __init__(
@@ -74,12 +66,9 @@ class Pool:
     def run(self) -> None:
         """Do all tasks.
 
-        Raises
-        ------
-        BatchError
-            If a worker cannot record what it achieved, or workers cannot live here.
-        Terminated
-            On SIGTERM, SIGINT or SIGHUP; all workers and what they run are ended first.
+        Raises BatchError if a worker cannot record a result or workers die before they take a task,
+        and Terminated on SIGTERM, SIGINT or SIGHUP. All workers and what they run are ended before
+        it returns or raises.
         """
         adopt_orphans()
         try:
@@ -90,7 +79,7 @@ class Pool:
             self._end_workers()
 
     def _round(self, tasks: Sequence[int] | np.ndarray) -> None:
-        """Feed tasks to the workers until all of these have ended."""
+        """Give tasks to the workers until all workers have ended."""
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         feed = memoryview(np.asarray(tasks, "<u4").tobytes())
@@ -109,12 +98,13 @@ class Pool:
                 os.close(writer)
 
     def _start(self, slot: int, reader: int, writer: int) -> None:
-        with signals_blocked():  # a signal must not come between the process and the note of it
+        """Fork a worker."""
+        with signals_blocked():  # a signal must not interrupt between fork and append
             pid = start_worker(self._work, self._shared, slot, reader, writer)
             self._workers.append(_Worker(pid, os.pidfd_open(pid), slot))
 
     def _wait(self, feed: memoryview, writer: int) -> memoryview:
-        """Wait for something to happen; return what is left to feed."""
+        """Feed the pipe and wait until something happens; return the tasks left to feed."""
         poll = select.poll()
         for worker in self._workers:
             poll.register(worker.handle, select.POLLIN)
@@ -122,7 +112,7 @@ class Pool:
             poll.register(writer, select.POLLOUT)
         events = dict(poll.poll(_TICK_S * 1000))
         if writer in events:
-            # whole tasks only: a short write may not cut one in two
+            # PIPE_BUF bytes are written whole or not at all, so no task number is split
             with contextlib.suppress(BlockingIOError):
                 feed = feed[os.write(writer, feed[: select.PIPE_BUF]) :]
         self._stop_late()
@@ -138,10 +128,12 @@ class Pool:
             since = self._shared.since[worker.slot]
             if self._shared.running[worker.slot] and now - since > self._limit_s:
                 worker.late_at = now
-                os.kill(worker.pid, signal.SIGKILL)  # not reaped, so it is no one else's number
+                os.kill(
+                    worker.pid, signal.SIGKILL
+                )  # not reaped yet, so the number is still its own
 
     def _replace_dead(self, reader: int, writer: int) -> None:
-        """Collect ended workers; start others in the place of those that died."""
+        """Collect ended workers, and start others in place of those that died."""
         for worker in list(self._workers):
             if not select.select([worker.handle], [], [], 0)[0]:
                 continue
@@ -157,12 +149,12 @@ class Pool:
                     f"a sample cannot be run or recorded: {why}: {where}; mend "
                     "that and run again (what is on record stays)"
                 )
-            if state != FINISHED:  # whatever its exit code: a function may call os._exit(0)
+            if state != FINISHED:  # the exit code says nothing: a function may call os._exit(0)
                 self._record_death(worker, code)
                 self._start(worker.slot, reader, writer)
 
     def _record_death(self, worker: _Worker, code: int) -> None:
-        """Deal with the task of a worker that died, and with what the worker left running."""
+        """End what a dead worker left running, and let `Work` decide about its task."""
         end_descendants(spare={other.pid for other in self._workers})
         task = int(self._shared.running[worker.slot]) - 1
         if task < 0:
@@ -176,13 +168,13 @@ class Pool:
         if self._shared.done[task]:
             return
         elapsed_s = time.monotonic() - float(self._shared.since[worker.slot])
-        # it may have gone on to another task between the look at the clock and the kill
+        # it may have begun another task between the check of its clock and the kill
         late = worker.late_at - float(self._shared.since[worker.slot]) > (self._limit_s or 0.0)
         if self._work.record_death(task, Death(code, late, elapsed_s)):
             self._shared.done[task] = 1
 
     def _end_workers(self) -> None:
-        """End all workers; they end what they run."""
+        """End all workers, which end what they run."""
         with signals_blocked():
             for worker in self._workers:
                 os.kill(worker.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Progress of samples as a line: of a batch in its log every few seconds, and of a study."""
+"""How many samples of a batch ended, and how: counts for other processes, and lines for the log."""
 
 from __future__ import annotations
 
@@ -25,21 +25,11 @@ NO_COUNTS = (0,) * len(Status)
 
 @dataclass(frozen=True)
 class Counts:
-    """How far some samples are.
-
-    Attributes
-    ----------
-    samples : int
-        How many there are.
-    counts : tuple of int
-        How many ended with each status.
-    rate : float
-        How many end in a second now [1/s]; 0 when nothing runs.
-    """
+    """How many of some samples ended, and how."""
 
     samples: int
     by_status: tuple[int, ...] = NO_COUNTS
-    rate: float = 0.0
+    rate: float = 0.0  # samples that end in a second; 0 when nothing runs
 
     @property
     def done(self) -> int:
@@ -48,12 +38,12 @@ class Counts:
 
     @property
     def failed(self) -> int:
-        """How many failed while they ran."""
+        """How many ran and failed."""
         return sum(self.by_status[status] for status in FAILURES)
 
     @property
     def ran(self) -> int:
-        """How many ended that were not skipped."""
+        """How many ended without those that were skipped."""
         return self.done - self.by_status[Status.SKIPPED]
 
     def __add__(self, other: Counts) -> Counts:
@@ -62,23 +52,18 @@ class Counts:
 
 
 def publish(path: Path, counts: Counts) -> None:
-    """Write where a batch stands, for others to read while it runs."""
-    part = path.with_name(f"{path.name}.part")  # only the owner of the batch writes it
-    with contextlib.suppress(OSError):  # the journal tells when the disk is full
+    """Write the counts of a batch for other processes to read while it runs."""
+    part = path.with_name(f"{path.name}.part")  # only the job with the claim writes it
+    with contextlib.suppress(OSError):  # a full disk is reported when the journal is written
         part.write_text(json.dumps({"counts": counts.by_status, "rate": counts.rate}))
         os.replace(part, path)
 
 
 class AllCounts:
-    """The tallies of batches, read again only where something changed.
+    """The counts of batches; a file is read again only when it changed.
 
-    A finished batch has its counts in its file, one that runs publishes them; only where both are
-    missing the journal is read.
-
-    Parameters
-    ----------
-    paths : StudyPaths
-        The files of the study.
+    The counts of a finished batch are in its file, those of a running one are published; the
+    journal is read only if both are missing.
     """
 
     def __init__(self, paths: StudyPaths) -> None:
@@ -86,10 +71,11 @@ class AllCounts:
         self._known: dict[Path, tuple[tuple[int, int], Counts]] = {}
 
     def read(self, batches: Iterable[Batch]) -> dict[str, Counts]:
-        """Return the tally of each batch by its key."""
+        """Return the counts of each batch by its key."""
         return {batch.key: self._of(batch) for batch in batches}
 
     def _of(self, batch: Batch) -> Counts:
+        """Return the counts of one batch, without any ended sample if it has no file."""
         files = (self._paths.batch, self._paths.counts, self._paths.journal)
         for path in (file_of(batch.key) for file_of in files):
             try:
@@ -117,26 +103,17 @@ def _read(path: Path, samples: int) -> Counts:
 
 
 _EVERY_S = 5.0
-_TOLD_AFTER_S = 10.0  # and not more often: who waits longer wants to see that something happens
+_TOLD_AFTER_S = 10.0  # shorter batches print nothing to the terminal
 _BAR = 20
 
 
 class Progress:
-    """Counts of a batch, and lines such as `batch 3f..: [###...] 120/256 done, 3 failed, 42.1/s`.
+    """Prints lines such as `batch 3f..: [###...] 120/256 done, 3 failed, 42.1/s` as samples end.
 
-    On standard error (of a local run the terminal, of a job on a cluster its log) there is one when
-    the bar has become longer, so at most 20 for a batch however long it runs.
-
-    Parameters
-    ----------
-    title : str
-        Start of the line.
-    known : Counts
-        The batch when the job began.
-    ended : ndarray of uint8, shape (n,)
-        Status of the samples that ended since; other values stand for those that have not.
-    say : callable
-        Receives the line.
+    `say` receives a line every 5 s. Standard error (the terminal of a local run, the log of a job
+    on a cluster) gets one only when the bar has grown, so at most 20 lines for a batch. `known` are
+    the counts when the job began, and `ended`, of shape (n,), holds the status of each sample that
+    ended since, or another value.
     """
 
     def __init__(
@@ -147,13 +124,13 @@ class Progress:
         self._length = _filled(known)
 
     def counts(self) -> Counts:
-        """Return where things stand."""
+        """Return the counts of the batch now."""
         ended = Counts(0, count_statuses(self._ended))
         rate = ended.done / max(time.monotonic() - self._start, 1e-9)
         return replace(self._known + ended, rate=rate)
 
     def show(self, *, final: bool = False) -> None:
-        """Say where things stand, if it is time."""
+        """Print the counts, if it is time to."""
         now = time.monotonic()
         if final or now - self._shown >= _EVERY_S:
             self._shown = now
@@ -167,7 +144,7 @@ class Progress:
 
 
 def _filled(counts: Counts) -> int:
-    """Return how long the bar is."""
+    """Return the length of the bar."""
     return _BAR * counts.done // counts.samples if counts.samples else _BAR
 
 
@@ -185,7 +162,7 @@ def progress_line(counts: Counts) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return a time to wait for: `40 s`, `12 min`, `3 h 20 min`."""
+    """Return a time as text: `40 s`, `12 min`, `3 h 20 min`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,7 @@
-"""Reading kept directories again, when parsers changed or outputs were added."""
+"""Parsing kept directories again, after parsers changed or outputs were added.
+
+The parts of a row that are still valid are taken over, the others are read from the kept directory.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +26,13 @@ from ensnare.study.outputs import PythonOutput
 
 @dataclass(frozen=True)
 class Reading:
-    """What of a sample is to be read again.
+    """Which outputs of a sample are to be parsed again."""
 
-    Attributes
-    ----------
-    outputs : tuple of str
-        Names, sorted.
-    success : bool
-        Whether the signs of success are to be looked for, too.
-    """
-
-    outputs: tuple[str, ...]
-    success: bool
+    outputs: tuple[str, ...]  # names, sorted
+    success: bool  # check the signs of success, too
 
     def model(self, model: CommandModel, study: LoadedStudy) -> CommandModel:
-        """Return a model that reads only that; its outputs come sorted by name."""
+        """Return a model that reads only these outputs, in their order."""
         outputs = study.config.model.outputs
         place = {output.name: i for i, output in enumerate(outputs)}
         chosen = [place[name] for name in self.outputs]
@@ -51,33 +46,15 @@ class Reading:
 
 @dataclass(frozen=True)
 class KeptSample:
-    """A sample whose kept directory is to be read again.
+    """A sample whose kept directory is to be parsed again."""
 
-    Attributes
-    ----------
-    row : structured scalar
-        How it ended (`journal.row_type`), with the outputs that are known.
-    place : KeptDirectory
-        Its directory.
-    reading : Reading
-        What to read.
-    """
-
-    row: Any
+    row: Any  # of `journal.row_type`, with the outputs that are known
     place: KeptDirectory
     reading: Reading
 
 
 class KeptDirectories:
-    """The kept directories of a study, and whether parsers find in them what they need.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files.
-    """
+    """The kept directories of a study, and whether they have the files that parsers need."""
 
     def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
         self._model = study.config.model
@@ -87,14 +64,9 @@ class KeptDirectories:
         self._needs: dict[Reading, list[str]] = {}
 
     def find(self, rows: Any, reading: Reading) -> list[KeptDirectory | None]:  # noqa: ANN401
-        """Return where samples were kept, if what is to be read is there.
+        """Return the kept directory of each sample; None if it lacks files that are to be read.
 
-        Parameters
-        ----------
-        rows : structured ndarray, shape (k,)
-            The samples (`journal.row_type`).
-        reading : Reading
-            What is to be read.
+        `rows` are the samples, of type `journal.row_type`, shape (k,).
         """
         origins, ids = rows["origin"].tolist(), rows["sample_id"].tolist()
         kept = {origin: self._kept(origin.decode(), reading) for origin in set(origins)}
@@ -105,7 +77,7 @@ class KeptDirectories:
         return found
 
     def _kept(self, origin: str, reading: Reading) -> dict[str, KeptDirectory]:
-        """Return the directories that were kept of a batch, if they can be trusted."""
+        """Return the kept directories of a batch by sample id; none if they may be incomplete."""
         if origin not in self._places:
             self._places[origin] = self._list(origin)
         if not self._places[origin]:
@@ -121,7 +93,10 @@ class KeptDirectories:
         return all(place.has(name) for name in self._needs[reading])
 
     def _list(self, origin: str) -> dict[str, KeptDirectory]:
-        """List what was kept of a batch, once: a batch may have a million directories."""
+        """Return the kept directories of a batch by sample id, packed ones included.
+
+        They are listed at once, since a batch may have a million of them.
+        """
         pack, root = self._paths.pack(origin), os.path.abspath(self._paths.samples / origin)
         places = index_pack(os.path.abspath(pack)) if pack.exists() else {}
         with contextlib.suppress(OSError):
@@ -129,10 +104,11 @@ class KeptDirectories:
         return places
 
     def _is_complete(self, origin: str, reading: Reading) -> bool:
-        """Return whether what is found is what a run leaves, where not all of it was kept.
+        """Return whether the parsers would find what they would find right after a run.
 
-        A name stands for itself. But a glob takes the last of several files, and a function may
-        look at all of them.
+        A file that is read by its name is there or not. But a glob takes the last of several files,
+        and a Python function may look at all of them, so for these everything they could match must
+        have been kept.
         """
         globs = [name for name in self._files(reading) if glob.has_magic(name)]
         if not globs and not self._functions(reading):
@@ -144,6 +120,7 @@ class KeptDirectories:
         return all(match_all(kept, name) for kept in patterns for name in globs)
 
     def _functions(self, reading: Reading) -> bool:
+        """Return whether some of the outputs are read by a Python function."""
         chosen = (o for o in self._model.outputs if o.name in reading.outputs)
         return any(isinstance(output, PythonOutput) for output in chosen)
 
@@ -157,15 +134,7 @@ class KeptDirectories:
 
 
 class Reparser:
-    """Reads kept directories again.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    model : CommandModel
-        Its model.
-    """
+    """Parses kept directories again."""
 
     def __init__(self, study: LoadedStudy, model: CommandModel) -> None:
         self._study, self._model = study, model
@@ -174,25 +143,10 @@ class Reparser:
         self._readers: dict[Reading, CommandModel] = {}
 
     def read(self, kept: KeptSample, directory: str) -> Outcome | None:
-        """Read the directory of a sample.
+        """Return all outputs of a kept sample, sorted by name, with time and exit code of its run.
 
-        Parameters
-        ----------
-        again : KeptSample
-            The sample.
-        directory : str
-            Where to unpack it, if it is in a tar file.
-
-        Returns
-        -------
-        Outcome or None
-            All outputs, sorted by name; time and exit code are those of the run. None if the
-            directory is gone.
-
-        Raises
-        ------
-        OSError
-            If the machine is exhausted.
+        A packed directory is unpacked to `directory`. Returns None if the kept directory is gone,
+        and raises OSError if the machine is exhausted (full disk, too many open files).
         """
         row, reading = kept.row, kept.reading
         code, elapsed_s = int(row["exit_code"]), float(row["elapsed_s"])
@@ -208,7 +162,7 @@ class Reparser:
         return replace(outcome, outputs=self._merged(kept, outcome))
 
     def _merged(self, kept: KeptSample, outcome: Outcome) -> list[float]:
-        """Return all outputs: those that were known and those that were read."""
+        """Return all outputs: the known ones and those that were read now."""
         if outcome.status is not Status.OK:
             return [math.nan] * len(kept.row["outputs"])
         outputs: list[float] = kept.row["outputs"].tolist()

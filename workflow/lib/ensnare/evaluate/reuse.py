@@ -1,4 +1,4 @@
-"""The batches of earlier versions of a study, and how their samples answer what is wanted now."""
+"""Finished samples in batches of earlier versions of a study, and which of them are wanted now."""
 
 from __future__ import annotations
 
@@ -30,43 +30,36 @@ from ensnare.store.outcome import Status
 from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import LoadedStudy
 
-# these come before any output is read
+# decided before any output is read, so other parsers change nothing
 _BEFORE_READING = (Status.FAILED, Status.TIMEOUT, Status.SKIPPED)
-# these say that the outputs could not be read as they were to be read then
+# the outputs could not be read in the way of that time
 UNREAD = (Status.UNPARSABLE, Status.UNSUCCESSFUL)
-# these say nothing about the sample: it is to be run
+# no result of the sample: it is to be run
 _NOT_FINISHED = (Status.KILLED, Status.NOT_RUN, Status.SKIPPED)
 
 
 @dataclass(frozen=True)
 class OlderBatch:
-    """A batch file, or a journal, of an earlier version of the study.
-
-    Attributes
-    ----------
-    key : str
-        Its name.
-    finished : Finished
-        Its finished samples.
-    parsers : dict of str to str
-        Output to what decided how it was read, in the order of the columns.
-    """
+    """A batch file, or the journal, of an earlier version of the study."""
 
     key: str
     finished: Finished
-    parsers: dict[str, str]
+    parsers: dict[str, str]  # what decided how each output was read, in the order of the columns
 
     def usable(self, wanted: Mapping[str, str]) -> NDArray[np.bool_]:
-        """Return which of its samples need not be read again, as the outputs are wanted."""
+        """Return which of its samples can be taken as they are, given how outputs are read now.
+
+        `wanted` maps each output to what decides how it is read (`batchfile.parsers_of`).
+        """
         status = self.finished.rows["status"]
         if self.parsers == wanted:
             return np.ones(len(status), bool)
         if all(self.parsers.get(name) == text for name, text in wanted.items()):
-            return ~np.isin(status, UNREAD)  # an output that is gone may be the one to blame
+            return ~np.isin(status, UNREAD)  # an output that was removed since may be the cause
         return np.isin(status, _BEFORE_READING)
 
     def reading(self, status: Status, wanted: Mapping[str, str]) -> Reading:
-        """Return what is to be read again of samples that ended like that."""
+        """Return what must be parsed again of its samples with this status."""
         if status is not Status.OK:
             return Reading(tuple(wanted), success=True)
         old = {name: json.loads(text) for name, text in self.parsers.items()}
@@ -78,15 +71,15 @@ class OlderBatch:
 
 @dataclass(frozen=True)
 class Match:
-    """Samples of a batch that an older one holds: their positions in both."""
+    """Samples of a batch that an older batch holds."""
 
     older: OlderBatch
-    here: NDArray[np.int64]
-    there: NDArray[np.int64]
+    here: NDArray[np.int64]  # positions in the batch, shape (k,)
+    there: NDArray[np.int64]  # positions in the older batch, shape (k,)
 
     @property
     def rows(self) -> Any:  # noqa: ANN401
-        """The rows of the older batch."""
+        """The rows of these samples in the older batch."""
         return self.older.finished.rows[self.there]
 
     def subset(self, chosen: NDArray[np.bool_]) -> Match:
@@ -94,34 +87,22 @@ class Match:
         return Match(self.older, self.here[chosen], self.there[chosen])
 
     def with_status(self, status: Status) -> Match:
-        """Return the samples that ended like that."""
+        """Return the samples with this status."""
         return self.subset(self.older.finished.rows["status"][self.there] == status)
 
 
 @dataclass
 class Found:
-    """What older batches hold of the samples that were asked for.
+    """What older batches hold of the samples that were asked for."""
 
-    Attributes
-    ----------
-    taken : list of Match
-        Samples to take over as they are.
-    reread : list of Match
-        Samples whose kept directories are to be read again.
-    again : dict of int to KeptSample
-        These, by their positions.
-    rest : ndarray of int
-        Positions of the samples to run.
-    """
-
-    wanted: Mapping[str, str]
-    rest: NDArray[np.int64]
-    taken: list[Match] = field(default_factory=list)
-    reparsed: list[Match] = field(default_factory=list)
-    to_reparse: dict[int, KeptSample] = field(default_factory=dict)
+    wanted: Mapping[str, str]  # what decides how each output is read now
+    rest: NDArray[np.int64]  # positions of the samples to run
+    taken: list[Match] = field(default_factory=list)  # to take over as they are
+    reparsed: list[Match] = field(default_factory=list)  # to parse again
+    to_reparse: dict[int, KeptSample] = field(default_factory=dict)  # these by position
 
     def rows(self) -> tuple[Any, dict[str, str]]:
-        """Return what is taken over, as rows for the journal, and messages by sample id."""
+        """Return the taken samples as rows for the journal, with their messages by sample id."""
         widths = widths_of(self.wanted)
         size = sum(len(match.here) for match in self.taken)
         found = np.empty(size, row_type(sum(widths.values())))
@@ -133,7 +114,9 @@ class Found:
             known = [n for n, text in self.wanted.items() if match.older.parsers.get(n) == text]
             if [*have.items()] != [*widths.items()] or known != [*widths]:
                 rows = with_known_outputs(rows, have, known, widths)
-            found[start : start + len(rows)] = rows  # to join records costs far more
+            found[start : start + len(rows)] = (
+                rows  # np.concatenate of structured arrays is far slower
+            )
             start += len(rows)
             texts = match.older.finished.messages
             ids = {i.decode() for i in rows["sample_id"].tolist()} if texts else set()
@@ -142,7 +125,7 @@ class Found:
 
 
 def read_older(paths: StudyPaths, keys: Sequence[str]) -> Iterator[OlderBatch]:
-    """Read batch files, or else their journals; what cannot be read is left out."""
+    """Read batch files, or else their journals; leave out batches without a readable one."""
     for key in keys:
         found = read_batch_or_journal(paths, key)
         if found is not None:
@@ -150,7 +133,7 @@ def read_older(paths: StudyPaths, keys: Sequence[str]) -> Iterator[OlderBatch]:
 
 
 def read_batch_or_journal(paths: StudyPaths, key: str) -> tuple[Finished, dict[str, str]] | None:
-    """Read a batch file, or else its journal; None if neither can be: its samples run again."""
+    """Read a batch file, or else its journal; None if neither can be read."""
     if paths.batch(key).exists():
         with contextlib.suppress(ArchiveError):
             return read_batch(paths.batch(key))
@@ -160,25 +143,18 @@ def read_batch_or_journal(paths: StudyPaths, key: str) -> tuple[Finished, dict[s
 
 
 class RunKeys(Protocol):
-    """Something that tells what a sample would run."""
+    """The samples of a batch, with what each would run."""
 
     samples: Samples
 
     def run_key(self, i: int) -> str:
-        """Return the identity of what sample `i` runs."""
+        """Return the identity of what sample `i` runs; empty if its files cannot be prepared."""
 
 
 class OlderBatches:
-    """The batch files of earlier versions of a study, as a source of finished samples.
+    """All batches of earlier versions of a study, as a source of finished samples.
 
-    The journal of a batch that was interrupted, or runs now, is one too.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files.
+    The journal of a batch that was interrupted, or runs now, is also a source.
     """
 
     def __init__(self, study: LoadedStudy, paths: StudyPaths) -> None:
@@ -188,7 +164,7 @@ class OlderBatches:
         self._kept = KeptDirectories(study, paths)
         files = {path.stem: path for path in paths.batches.glob("*.journal")}
         files |= {path.stem: path for path in paths.batches.glob("*.h5")}
-        # the batches of the study as it is now have no sample in common
+        # batches of the present study share no samples, so they are no source for each other
         current = {batch.key for batch in plan_batches(study)} if files else set()
         older = [files[key] for key in sorted(files.keys() - current)]
         self._paths = sorted(older, key=_time, reverse=True)
@@ -197,20 +173,12 @@ class OlderBatches:
         return bool(self._paths)
 
     def find(self, todo: NDArray[np.int64], work: RunKeys, *, whatever_ran: bool = False) -> Found:
-        """Find the samples that older batches hold, those of the latest one first.
+        """Find the samples at positions `todo` in older batches, those of the latest batch first.
 
-        A sample is taken over when it has the same id (case, values, occurrence), ran the same
-        thing (rendered files, command), and its outputs were read in the same way; or else when
-        its directory was kept with all that is to be read again.
-
-        Parameters
-        ----------
-        todo : ndarray of int
-            Positions of the samples wanted.
-        work : KnowsRuns
-            Tells what each would run.
-        whatever_ran : bool
-            Do not compare what ran.
+        A sample is taken if it has the same id (case, values, occurrence), ran the same (rendered
+        files and command; not compared for `whatever_ran`) and its outputs were read in the same
+        way. It is parsed again if only the last differs and its kept directory has all files that
+        are needed.
         """
         found = Found(self._wanted, todo)
         keys: dict[int, str] | None = None if whatever_ran else {}
@@ -235,8 +203,8 @@ class OlderBatches:
         work: RunKeys,
         keys: dict[int, str] | None,
     ) -> None:
-        """Add those of some samples of which all that is to be read again was kept."""
-        # before what they run, which costs more to know
+        """Add those samples of a match whose kept directories have all files that are needed."""
+        # files first: to know what a sample would run is more expensive
         found_at = self._kept.find(match.rows, reading)
         places = {i: place for i, place in zip(match.here.tolist(), found_at, strict=True) if place}
         match = match.subset(np.array([place is not None for place in found_at], bool))
@@ -252,17 +220,9 @@ class OlderBatches:
         found.rest = np.setdiff1d(found.rest, match.here, assume_unique=True)
 
     def elapsed_s(self, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
-        """Return how long samples took, whatever they ran; NaN where no older batch has them.
+        """Return how long samples took in the latest older batch, whatever they ran [s].
 
-        Parameters
-        ----------
-        ids : ndarray of S20, shape (k,)
-            Sample ids.
-
-        Returns
-        -------
-        ndarray of float, shape (k,)
-            Times [s], those of the latest batch.
+        NaN where no older batch has a sample.
         """
         elapsed_s = np.full(len(ids), np.nan)
         for older in self._older:
@@ -275,11 +235,14 @@ class OlderBatches:
         return elapsed_s
 
     def _same_runs(self, match: Match, work: RunKeys, keys: dict[int, str] | None) -> Match:
-        """Return those that ran what they would run now; all of them if there are no keys."""
+        """Return the samples that ran what they would run now; all if `keys` is None.
+
+        `keys` caches what samples would run, by position.
+        """
         if keys is None or not len(match.here):
             return match
         ran = match.older.finished.rows["run_key"][match.there]
-        if not self._is_command:  # all calls of a function are alike
+        if not self._is_command:  # all samples of a function have one key
             return match.subset(ran == work.run_key(int(match.here[0])).encode())
         same = np.zeros(len(match.here), bool)
         for n, (i, key) in enumerate(zip(match.here.tolist(), ran.tolist(), strict=True)):
@@ -294,13 +257,15 @@ class OlderBatches:
 
 
 def _time(path: Path) -> float:
+    """Return when a file was written last; 0 if it is gone."""
     try:
         return path.stat().st_mtime
-    except OSError:  # a journal may be replaced by its batch file now
+    except OSError:  # removed meanwhile
         return 0.0
 
 
 def _finished_rows(rows: Any) -> Any:  # noqa: ANN401
+    """Return the rows of samples that ended by themselves."""
     return rows[~np.isin(rows["status"], _NOT_FINISHED)]
 
 

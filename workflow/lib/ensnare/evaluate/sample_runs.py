@@ -1,4 +1,4 @@
-"""Running the samples of an external code: each in a directory of its own, or on where it was."""
+"""Runs of single samples of an external code, each in its own directory, new or resumed."""
 
 from __future__ import annotations
 
@@ -22,24 +22,17 @@ from ensnare.model.process import MACHINE_TROUBLE
 from ensnare.plan.samples import Samples
 from ensnare.store.outcome import NO_EXIT_CODE, Outcome, Status
 
-# how a code ends that is told to, or killed; by a shell above it
+# exit codes of a code that was terminated or killed, or of a shell that ran it
 _STOP_CODES = (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM)
 _PAUSE_S, _PAUSE_SHARE = 1.0, 0.05
 
 
 class SampleRuns:
-    """The runs of an external code.
+    """Runs samples of an external code.
 
-    Parameters
-    ----------
-    samples : Samples
-        The samples of a batch.
-    keeper : Keeper
-        Their working directories.
-    legs : InterruptedSamples
-        Those that are under way, if the model can go on with them.
-    running : ndarray of uint8, shape (n,)
-        Which of these run now: 1; in memory shared with the process that keeps their legs.
+    `interrupted` records the samples that a later job could resume, if the model can. `running`, of
+    shape (n,), is 1 for samples that run now, in memory shared with the parent process, which
+    renews those records.
     """
 
     def __init__(
@@ -53,21 +46,11 @@ class SampleRuns:
         self._running = running
 
     def run(self, model: CommandModel, i: int, attempts: int) -> tuple[Outcome, str]:
-        """Run a sample; return how it ended, and the identity of what it ran; then `settle` it.
+        """Run sample `i`; return its outcome and the identity of what it ran. `settle` comes next.
 
-        Parameters
-        ----------
-        model : CommandModel
-            The code.
-        i : int
-            The sample.
-        attempts : int
-            How often it was started, this time included.
-
-        Raises
-        ------
-        OSError
-            If the machine is exhausted; all that is the sample's own affair is an outcome.
+        `attempts` is how often it was started, this time included. Errors of the sample become its
+        outcome. Raises OSError if the machine is exhausted or a file of the model changed, so that
+        no result can be trusted.
         """
         directory = self._keeper.directory(self._samples.ids[i])
         no_outputs = [float("nan")] * model.width
@@ -83,45 +66,40 @@ class SampleRuns:
                 enter_empty(directory)
                 model.prepare(values)
                 outcome = model.run(values, directory)
-        except ChangedFileError:  # no sample's own affair
+        except ChangedFileError:  # it concerns all samples
             raise
         except OSError as error:
             if error.errno in MACHINE_TROUBLE:
                 raise OSError(error.errno, error.strerror, directory) from None
             text = f"{error.strerror}: {error.filename}"
             outcome = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, no_outputs, text)
-        except (ValueError, EnsnareError) as error:  # such as no module for its level of a factor
+        except (ValueError, EnsnareError) as error:  # for example no module for a level of a factor
             outcome = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, no_outputs, str(error))
-        except Exception:  # a bug of ours in one sample must not end the batch
+        except Exception:  # a bug of this library in one sample must not end the batch
             outcome = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, no_outputs, traceback.format_exc())
         if pause_s := _pause_s(outcome):
             time.sleep(pause_s)
-        # whatever the status: a code may not notice that its output was cut short
+        # whatever the status: a code may not notice that its output is incomplete
         if is_full(self._keeper.root):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), directory)
         self._running[i] = 0
         return outcome, run_key
 
-    def settle(self, model: CommandModel, i: int, outcome: Outcome) -> None:
-        """Deal with the directory of a sample that has been run.
+    def under_way(self) -> list[str]:
+        """Return the ids of samples that run now and that another job could resume."""
+        ids = self._samples.ids[self._running == 1]
+        return [sample_id.decode() for sample_id in ids.tolist()]
 
-        Parameters
-        ----------
-        model : CommandModel
-            The code.
-        i : int
-            The sample.
-        end : Outcome
-            How it ended.
-        """
-        if model.resume:  # before its directory is
+    def settle(self, model: CommandModel, i: int, outcome: Outcome) -> None:
+        """Keep or remove the directory of a sample that has ended, as `keep` says."""
+        if model.resume:  # a record must not outlive its directory
             self._interrupted.end(self._samples.ids[i].decode())
         self._keeper.finish_sample(self._samples.ids[i], ok=outcome.status is Status.OK)
 
     def _start_or_continue(
         self, model: CommandModel, values: Values, i: int, current: Interrupted
     ) -> Outcome:
-        """Run a sample, or the rest of one that was under way when its job or worker ended."""
+        """Run a sample, or resume one that was interrupted when its job or worker ended."""
         name = self._samples.ids[i].decode()
         directory = self._keeper.directory(self._samples.ids[i])
         previous = self._interrupted.find(name)
@@ -139,15 +117,17 @@ class SampleRuns:
             enter_empty(directory)
             model.prepare(values)
         self._interrupted.begin(name, current)
-        self._running[i] = 1  # not before: the last heartbeat tells how long the leg before was
+        self._running[i] = 1  # not before: the old record must keep the time of its last renewal
         return model.run(values, directory, current.spent_s, goes_on=goes_on)
 
 
 def _pause_s(outcome: Outcome) -> float:
-    """Return how long to wait before the end of a sample is believed [s].
+    """Return how long to wait before the outcome of a sample is recorded [s].
 
-    A scheduler that ends a job tells all of its processes, the code perhaps before us. One that
-    tidies up ends by itself, with any exit code; such a wait is short beside what it ran.
+    A scheduler that ends a job signals all of its processes, the code perhaps before this one. Its
+    failed run is then no result of the sample: during this wait the signal arrives here and ends
+    the worker. A code that handles the signal may end with any exit code, so the wait follows every
+    failure, but is short compared with the run.
     """
     if outcome.status in (Status.OK, Status.TIMEOUT, Status.ERROR):
         return 0.0
@@ -157,16 +137,9 @@ def _pause_s(outcome: Outcome) -> float:
 
 
 def show_gpus(model: CommandModel | PythonModel, slot: int, count: int) -> None:
-    """Let a worker, and what it starts, see GPUs of its own.
+    """Set the variables of a worker and its programs so that they see GPUs of their own.
 
-    Parameters
-    ----------
-    model : CommandModel or PythonModel
-        What it runs.
-    slot : int
-        Which of the workers of the job it is, from 0.
-    count : int
-        GPUs of one sample.
+    `slot` numbers the workers of a job from 0, and `count` is the GPUs of one sample.
     """
     own = gpus_of_worker(slot, count, os.environ)
     if isinstance(model, CommandModel):

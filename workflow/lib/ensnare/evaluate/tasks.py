@@ -1,4 +1,7 @@
-"""What workers do with the samples of a batch."""
+"""The samples of a batch as tasks of the pool: how workers run them, and who records what.
+
+Workers record the samples that they run, the parent process only those whose worker died.
+"""
 
 from __future__ import annotations
 
@@ -29,32 +32,20 @@ from ensnare.store.shared_rows import SharedRows
 from ensnare.study.loading import LoadedStudy
 
 PENDING = 255
-_CHUNK = 8192  # rows of one vectorised call: large enough for numpy, small enough to share out
-_MAX_SHARED_DEATHS = 10  # workers that may die in a call of many samples, or between samples
+Positions = NDArray[np.int64]  # of samples in the batch
+_CHUNK = 8192  # samples of one vectorised call: many for numpy, few enough to occupy all workers
+_MAX_DEATHS = 10  # see `record_death`
 
 
 @dataclass
 class BatchWork:
-    """The samples of a batch as tasks.
+    """The samples of a batch as tasks of the pool; see `worker.Work`.
 
-    Attributes
-    ----------
-    tasks : sequence of ndarray of int
-        Positions of the samples of each task; one, or many of one case for a vectorised model.
-    ended : ndarray of uint8, shape (n,)
-        Status of each sample that ended in this job, in shared memory; PENDING before.
-    before : ndarray of int, shape (n,)
-        How often each sample was run before it was to be run again.
-    gpus : int
-        GPUs of a sample.
-    hands_over : bool
-        Leave samples that were killed to a job with more memory.
-    short : ndarray of uint8, shape (n,)
-        Samples that are left to it: 1; in shared memory.
-    again : dict of int to KeptSample
-        Samples whose kept directories are to be read again.
-    recorded : SharedRows or None
-        Rows that calls of many samples put on record.
+    `tasks` holds the positions of the samples of each task: one, or for a vectorised function many
+    of one case. `ended`, shape (n,) in shared memory, is the status of each sample that ended in
+    this job, else PENDING. `attempts_before`, shape (n,), says how often each was started before
+    this job. If `leaves_killed`, killed samples are left to a job with more memory and marked 1 in
+    `short_of_memory`. `to_reparse` are samples whose kept directories are to be parsed again.
     """
 
     study: LoadedStudy
@@ -70,21 +61,19 @@ class BatchWork:
         memory = mmap.mmap(-1, max(1, 6 * n))
         self.ended = np.frombuffer(memory, np.uint8, n)
         self.ended[:] = PENDING
-        self._in_own_call = np.frombuffer(memory, np.uint8, n, n)  # started in a call of its own
-        self._retried = np.frombuffer(memory, np.uint8, n, 2 * n)  # runs followed by another
-        self._shared_deaths = np.frombuffer(
-            memory, np.uint8, n, 3 * n
-        )  # deaths that are no one's own
-        self._running = np.frombuffer(memory, np.uint8, n, 4 * n)  # and another job could go on
+        self._in_own_call = np.frombuffer(memory, np.uint8, n, n)  # ran alone in a call
+        self._retried = np.frombuffer(memory, np.uint8, n, 2 * n)  # runs before a retry
+        self._deaths = np.frombuffer(memory, np.uint8, n, 3 * n)  # of workers, in calls of many
+        self._running = np.frombuffer(memory, np.uint8, n, 4 * n)  # and another job could resume it
         self.short_of_memory = np.frombuffer(memory, np.uint8, n, 5 * n)
         self.attempts_before = np.zeros(n, np.int64)
         self.gpus, self.leaves_killed = 0, False
-        self.tasks: list[NDArray[np.int64]] | NDArray[np.int64] = []
+        self.tasks: list[Positions] | Positions = []
         self.keeper = Keeper(self.study, self.key, self.paths)
         self.interrupted = InterruptedSamples(self.paths.under_way(self.key))
-        self._runs = SampleRuns(self.samples, self.keeper, self.interrupted, self._running)
+        self.runs = SampleRuns(self.samples, self.keeper, self.interrupted, self._running)
         self.to_reparse: dict[int, KeptSample] = {}
-        self.cores: int | None = None  # that the workers keep to, if not all
+        self.cores: int | None = None  # limit of each worker; None: no limit
         self._reparser: Reparser | None = None
         self._columns = column_order(self.study)
         self._no_outputs = [float("nan")] * len(self._columns)
@@ -92,12 +81,12 @@ class BatchWork:
         vectorized = isinstance(self.model, PythonModel) and self.model.vectorized
         self.shared_rows = SharedRows(n, len(self._columns)) if vectorized else None
 
-    def cut(self, todo: NDArray[np.int64]) -> None:
-        """Cut samples into tasks."""
+    def cut(self, todo: Positions) -> None:
+        """Distribute the samples at these positions to tasks."""
         if not (isinstance(self.model, PythonModel) and self.model.vectorized):
             self.tasks = todo[:, None]
             return
-        # one call gets consecutive samples of one case
+        # the function gets slices of arrays, so a call needs consecutive samples of one case
         breaks = np.flatnonzero((np.diff(todo) != 1) | (np.diff(self.samples.case[todo]) != 0)) + 1
         self.tasks = [
             run[start : start + _CHUNK]
@@ -105,13 +94,8 @@ class BatchWork:
             for start in range(0, len(run), _CHUNK)
         ]
 
-    def under_way(self) -> list[str]:
-        """Return the samples that run now, and that another job could go on with."""
-        ids = self.samples.ids[self._running == 1]
-        return [sample_id.decode() for sample_id in ids.tolist()]
-
     def run_key(self, i: int) -> str:
-        """Return the identity of what a sample runs; empty if it cannot even be prepared."""
+        """Return the identity of what a sample runs; empty if its files cannot be prepared."""
         if isinstance(self.model, PythonModel):
             return self.model.run_key
         try:
@@ -120,7 +104,7 @@ class BatchWork:
             return ""
 
     def begin(self, slot: int) -> None:
-        """Give a worker its cores, and GPUs of its own; see `worker.Work`."""
+        """Limit a worker to its cores, and show it GPUs of its own; see `worker.Work`."""
         limit_cores(self.cores)
         show_gpus(self.model, slot, self.gpus)
 
@@ -136,7 +120,7 @@ class BatchWork:
                 self._run_command(self.model, i)
             return
         pending = chosen[self.ended[chosen] == PENDING]
-        # after a death one by one, to find the sample to blame
+        # after a death one by one, to find the sample that causes it
         if self.model.vectorized and attempt == 1:
             self._call_many(self.model, pending, restart_clock)
         else:
@@ -144,7 +128,11 @@ class BatchWork:
                 self._call_one(self.model, i, restart_clock)
 
     def record_death(self, task: int, death: Death) -> bool:
-        """Record the sample that took its worker with it, in the parent; see `worker.Work`."""
+        """Record, in the parent, which sample ended its worker; see `worker.Work`.
+
+        The death is attributed to the sample that ran alone in its call. Otherwise it counts for
+        all samples of the task, which are given up after ten such deaths.
+        """
         chosen = self.tasks[task]
         self._reload_ended(chosen)
         pending = chosen[self.ended[chosen] == PENDING]
@@ -153,50 +141,47 @@ class BatchWork:
         status = Status.TIMEOUT if death.timed_out else Status.KILLED
         for i in alone.tolist():
             killed = death.exit_code == -signal.SIGKILL
-            if not (
-                (killed and self._leave_to_next_job(i, status)) or self._tries_again(i, status)
-            ):
+            if not ((killed and self._hand_back(i, status)) or self._tries_again(i, status)):
                 self._give_up(i, status, death)
         if not len(alone):
-            for i in pending[self._shared_deaths[pending] + 1 >= _MAX_SHARED_DEATHS].tolist():
+            for i in pending[self._deaths[pending] + 1 >= _MAX_DEATHS].tolist():
                 self._give_up(i, Status.KILLED, death)
-            self._shared_deaths[pending] += 1
+            self._deaths[pending] += 1
         return not ((self.ended[chosen] == PENDING) & (self.short_of_memory[chosen] == 0)).any()
 
-    def _leave_to_next_job(self, i: int, status: Status) -> bool:
-        """Return whether a sample that ended like this is left to the next job, and note it."""
+    def _hand_back(self, i: int, status: Status) -> bool:
+        """Return whether a killed sample is left to the next job, and mark it if so."""
         if self.leaves_killed and status is Status.KILLED:
             self.short_of_memory[i] = 1
         return bool(self.short_of_memory[i])
 
-    def _reload_ended(self, chosen: NDArray[np.int64]) -> None:
-        """Note which samples are on record: a worker may die between the record and the note."""
+    def _reload_ended(self, chosen: Positions) -> None:
+        """Read which samples ended from the journal: a worker may die before it sets `ended`."""
         rows = read_journal(self.paths.journal(self.key), len(self._no_outputs)).rows
         known = dict(zip(rows["sample_id"].tolist(), rows["status"].tolist(), strict=True))
         for i in chosen.tolist():
             self.ended[i] = known.get(self.samples.ids[i], PENDING)
 
     def _tries_again(self, i: int, status: Status) -> bool:
-        """Return whether a sample whose run ended like this is tried again, and note it.
+        """Return whether a sample whose run ended like this is tried again; if so, count the retry.
 
-        Counted are its own runs, however they ended: kinds of failure do not add up. A call of
-        many samples that took its worker with it counts only for deaths.
+        The runs of a sample count together, however they ended, so retries of several kinds do not
+        add up. Deaths of workers in a call of many samples count only when the sample was killed.
         """
         runs = 1 + int(self._retried[i])
         if status is Status.KILLED:
-            runs += int(self._shared_deaths[i])
+            runs += int(self._deaths[i])
         if runs > self.study.config.on_failure.times(status):
             return False
         self._retried[i] += 1
         return True
 
     def _attempts(self, i: int) -> int:
-        """Return how often a sample was run, the run under way included."""
-        return (
-            1 + int(self._retried[i]) + int(self._shared_deaths[i]) + int(self.attempts_before[i])
-        )
+        """Return how often a sample was started, the present run included."""
+        return 1 + int(self._retried[i]) + int(self._deaths[i]) + int(self.attempts_before[i])
 
     def _give_up(self, i: int, status: Status, death: Death) -> None:
+        """Record a sample whose worker died or was killed for its time, and end its directory."""
         if status is Status.TIMEOUT:
             why = f"passed the time limit of {self.study.config.timeout:g} s"
         else:
@@ -208,6 +193,7 @@ class BatchWork:
             self.keeper.finish_sample(self.samples.ids[i], ok=False)
 
     def _record(self, i: int, outcome: Outcome, run_key: str) -> None:
+        """Append the outcome of one sample to the journal, and mark the sample as ended."""
         if not self._is_ordered:
             outcome = replace(outcome, outputs=[outcome.outputs[j] for j in self._columns])
         self.journal.append(self.samples.ids[i], (run_key, self.key), self._attempts(i), outcome)
@@ -215,21 +201,22 @@ class BatchWork:
         self.ended[i] = outcome.status
 
     def _call_one(self, model: PythonModel, i: int, restart_clock: Callable[[], None]) -> None:
+        """Call a Python function for one sample, with retries, and record it."""
         self._in_own_call[i] = 1
         again = True
         while again:
             restart_clock()
             try:
                 outcome = model.run(self.samples.values(i))
-            except ValueError as error:  # a derived value; what the function raises is an outcome
+            except ValueError as error:  # in a derived value, not in the function
                 outcome = Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, self._no_outputs, str(error))
             again = self._tries_again(i, outcome.status)
         self._record(i, outcome, model.run_key)
 
     def _call_many(
-        self, model: PythonModel, chosen: NDArray[np.int64], restart_clock: Callable[[], None]
+        self, model: PythonModel, chosen: Positions, restart_clock: Callable[[], None]
     ) -> None:
-        """Evaluate many samples in one call; halve those for which that does not work."""
+        """Call a vectorised function for many samples; if it raises, for each half of them."""
         if len(chosen) < 2:
             for i in chosen.tolist():
                 self._call_one(model, i, restart_clock)
@@ -239,7 +226,7 @@ class BatchWork:
         try:
             values = self.samples.arrays(int(chosen[0]), int(chosen[-1]) + 1, model.takes)
             outputs = model.call(values, len(chosen))
-        except (Exception, SystemExit):  # one bad sample must not spoil the others
+        except (Exception, SystemExit):  # one bad sample must not fail the others
             half = len(chosen) // 2
             self._call_many(model, chosen[:half], restart_clock)
             self._call_many(model, chosen[half:], restart_clock)
@@ -257,13 +244,9 @@ class BatchWork:
             self._call_one(model, i, restart_clock)
 
     def _record_many(
-        self,
-        model: PythonModel,
-        chosen: NDArray[np.int64],
-        outputs: NDArray[np.float64],
-        elapsed_s: float,
+        self, model: PythonModel, chosen: Positions, outputs: NDArray[np.float64], elapsed_s: float
     ) -> None:
-        """Record the samples of one call; those without finite outputs are unparsable."""
+        """Record the samples of one call; those without finite outputs as unparsable."""
         ids = self.samples.ids[chosen]
         ordered = outputs if self._is_ordered else outputs[:, self._columns]
         assert self.shared_rows is not None
@@ -284,7 +267,7 @@ class BatchWork:
         self.ended[chosen] = rows["status"]
 
     def _reparse(self, model: CommandModel, i: int) -> bool:
-        """Read and record a kept directory; return False if it is not there any more."""
+        """Parse and record a kept directory; return False if it is gone."""
         if self._reparser is None:
             self._reparser = Reparser(self.study, model)
         row, directory = self.to_reparse[i].row, self.keeper.directory(self.samples.ids[i])
@@ -297,20 +280,20 @@ class BatchWork:
         return True
 
     def _run_command(self, model: CommandModel, i: int) -> None:
-        """Run and record one sample of an external code."""
+        """Run one sample of an external code, with retries, and record it."""
         again = True
         while again:
-            outcome, run_key = self._runs.run(model, i, self._attempts(i))
+            outcome, run_key = self.runs.run(model, i, self._attempts(i))
             if outcome.exit_code == -signal.SIGKILL and outcome.status is Status.FAILED:
                 message = f"killed by SIGKILL, mostly for want of memory: {outcome.message}"
                 outcome = replace(outcome, status=Status.KILLED, message=message)
             good = outcome.status is Status.OK
-            left = not good and self._leave_to_next_job(i, outcome.status)
+            left = not good and self._hand_back(i, outcome.status)
             again = not (good or left) and self._tries_again(i, outcome.status)
-            # a run of many jobs is on record before what it could go on from is gone
+            # recorded before `settle` removes what the next job would need to resume it
             if model.resume and not (again or left):
                 self._record(i, outcome, run_key)
-            self._runs.settle(model, i, outcome)
+            self.runs.settle(model, i, outcome)
             if left:
                 return
         if not model.resume:

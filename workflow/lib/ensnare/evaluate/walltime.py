@@ -1,4 +1,4 @@
-"""When the job of a batch ends, and whether another sample fits into what is left of it."""
+"""When the job of a batch ends, and whether another sample fits into the time left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ensnare.errors import ConfigError
 
 UNTIL = "ENSNARE_UNTIL"
-# before the end of the job: to write what is on record, and for a code that tidies up
+# before the end of the job: for writing results, and for a code that handles SIGTERM
 MARGIN_S = 30.0
 _SLACK = 1.1  # times the time that nearly all samples needed
 _NEARLY_ALL = 0.95
@@ -25,15 +25,10 @@ _SQUEUE_LIMIT_S = 30.0
 
 
 def job_end() -> float | None:
-    """Return when the job that we run in ends [s since 1970]; None if nothing says so.
+    """Return when this job ends [s since 1970]; None if that is not known.
 
-    `ENSNARE_UNTIL` says it for any scheduler. In a SLURM job its environment does, or else the
-    controller, which is asked once.
-
-    Raises
-    ------
-    ConfigError
-        If `ENSNARE_UNTIL` is no time.
+    `ENSNARE_UNTIL` states it for any scheduler. In a SLURM job the environment does, or else the
+    controller is asked once. Raises ConfigError if `ENSNARE_UNTIL` is not a time.
     """
     if text := os.environ.get(UNTIL, "").strip():
         return _time(text)
@@ -44,6 +39,7 @@ def job_end() -> float | None:
 
 
 def _time(text: str) -> float:
+    """Return a time as given in `ENSNARE_UNTIL` [s since 1970]."""
     try:
         end = float(text)
     except ValueError:
@@ -60,7 +56,7 @@ def _time(text: str) -> float:
 
 
 def _ask_slurm(job: str) -> float | None:
-    """Return when a SLURM job ends; None if it has no limit, or no one answers."""
+    """Return when a SLURM job ends [s since 1970]; None if it has no limit or squeue fails."""
     try:
         done = subprocess.run(
             ["squeue", "-h", "-j", job, "-o", "%L"],
@@ -83,16 +79,10 @@ def time_left_s(text: str) -> float | None:
 
 
 class Walltime:
-    """The time of a job, and what samples have taken so far, in memory shared by its workers.
+    """The time left in a job, and the times that samples took, in memory shared by its workers.
 
-    Parameters
-    ----------
-    end : float or None
-        When the job ends [s since 1970]; None for never.
-    samples : int
-        How many samples there are.
-    known : ndarray of float
-        Times of samples that ended in earlier jobs [s].
+    `end` is when the job ends [s since 1970], None for never; `known` holds the times of samples of
+    earlier jobs [s].
     """
 
     def __init__(self, end: float | None, samples: int, known: NDArray[np.float64]) -> None:
@@ -104,7 +94,7 @@ class Walltime:
         self._begun = False
 
     def note(self, i: int | NDArray[np.int64], elapsed_s: float) -> None:
-        """Note how long a sample took, or each of some samples."""
+        """Store how long a sample took, or each of several samples [s]."""
         self._took[i] = elapsed_s
 
     def left_s(self) -> float:
@@ -112,23 +102,24 @@ class Walltime:
         return self._end - time.time()
 
     def needed_s(self) -> float:
-        """Return how much time a sample should have; 0 if none has ended [s]."""
+        """Return 1.1 times the 95 % quantile of the times, plus 30 s [s]; 0 if none ended."""
         took = np.sort(np.concatenate([self._known, self._took[~np.isnan(self._took)]]))
         if not len(took):
             return 0.0
         return _SLACK * float(took[math.ceil(_NEARLY_ALL * len(took)) - 1]) + MARGIN_S
 
     def fits(self, samples: int = 1) -> bool:
-        """Return whether so many samples, one after the other, should end before the job.
+        """Return whether so many samples, one after the other, should end before the job does.
 
-        The first ones of each worker always do: a new job has no less time than the next one.
+        True for the first call of each worker, since a new job would have no more time than this
+        one.
         """
         if not math.isfinite(self._end):
             return True
         if not self._begun:
             self._begun = True
             return True
-        # where there is time for the longest, none needs sorting out: asked before every sample
+        # a cheap test first, since this runs before every sample: is there time for the longest?
         longest_s = float(np.fmax.reduce(self._took, initial=self._longest_s))
         if self.left_s() > _SLACK * longest_s * samples + MARGIN_S:
             return True
@@ -136,5 +127,5 @@ class Walltime:
         return self.left_s() > (needed_s - MARGIN_S) * samples + MARGIN_S if needed_s else True
 
     def is_over(self) -> bool:
-        """Return whether the time is up for samples that can go on in another job."""
+        """Return whether the time is up for samples that the next job can resume."""
         return self.left_s() < MARGIN_S

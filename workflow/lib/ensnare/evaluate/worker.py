@@ -1,4 +1,4 @@
-"""What happens in a worker process of the pool."""
+"""The worker processes of the pool: take tasks from a pipe, do them, and end cleanly."""
 
 from __future__ import annotations
 
@@ -18,63 +18,37 @@ from ensnare.model.process import adopt_orphans, die_with_parent, end_descendant
 from ensnare.store.signals import Terminated, raise_on_signals, signals_blocked, unblock_signals
 
 TASK = struct.Struct("<I")
-_NAME_BYTES = 256  # bytes of the name of a file
-SERVING, FINISHED = 0, 1  # how a slot stands; minus the errno when nothing could be recorded
+_NAME_BYTES = 256  # the last bytes of the name of a file that failed
+SERVING, FINISHED = 0, 1  # state of a slot; -errno if a result could not be recorded
 
 
 @dataclass(frozen=True)
 class Death:
-    """How a worker ended in the middle of a task.
+    """How a worker died in the middle of a task."""
 
-    Attributes
-    ----------
-    exit_code : int
-        Exit code of the worker, or minus the signal that ended it.
-    timed_out : bool
-        Whether the pool killed it because its task passed the time limit.
-    elapsed_s : float
-        Time since the task, or its latest part, began [s].
-    """
-
-    exit_code: int
-    timed_out: bool
-    elapsed_s: float
+    exit_code: int  # of the worker, or minus the signal that ended it
+    timed_out: bool  # the pool killed it because its task passed the time limit
+    elapsed_s: float  # since the task, or its latest part, began
 
 
 class Work(Protocol):
-    """What the pool does."""
+    """What the pool does; the tasks are numbers."""
 
     def begin(self, slot: int) -> None:
-        """Prepare for tasks, in a worker.
-
-        Parameters
-        ----------
-        slot : int
-            Which of the workers that run at a time it is, from 0.
-        """
+        """Prepare a worker; `slot` numbers the workers that run at the same time, from 0."""
 
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
-        """Do a task, in a worker; what it achieves must be on record when it returns.
+        """Do a task in a worker; its results must be recorded when this returns.
 
-        Parameters
-        ----------
-        task : int
-            The task.
-        attempt : int
-            How often it was taken up, this time included.
-        restart_clock : callable
-            To be called when a part of the task begins that has a time limit of its own.
-
-        Raises
-        ------
-        OSError
-            If what was achieved cannot be recorded; the pool stops.
+        `attempt` is how often the task was taken, this time included. `restart_clock` is to be
+        called when a part of the task begins that has a time limit of its own. An OSError, if
+        results cannot be recorded, stops the pool.
         """
 
     def record_death(self, task: int, death: Death) -> bool:
-        """Deal, in the parent, with a task whose worker died; return whether it is done with.
+        """Handle, in the parent, a task whose worker died; return whether the task has ended.
 
-        A task that is not is taken up again, so this has to give up at some time.
+        A task that has not is done again, so this has to return True at some time.
         """
 
 
@@ -94,12 +68,12 @@ class Shared:
 
 
 def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int) -> int:
-    """Fork a worker that serves from the pipe `reader`; return its process id."""
+    """Fork a worker that takes tasks from the pipe `reader`; return its process id."""
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
     shared.state[slot], shared.running[slot] = SERVING, 0
-    with signals_blocked():  # a signal must not raise in the child before it is a worker
+    with signals_blocked():  # no signal may raise in the child before it handles them
         pid = os.fork()
         if pid:
             return pid
@@ -110,7 +84,7 @@ def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int
             die_with_parent(parent)
             adopt_orphans()
             if writer >= 0:
-                os.close(writer)  # or the pipe would never end
+                os.close(writer)  # or the worker would never see the end of the pipe
             code = _serve_all(work, shared, slot, reader)
         except Terminated as signal_:
             code = signal_.exit_code
@@ -124,7 +98,7 @@ def start_worker(work: Work, shared: Shared, slot: int, reader: int, writer: int
 
 
 def _exit_worker(code: int) -> None:
-    """End a worker: nothing that it started stays, nothing of the parent's is run."""
+    """End a worker and all that it started, without the exit handlers of the parent process."""
     try:
         with signals_blocked(), contextlib.suppress(Exception):
             end_descendants()
@@ -135,9 +109,9 @@ def _exit_worker(code: int) -> None:
 
 
 def _serve_all(work: Work, shared: Shared, slot: int, reader: int) -> int:
-    """Do tasks until there are none; return the exit code."""
+    """Prepare the worker and do tasks until there are none; return the exit code."""
     null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)  # a function that asks for input gets none
+    os.dup2(null, 0)  # a function that reads standard input gets none
     os.close(null)
     try:
         work.begin(slot)
