@@ -16,8 +16,8 @@ from ensnare.archive.archive import write_archive
 from ensnare.archive.gather import gather
 from ensnare.archive.results import open_study
 from ensnare.errors import ConfigError
-from ensnare.evaluate.concurrency import siblings_of, spread
 from ensnare.evaluate.batch import evaluate_batch
+from ensnare.evaluate.concurrency import siblings_of, spread
 from ensnare.evaluate.forecast import known_batches
 from ensnare.evaluate.jobs import about_job, append_line
 from ensnare.model.checks import check_study
@@ -153,7 +153,7 @@ UNCERTAIN = [{"name": "x", "distribution": {"Uniform": {"a": 0, "b": 1}}}]
         ({"scaling": {"ranks": [1], "ranks_per_node": 2}}, "expected nodes too; found ranks"),
         (
             {"scaling": {"threads": [1]}, "resources": {"threads": 2}},
-            "resources.threads: found 2, but `scaling` says it; remove it",
+            "resources.threads: found 2, but `scaling` decides it; remove it",
         ),
         ({"scaling": {"ranks": [1]}, "sweep": {"repeat": [1]}}, "'repeat' is already used in"),
         ({"scaling": {"ranks": [1]}, "sweep": {"speedup": [1]}}, "'speedup' is taken by Ensnare"),
@@ -166,7 +166,7 @@ UNCERTAIN = [{"name": "x", "distribution": {"Uniform": {"a": 0, "b": 1}}}]
         (
             {"scaling": {"threads": [2]},
              "overrides": [{"when": {"threads": 2}, "resources": {"threads": 3}}]},
-            "overrides[0].resources.threads: `scaling` says it; remove it",
+            "overrides[0].resources.threads: `scaling` decides it; remove it",
         ),
         (
             {"scaling": {"threads": [2], "mode": "throughput"}, "on_failure": {"retries": 2}},

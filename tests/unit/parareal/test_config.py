@@ -83,7 +83,7 @@ BAD = {
     "a range of an output": (
         {"state": {"q": 1}, "fine": {"model": {**CODE, "outputs": [
             {"name": "q", "regex": "(.*)", "range": [0, 1]}]}}},
-        "parareal: fine.model.outputs: 'q' has a range, which nothing judges; remove it"),
+        "parareal: fine.model.outputs: 'q' has a range, which parareal does not check; remove it"),
     "needs of one case in one job": (
         {"study__overrides": [{"when": {"zeta": 0.5}, "resources": {"threads": 2}}]},
         "overrides: the driver pool runs all cases in one job; state what any of them needs in "

@@ -20,6 +20,13 @@ def test_schema_and_key_reference_are_what_the_study_model_says():
     assert (ROOT / "config/README.md").read_text() == docs.readme()
 
 
+def test_the_example_of_the_key_reference_is_a_study(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(re.search(r"```yaml\n(.*?)```", docs.readme(), re.DOTALL)[1])
+    study = load_study(path).config
+    assert (study.design.size, study.constants) == (100, {"L": 2.55})
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
 def test_shipped_studies_satisfy_the_schema_and_name_it_on_their_first_line(path):
     validator = jsonschema.Draft202012Validator(json.loads(docs.schema()))

@@ -151,8 +151,8 @@ def test_a_sweep_survives_being_written_as_json(sweep):
 @pytest.mark.parametrize(
     ("sweep", "reason"),
     [
-        ({"a": {"x": {"a": [1]}}}, "the factor 'a' is there twice in one case"),
-        ({"a": {"x": {"b": [1]}}, "b": [2]}, "the factor 'b' is there twice in one case"),
+        ({"a": {"x": {"a": [1]}}}, "the factor 'a' appears twice in one case"),
+        ({"a": {"x": {"b": [1]}}, "b": [2]}, "the factor 'b' appears twice in one case"),
         ({"a": {"x": {"b": [1]}, "y": {"b": ["t"]}}}, "'b' mixes numbers and texts"),
         ({"a": {"x": {"b": []}}}, "'b' has no levels"),
         ({"a": {}}, "'a' has no levels"),

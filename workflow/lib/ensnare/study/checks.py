@@ -82,7 +82,7 @@ def check_names(study: Study) -> None:
 
 
 def _columns(study: Study, kind: str) -> frozenset[str]:
-    """Return the columns of Ensnare in the tables that names of a kind become columns of."""
+    """Return the names of the other columns in tables with a column for each name of a kind."""
     if study.parareal is not None:
         return _PARAREAL_COLUMNS
     if kind != "sweep":
@@ -93,7 +93,7 @@ def _columns(study: Study, kind: str) -> frozenset[str]:
 
 
 def check_defaults(study: Study) -> None:
-    """Check that `defaults` names factors, and gives a text or a number as their levels are."""
+    """Check that `defaults` names factors, with a text or a number as their levels are."""
     factors = study.factors
     for factor, level in study.defaults.items():
         if factor not in factors:

@@ -246,8 +246,7 @@ def design_options(design: Any) -> dict[str, Any]:  # noqa: ANN401
         options.pop("size", None)
     options.pop("constraints", None)  # `plan.batches` adds them as `identity_text`
     options.pop("until", None)
-    if not options.get(
-        "second_order"
-    ):  # so batches made before this option existed keep their names
+    # batches that were made before this option existed keep their names
+    if not options.get("second_order"):
         options.pop("second_order", None)
     return options

@@ -17,7 +17,7 @@ from ensnare.study.outputs import OUTPUT_KINDS
 from ensnare.study.parareal import PROPAGATOR_KINDS
 from ensnare.study.values import quote_hint, show
 
-# members of unions, which pydantic puts into the place of a mistake and a study file does not have
+# tags of members of unions: pydantic puts them into the place of a mistake, a study file has none
 _TAGS = frozenset((*FILE_KINDS, *OUTPUT_KINDS, "plain", *METHODS, *PROPAGATOR_KINDS))
 # regular expressions of the model, in words
 _PATTERNS = {
@@ -25,6 +25,7 @@ _PATTERNS = {
     "^[A-Za-z_][A-Za-z0-9_]*$": "letters, digits and _, not starting with a digit",
     "^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits, _ . and -, starting with a letter or digit",
 }
+# type of an error of pydantic to what belongs there
 _EXPECTED = {
     "string_type": "a text",
     "list_type": "a list",
@@ -45,6 +46,7 @@ _SUCH_AS = {
 }
 _FLAT = {"command", "shape", "modules", "except"}  # lists of words or numbers
 _PAIRS = {"spearman", "kendall", "pearson", "correlations"}  # lists of two names and a number
+# type of an error of pydantic to the key of its bound, and the words for it
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
     "greater_than_equal": ("ge", "at least"),

@@ -216,7 +216,7 @@ def _check_solver(parareal: Parareal, solver: Solver, where: str) -> None:
             raise ValueError(f"{where}.outputs: '{name}' reads an axis; leave it out")
         if output.range is not None:
             raise ValueError(
-                f"{where}.outputs: '{name}' has a range, which nothing judges; remove it"
+                f"{where}.outputs: '{name}' has a range, which parareal does not check; remove it"
             )
 
 

@@ -37,20 +37,6 @@ def _ranks(value: Any) -> Any:  # noqa: ANN401
     return ranks
 
 
-Ranks = Annotated[
-    int | str,
-    BeforeValidator(_ranks),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}),
-]
-
-
-def _gpus(value: object) -> int:
-    count = to_integer(value)
-    if count < 0:
-        raise ValueError(f"got {show(value)}; expected 0 or more")
-    return count
-
-
 def _batch_size(value: Any) -> Any:  # noqa: ANN401
     """Return `auto`, or a whole number above zero."""
     if value == "auto":
@@ -64,13 +50,23 @@ def _batch_size(value: Any) -> Any:  # noqa: ANN401
     return size
 
 
+def _gpus(value: object) -> int:
+    count = to_integer(value)
+    if count < 0:
+        raise ValueError(f"got {show(value)}; expected 0 or more")
+    return count
+
+
+Ranks = Annotated[
+    int | str,
+    BeforeValidator(_ranks),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}),
+]
 BatchSize = Annotated[
     int | Literal["auto"],
     BeforeValidator(_batch_size),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
 ]
-
-
 Count = Annotated[int, BeforeValidator(_gpus), WithJsonSchema({"type": "integer", "minimum": 0})]
 _MEMORY = "Memory of one sample: `500 MB`, `4 GB`. Default: the job has what the profile states."
 _RUNTIME = (

@@ -135,7 +135,7 @@ class Scaling(ClosedModel):
         return {**given, self.factor: counts, REPEAT: list(range(1, self.repeats + 1))}
 
     def needs(self, needs: Resources, case: Case) -> Resources:
-        """Return the resources of a case: `needs`, with its count in the place of the study's."""
+        """Return the resources of a case: `needs`, changed to the count of the case."""
         count = case.get(self.factor)
         if self.mode == "throughput" or not isinstance(count, int):
             return needs
@@ -181,7 +181,7 @@ def with_counts(tree: Any) -> Any:  # noqa: ANN401
             stated = {}
         elif given not in (None, value):  # equal values are in a study that is read from study.json
             raise ValueError(
-                f"resources.{name}: found {show(given)}, but `scaling` says it; remove it"
+                f"resources.{name}: found {show(given)}, but `scaling` decides it; remove it"
             )
     return tree | {"resources": resources | stated}
 
@@ -211,5 +211,7 @@ def check_scaling(study: Study) -> None:
     for i, override in enumerate(study.overrides):
         changed = override.resources.model_dump(exclude_none=True)
         decided = {scaling.over} | ({"ranks"} if scaling.over == "nodes" else set())
-        if scaling.mode != "throughput" and (said := sorted(decided & set(changed))):
-            raise ValueError(f"overrides[{i}].resources.{said[0]}: `scaling` says it; remove it")
+        if scaling.mode != "throughput" and (conflicts := sorted(decided & set(changed))):
+            raise ValueError(
+                f"overrides[{i}].resources.{conflicts[0]}: `scaling` decides it; remove it"
+            )

@@ -158,7 +158,7 @@ def check_sweep(sweep: Mapping[str, Any]) -> None:
         below = {n for opened in branches(factor).values() for n in all_factors(opened)}
         for found in (name, *sorted(below)):
             if found in seen or (found == name and name in below):
-                raise ValueError(f"the factor '{found}' is there twice in one case; rename one")
+                raise ValueError(f"the factor '{found}' appears twice in one case; rename one")
         seen |= dict.fromkeys((name, *below))
     for name, levels in all_factors(sweep).items():
         if len({isinstance(level, str) for level in levels}) > 1:
@@ -184,8 +184,8 @@ def check_units(units: Mapping[str, str], factors: Collection[str], names: Colle
     """
     for name in units:
         if name not in factors:
-            own = "; the unit of an input stands beside its name"
-            hint = own if name in names else did_you_mean(name, factors)
+            of_input = "; state the unit of an input in inputs"
+            hint = of_input if name in names else did_you_mean(name, factors)
             raise ValueError(f"units: '{name}' is not a factor{hint}")
 
 
