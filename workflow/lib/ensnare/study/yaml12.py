@@ -110,7 +110,7 @@ def retype(
     `--config` set, and `files` are the configuration files in the order of merging. A `config`
     that is not from files (a mapping built in a Snakefile) is returned as it is, without a file.
     """
-    if not files:
+    if not files:  # a config that equals the overrides comes from `--config` alone
         return merge({}, typed(overrides) if dict(config) == dict(overrides) else config), None
     from snakemake.common.configfile import load_configfile
 
