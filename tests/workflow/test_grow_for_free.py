@@ -367,5 +367,5 @@ def test_a_latin_hypercube_of_another_size_says_so_before_running(snakemake):
     assert snakemake(study=study).code == 0
     study["design"]["size"] = 9
     dry = snakemake("-n", study=study)
-    assert "cannot grow: its 9 samples are others than the 8" in dry.text
+    assert "cannot grow: its 9 samples differ from the 8" in dry.text
     assert LINE.search(dry.text).groups() == ("9", None, "0")

@@ -212,7 +212,7 @@ def test_another_size_of_a_latin_hypercube_is_announced(tmp_path):
     write_resolved(resolved_tree(study), paths.study)
     assert growth_note(study, paths) == ""
     larger = study_of({"method": "lhs", "size": 9})
-    assert "cannot grow: its 9 samples are others than the 8" in growth_note(larger, paths)
+    assert "cannot grow: its 9 samples differ from the 8" in growth_note(larger, paths)
     assert growth_note(study_of({"method": "halton", "size": 9}), paths) == ""
     paths.study.write_bytes(b"damaged")
     assert growth_note(larger, paths) == ""

@@ -30,7 +30,7 @@ def job(tree, tmp_path, attempt):
 
 def test_a_killed_sample_is_left_to_a_job_with_more_memory(tmp_path, log, tree, monkeypatch):
     monkeypatch.setenv(RETRIES, "2")
-    with pytest.raises(HandedBackError, match="1 of 4 samples were killed, perhaps for want of me"):
+    with pytest.raises(HandedBackError, match="1 of 4 samples were killed, probably for lack of me"):
         job(tree, tmp_path, 1)
     assert len(started(log)) == 4
     (record,) = tmp_path.rglob("*.jobs")
@@ -50,7 +50,7 @@ def test_a_sample_that_is_killed_with_more_memory_too_is_recorded(tmp_path, log,
     job(tree, tmp_path, 2)
     _, arrays = evaluate(tree, tmp_path)
     assert sorted(labels(arrays)) == ["killed", "ok", "ok", "ok"]
-    assert any("mostly for want of memory" in text for text in arrays.messages.values())
+    assert any("probably for lack of memory" in text for text in arrays.messages.values())
     assert len(started(log)) == 4 + 2  # in the last job it is tried once more
 
 

@@ -26,6 +26,8 @@ from ensnare.store.outcome import Status
 from ensnare.store.paths import StudyPaths, write_whole
 from ensnare.study.loading import LoadedStudy
 
+Ids = NDArray[np.bytes_]
+
 
 @dataclass(frozen=True)
 class Amendments:
@@ -56,9 +58,6 @@ def write_amendments(paths: StudyPaths, amendments: Amendments) -> None:
     tree = {"skipped": amendments.skipped, "redone": amendments.redone}
     text = json.dumps(tree, indent=0) + "\n"
     write_whole(paths.amendments, lambda part: part.write_text(text))
-
-
-Ids = NDArray[np.bytes_]
 
 
 def redo(study: LoadedStudy, paths: StudyPaths, ids: Ids) -> int:

@@ -118,10 +118,8 @@ def evaluate_batch(
             with job_on_record(record, beginning):
                 walltime = Walltime(job_end(), len(batch), known["elapsed_s"])
                 tries = study.config.on_failure.times(Status.KILLED)
-                more_memory_follows = next_job_has_more_memory(record, attempt, tries)
-                _evaluate(
-                    study, batch, paths, _Job(workers, claim, walltime, say, more_memory_follows)
-                )
+                next_has_more = next_job_has_more_memory(record, attempt, tries)
+                _evaluate(study, batch, paths, _Job(workers, claim, walltime, say, next_has_more))
         except GaveUpError:
             if study.config.scaling is None:
                 raise
@@ -146,7 +144,7 @@ class _Job:
     claim: Claim
     walltime: Walltime
     say: Callable[[str], None]
-    more_memory_follows: bool  # Snakemake would retry it with more memory
+    next_has_more: bool  # Snakemake would start another one with more memory
 
 
 def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) -> None:
@@ -159,10 +157,7 @@ def _evaluate(study: LoadedStudy, batch: Batch, paths: StudyPaths, job: _Job) ->
     journal = Journal(paths.journal(batch.key), outputs, journal_note(study))
     try:
         work = BatchWork(study, batch.key, samples, model, journal, paths, job.walltime)
-        work.gpus, work.leaves_killed = (
-            needs.gpus,
-            job.more_memory_follows and needs.memory is not None,
-        )
+        work.gpus, work.leaves_killed = needs.gpus, job.next_has_more and needs.memory is not None
         todo, known = take_over_known(work, outputs, job.say)
         limit = FailureLimit(study, batch, paths)
         progress = Progress(f"batch {batch.key}", known, work.ended, job.say)
@@ -237,9 +232,8 @@ def _run(work: BatchWork, todo: NDArray[np.int64], workers: int, monitor: _Monit
     monitor.publish(monitor.progress.counts())
     try:
         Pool(work, len(work.tasks), workers, limit_s, monitor.tick).run()
-        monitor.publish(
-            monitor.progress.counts()
-        )  # of two jobs that end at once, one sees the other
+        # published before the last check: of two jobs that end at once, one sees the other
+        monitor.publish(monitor.progress.counts())
         monitor.limit.check(monitor.progress.counts(), final=True)
     finally:
         monitor.progress.show(final=True)

@@ -61,7 +61,7 @@ def journal_note(study: LoadedStudy) -> str:
 def kept_policies(path: Path) -> list[Kept]:
     """Return all policies by which directories of a batch may have been kept, from its journal.
 
-    None if a part of the journal does not say.
+    Returns an empty list if a part of the journal does not say.
     """
     notes = [json.loads(text) for text in journal_notes(path)]
     if any(len(note) < 3 for note in notes):  # written before notes had it

@@ -29,14 +29,14 @@ from ensnare.store.locks import machine_identity, remove_abandoned, start_time, 
 _RENEW_S = 5.0
 _POLL_S = 0.2
 _GONE = (errno.ENOENT, errno.ESTALE)  # the file was removed, by a process here or on another host
-# twelve missed renewals: NFS may show a modification time that is 30 to 60 s old
+# twelve missed renewals; NFS may cache a modification time for 30 to 60 s
 _DEAD_S = 60.0
 
 
 class Claim:
     """A claim on a batch for the time of a `with` block.
 
-    If another job has the batch, `say` receives one line and to enter waits until the claim is
+    If another job has the batch, `say` receives one line and entering waits until the claim is
     free; with `waits=False` it raises BatchError instead, unless that claim is abandoned.
     """
 

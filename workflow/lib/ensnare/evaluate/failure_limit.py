@@ -21,7 +21,7 @@ from ensnare.store.paths import StudyPaths, write_whole
 from ensnare.study.loading import LoadedStudy
 
 _EVERY_S = 1.0
-_MESSAGES = 3
+_MESSAGES = 3  # of failed samples, shown as examples
 
 
 class FailureLimit:
@@ -61,9 +61,8 @@ class FailureLimit:
         elif now - self._checked_at >= _EVERY_S:
             self._checked_at = now
             self._check_others()
-            if (
-                own.failed > self._counted_failures
-            ):  # a failure elsewhere is counted by the job that has it
+            # a failure elsewhere is counted by the job that has it
+            if own.failed > self._counted_failures:
                 self._counted_failures = own.failed
                 self._count()
                 self._check_total(own)

@@ -185,8 +185,8 @@ def growth_note(study: LoadedStudy, paths: StudyPaths) -> str:
     if design_options(old.config.design) == design_options(design):
         return ""
     return (
-        f"design: {kind} cannot grow: its {rows} samples are others than the {before} that there "
-        "are; monte_carlo, sobol, halton, saltelli, morris and constrained grow by their size"
+        f"design: {kind} cannot grow: its {rows} samples differ from the {before} existing "
+        "ones; monte_carlo, sobol, halton, saltelli, morris and constrained grow by their size"
     )
 
 
@@ -203,8 +203,8 @@ def namesake_note(study: LoadedStudy, paths: StudyPaths) -> str:
     if not (old.is_file() and new.is_file()) or old.samefile(new):
         return ""
     return (
-        f"{paths.root} has the results of {old}, which has the same name; what runs takes their "
-        "place: give one of the two files another name in study:, if they are two studies"
+        f"{paths.root} has the results of {old}, which has the same name; a run replaces them: "
+        "give one of the two files another name in study:, if they are two studies"
     )
 
 

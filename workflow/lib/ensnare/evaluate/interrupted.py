@@ -27,7 +27,7 @@ class Interrupted:
 
     run_key: str  # identity of what it runs
     attempts: int  # how often the sample was started, this time included
-    spent_s: float  # run time of the earlier starts; of `find`, of all of them
+    spent_s: float  # run time of earlier starts; returned by `find`, with this one
 
 
 class InterruptedSamples:

@@ -99,7 +99,7 @@ def read_records(path: Path) -> list[JobRecord]:
     """
     jobs: dict[Any, dict[str, Any]] = {}
     for line in read_lines(path):
-        # lines are merged by the begin of a job: one that lost its claim ends after the next began
+        # merged by the start of a job: one that lost its claim ends after the next has begun
         jobs.setdefault(line.get("begin"), {}).update(line)
     found = []
     for job in jobs.values():
@@ -158,7 +158,7 @@ def _after_begin(ends: JobEnds, attempt: int, recorded: int, goes_on: bool) -> J
 
 
 def resource_factor(path: Path, attempt: int) -> int:
-    """Return by which factor the memory and time of the next job exceed those of the first one.
+    """Return the factor of memory and time of the next job, compared with the first one.
 
     It grows by one for each job that died, and not for jobs that handed back samples, which lacked
     nothing but time. `attempt` is the number of the next job in this call of Snakemake, from 1.
@@ -182,7 +182,7 @@ class JobStart:
 
 @contextlib.contextmanager
 def job_on_record(path: Path, job: JobStart) -> Iterator[None]:
-    """Record the begin and the end of a job around a `with` block.
+    """Record the start and the end of a job around a `with` block.
 
     Raises GaveUpError, before anything runs, if too many jobs in a row ended without a new finished
     sample.
@@ -245,7 +245,7 @@ def hand_back_error(key: str, counts: tuple[int, int, int], walltime: Walltime) 
     left, killed, total = counts
     if killed:
         return ShortOfMemoryError(
-            f"batch {key}: {killed} of {total} samples were killed, perhaps for want of memory, "
+            f"batch {key}: {killed} of {total} samples were killed, probably for lack of memory, "
             f"and {left} are handed back; the next job, with more of it, takes them, {_NEXT}"
         )
     return HandedBackError(

@@ -128,9 +128,8 @@ class Pool:
             since = self._shared.since[worker.slot]
             if self._shared.running[worker.slot] and now - since > self._limit_s:
                 worker.late_at = now
-                os.kill(
-                    worker.pid, signal.SIGKILL
-                )  # not reaped yet, so the number is still its own
+                # it is not reaped yet, so no other process can have its number
+                os.kill(worker.pid, signal.SIGKILL)
 
     def _replace_dead(self, reader: int, writer: int) -> None:
         """Collect ended workers, and start others in place of those that died."""

@@ -21,6 +21,10 @@ from ensnare.store.outcome import FAILURES, Status
 from ensnare.store.paths import StudyPaths
 
 NO_COUNTS = (0,) * len(Status)
+_EVERY_S = 5.0
+# between two lines to the terminal, and before the first one: short batches print none
+_TOLD_AFTER_S = 10.0
+_BAR = 20  # characters
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,6 @@ def _read(path: Path, samples: int) -> Counts:
         return Counts(samples, tuple(map(int, tree["counts"])), float(tree["rate"]))
     finished, _ = read_live_journal(path)
     return Counts(samples, count_statuses(finished.rows["status"]))
-
-
-_EVERY_S = 5.0
-_TOLD_AFTER_S = 10.0  # shorter batches print nothing to the terminal
-_BAR = 20
 
 
 class Progress:

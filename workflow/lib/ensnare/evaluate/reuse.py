@@ -114,9 +114,8 @@ class Found:
             known = [n for n, text in self.wanted.items() if match.older.parsers.get(n) == text]
             if [*have.items()] != [*widths.items()] or known != [*widths]:
                 rows = with_known_outputs(rows, have, known, widths)
-            found[start : start + len(rows)] = (
-                rows  # np.concatenate of structured arrays is far slower
-            )
+            # np.concatenate of structured arrays is far slower
+            found[start : start + len(rows)] = rows
             start += len(rows)
             texts = match.older.finished.messages
             ids = {i.decode() for i in rows["sample_id"].tolist()} if texts else set()

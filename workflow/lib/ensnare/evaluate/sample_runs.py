@@ -24,7 +24,7 @@ from ensnare.store.outcome import NO_EXIT_CODE, Outcome, Status
 
 # exit codes of a code that was terminated or killed, or of a shell that ran it
 _STOP_CODES = (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM)
-_PAUSE_S, _PAUSE_SHARE = 1.0, 0.05
+_PAUSE_S, _PAUSE_SHARE = 1.0, 0.05  # share of the run time
 
 
 class SampleRuns:
@@ -46,7 +46,7 @@ class SampleRuns:
         self._running = running
 
     def run(self, model: CommandModel, i: int, attempts: int) -> tuple[Outcome, str]:
-        """Run sample `i`; return its outcome and the identity of what it ran. `settle` comes next.
+        """Run sample `i`; return its outcome and the identity of what it ran. `finish` comes next.
 
         `attempts` is how often it was started, this time included. Errors of the sample become its
         outcome. Raises OSError if the machine is exhausted or a file of the model changed, so that
@@ -59,9 +59,8 @@ class SampleRuns:
             values = self._samples.values(i)
             run_key = model.identity(values)
             if model.resume:
-                outcome = self._start_or_continue(
-                    model, values, i, Interrupted(run_key, attempts, 0.0)
-                )
+                current = Interrupted(run_key, attempts, 0.0)
+                outcome = self._start_or_continue(model, values, i, current)
             else:
                 enter_empty(directory)
                 model.prepare(values)
@@ -90,7 +89,7 @@ class SampleRuns:
         ids = self._samples.ids[self._running == 1]
         return [sample_id.decode() for sample_id in ids.tolist()]
 
-    def settle(self, model: CommandModel, i: int, outcome: Outcome) -> None:
+    def finish(self, model: CommandModel, i: int, outcome: Outcome) -> None:
         """Keep or remove the directory of a sample that has ended, as `keep` says."""
         if model.resume:  # a record must not outlive its directory
             self._interrupted.end(self._samples.ids[i].decode())
@@ -113,7 +112,7 @@ class SampleRuns:
             os.chdir(directory)
             current = Interrupted(current.run_key, current.attempts, previous.spent_s)
         else:
-            self._interrupted.end(name)  # before the directory it is about
+            self._interrupted.end(name)  # a record must not outlive its directory
             enter_empty(directory)
             model.prepare(values)
         self._interrupted.begin(name, current)

@@ -285,15 +285,15 @@ class BatchWork:
         while again:
             outcome, run_key = self.runs.run(model, i, self._attempts(i))
             if outcome.exit_code == -signal.SIGKILL and outcome.status is Status.FAILED:
-                message = f"killed by SIGKILL, mostly for want of memory: {outcome.message}"
+                message = f"killed by SIGKILL, probably for lack of memory: {outcome.message}"
                 outcome = replace(outcome, status=Status.KILLED, message=message)
             good = outcome.status is Status.OK
             left = not good and self._hand_back(i, outcome.status)
             again = not (good or left) and self._tries_again(i, outcome.status)
-            # recorded before `settle` removes what the next job would need to resume it
+            # recorded before `finish` removes what the next job would need to resume it
             if model.resume and not (again or left):
                 self._record(i, outcome, run_key)
-            self.runs.settle(model, i, outcome)
+            self.runs.finish(model, i, outcome)
             if left:
                 return
         if not model.resume:

@@ -60,9 +60,7 @@ class Shared:
         self.running = np.frombuffer(memory, np.int64, slots)  # task + 1, or 0
         self.since = np.frombuffer(memory, np.float64, slots, 8 * slots)
         self.state = np.frombuffer(memory, np.int64, slots, 16 * slots)
-        self.failed_file = np.frombuffer(
-            memory, f"S{_NAME_BYTES}", slots, 24 * slots
-        )  # of what failed
+        self.failed_file = np.frombuffer(memory, f"S{_NAME_BYTES}", slots, 24 * slots)
         self.attempts = np.frombuffer(memory, np.uint32, tasks, (24 + _NAME_BYTES) * slots)
         self.done = np.frombuffer(memory, np.uint8, tasks, (24 + _NAME_BYTES) * slots + 4 * tasks)
 

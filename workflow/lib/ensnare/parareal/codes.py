@@ -59,7 +59,7 @@ class ModelPropagator:
         with _staying_here():
             runs = SampleRuns(samples, self.keeper, self.legs, np.zeros(1, np.uint8))
             end, _ = runs.run(self.model, 0, attempt)
-        runs.settle(self.model, 0, end)
+        runs.finish(self.model, 0, end)
         return end
 
     def _samples(self, name: str, times: tuple[float, float], y: Array) -> Samples:
