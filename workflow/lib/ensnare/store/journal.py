@@ -239,7 +239,7 @@ def clean_text(text: str) -> str:
 
 
 def _checksum(payload: bytes | memoryview) -> bytes:
-    """Return 8 bytes: enough that no damaged record is ever taken for a whole one by chance."""
+    """Return 8 bytes: enough that a damaged record is never taken for a whole one."""
     return hashlib.blake2b(payload, digest_size=8).digest()
 
 
