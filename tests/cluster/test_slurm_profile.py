@@ -108,7 +108,7 @@ def test_a_study_runs_without_accounting(bare_slurm, on_cluster, tmp_path):
     assert job["ended"] == "done"
     assert job["core_hours"] > 0
     assert (
-        "accounting said nothing of 1 job" in (tmp_path / "results/small/report.html").read_text()
+        "accounting has no data on 1 job" in (tmp_path / "results/small/report.html").read_text()
     )
 
 

@@ -11,8 +11,8 @@ from ensnare.archive.results import StudyResults
 from ensnare.report.draw import draw_figures
 from ensnare.report.names import figure_names
 from ensnare.report.page import render_report
-from ensnare.report.section_tables import distribution_text
-from ensnare.report.sections import collect_report, failures_by_cause
+from ensnare.report.section_tables import distribution_text, failures_by_cause
+from ensnare.report.sections import collect_report
 from ensnare.store.paths import StudyPaths
 from ensnare.study.loading import parse_study
 

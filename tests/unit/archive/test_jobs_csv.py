@@ -97,7 +97,7 @@ def test_why_accounting_is_silent_is_in_the_table(study):
     assert job["accounting"] == "sacct: accounting storage is disabled"
     assert job["elapsed_s"] == 60
     (shown,) = jobs_table(paths.table("jobs"))
-    assert "nothing of 1 job (sacct: accounting storage is disabled)" in shown.note
+    assert "no data on 1 job (sacct: accounting storage is disabled)" in shown.note
 
 
 def test_a_requeued_job_is_matched_by_its_start():
@@ -174,7 +174,7 @@ def test_the_report_sums_up_jobs(tmp_path):
     assert shown["jobs"] == "2: 2 done"
     assert shown["ended by SLURM"] == "1 TIMEOUT"
     assert shown["core-hours"] == "0.444"
-    assert shown["CPU time of the core time"] == "25%"
+    assert shown["CPU time over core time"] == "25%"
     assert shown["wait in the queue"] == "60 s (median), 110 s at most"
     assert shown["memory of the largest task"] == "200 MB"
     assert shown["memory used of what was asked for"] == "at most 20%"
@@ -205,5 +205,5 @@ def test_a_job_without_a_word_is_not_counted_and_said(tmp_path):
     lost = replace(RECORD, job_id="", end=math.nan, cpu_s=math.nan, ended="no word")
     lines = [job_line(("abc", 1), lost, None, ""), job_line(("abc", 2), lost, None, "")]
     shown, note = section(tmp_path, *lines)
-    assert note == "2 jobs did not say when they ended and are not counted."
+    assert note == "Not counted: 2 jobs whose end is not on record."
     assert shown["core-hours"] == "0"

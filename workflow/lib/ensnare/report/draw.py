@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -12,12 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ensnare.analyses.failures import failure_warnings
-from ensnare.analyses.groups import independent_rows
 from ensnare.analyses.rounds import rounds_ending
 from ensnare.analyses.scaling_curves import curve_factors
 from ensnare.analyses.tables import read_table
 from ensnare.archive.results import StudyResults
 from ensnare.report.draw_scaling import ScalingFigure
+from ensnare.report.drawn_study import DrawnStudy
 from ensnare.report.figures.axes import joined
 from ensnare.report.figures.correlations import plot_correlations
 from ensnare.report.figures.curves import plot_curves, plot_curves_by_case
@@ -40,97 +39,54 @@ from ensnare.report.figures.pairs_of_inputs import plot_second_order
 from ensnare.report.figures.regimes import plot_regimes
 from ensnare.report.figures.rounds import plot_rounds
 from ensnare.report.figures.samples import plot_cost, plot_scatter, plot_status
-from ensnare.report.figures.scaling import Quantity, plot_scaling
-from ensnare.report.figures.style import axis_label, save
+from ensnare.report.figures.scaling import Quantity
+from ensnare.report.figures.style import save
 from ensnare.report.figures.sweeps import plot_sweep
 from ensnare.report.names import SCALING_FIGURES, FigureName, figure_names
 from ensnare.report.sections import status_counts
 from ensnare.store.outcome import Status
-from ensnare.study.outputs import Output
-from ensnare.study.sweep import Case, case_label
+from ensnare.study.sweep import case_label
+
+_TABLES = {  # of the estimates by kind of figure
+    "sobol": "sobol_indices",
+    "second": "sobol_indices",
+    "ranksobol": "rank_sobol_indices",
+    "morris": "morris",
+    "correlations": "correlations",
+}
 
 
 def draw_figures(results: StudyResults, tables: Mapping[str, Path], *, processes: int = 1) -> None:
-    """Draw and save every figure of a study.
+    """Draw and save every figure of a study, in several processes at once.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive.
-    tables : mapping of str to Path
-        The tables of its analyses by name: statistics, sobol_indices ...
-    processes : int
-        How many draw at once.
+    `tables` maps the names of the tables of its analyses to their CSV files.
     """
     frames = {name: read_table(path, results.study.factors) for name, path in tables.items()}
-    study = _Drawn(results, frames, "; ".join(failure_warnings(results)))
+    study = DrawnStudy(results, frames, "; ".join(failure_warnings(results)))
     results.paths.figures.mkdir(parents=True, exist_ok=True)
     names = figure_names(results.study)
     shares = [names[k::processes] for k in range(processes)]
-    # forked: they share the samples, and have the plotting library
+    # forked processes share the memory of the samples and of the imported plotting library
     forked = get_context("fork")
-    others = [forked.Process(target=study.draw, args=(share,)) for share in shares[1:]]
+    others = [forked.Process(target=_draw, args=(study, share)) for share in shares[1:]]
     for process in others:
         process.start()
-    study.draw(shares[0])
+    _draw(study, shares[0])
     for process, share in zip(others, shares[1:], strict=True):
         process.join()
-        if process.exitcode:  # what stopped it stops us too, with its reason; or it was killed
-            study.draw(share)
+        if process.exitcode:
+            # it was killed, or an error stopped it, which is raised here again
+            _draw(study, share)
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """A study to draw: its archive, its tables, and what to warn of in every figure."""
-
-    results: StudyResults
-    tables: Mapping[str, pd.DataFrame]
-    warning: str
-
-    def draw(self, names: Sequence[FigureName]) -> None:
-        """Draw and save some figures."""
-        for name in names:
-            save(_DRAW[name.kind](self, name), self.results.paths.figures / str(name))
-
-    @property
-    def factors(self) -> list[str]:
-        return list(self.results.study.factors)
-
-    def with_units(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-        """Return a table with its factors named as axes name them, and these names."""
-        shown = {name: self.results.study.shown_factor(name) for name in self.factors}
-        return frame.rename(columns=shown), list(shown.values())
-
-    def output(self, name: FigureName) -> Output:
-        return next(o for o in self.results.study.model.outputs if o.name == name.output)
-
-    def label(self, name: FigureName) -> str:
-        return axis_label(name.output, self.output(name).unit)
-
-    def axis_label(self, name: FigureName) -> str:
-        axis = self.output(name).axis
-        return axis_label(axis.name, axis.unit) if axis else "position"
-
-    def rows(self, table: str, name: FigureName) -> pd.DataFrame:
-        frame = self.tables[table]
-        return frame[frame["output"] == name.output]
-
-    def in_case(self, frame: pd.DataFrame, number: int) -> tuple[pd.DataFrame, str]:
-        """Return the rows of a case, and how it is called."""
-        case: Case = self.results.by_case()[number][0]
-        for factor in self.factors:
-            level = case.get(factor)
-            frame = frame[frame[factor].isna() if level is None else frame[factor] == level]
-        return frame, f"case {case_label(case)}" if case else ""
-
-    def by_case(self, y: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the values of independent samples, by case."""
-        keep = independent_rows(self.results)
-        return {case_label(case): y[at][keep[at]] for case, at in self.results.by_case()}
+def _draw(study: DrawnStudy, names: Sequence[FigureName]) -> None:
+    """Draw and save some figures."""
+    for name in names:
+        save(_DRAW[name.kind](study, name), study.results.paths.figures / str(name))
 
 
-def _estimates(study: _Drawn, name: FigureName) -> Figure:
-    """Draw estimates of each input: of one case, against the sweep, or along an axis."""
+def _estimates(study: DrawnStudy, name: FigureName) -> Figure:
+    """Draw estimates for each input: of one case, against a sweep, or along an axis."""
     frame = study.rows(_TABLES[name.kind], name)
     unit = study.output(name).unit
     kind = {
@@ -166,8 +122,8 @@ def _estimates(study: _Drawn, name: FigureName) -> Figure:
     )
 
 
-def _of_one_case(study: _Drawn, name: FigureName, frame: pd.DataFrame) -> Figure:
-    """Draw estimates of each input as a ranking."""
+def _of_one_case(study: DrawnStudy, name: FigureName, frame: pd.DataFrame) -> Figure:
+    """Draw estimates for each input of a study without factors as a ranking."""
     output, warning = name.output, study.warning
     match name.kind:
         case "second":
@@ -178,13 +134,13 @@ def _of_one_case(study: _Drawn, name: FigureName, frame: pd.DataFrame) -> Figure
         case "correlations":
             return plot_correlations(frame, output=output, warning=warning)
         case "ranksobol":
-            kind = RANK_SOBOL
-            return plot_sobol(frame, output=output, warning=warning, estimates=kind)
+            return plot_sobol(frame, output=output, warning=warning, estimates=RANK_SOBOL)
         case _:
             return plot_sobol(frame, output=output, warning=warning)
 
 
-def _exceedance(study: _Drawn, name: FigureName) -> Figure:
+def _exceedance(study: DrawnStudy, name: FigureName) -> Figure:
+    """Draw the probability of being beyond one of the thresholds of an output."""
     items = [i for i in study.results.study.analyses.exceedance or [] if i.output == name.output]
     item, unit = items[name.number], study.output(name).unit
     event = "above" if item.below is None else "below"
@@ -197,7 +153,7 @@ def _exceedance(study: _Drawn, name: FigureName) -> Figure:
         )
     value, low, high = frame[["value", "ci_low", "ci_high"]].iloc[0]
     return plot_exceedance(
-        study.results.outputs[name.output][independent_rows(study.results)],
+        study.independent(name),
         item.threshold,
         probability=(value, low, high),
         label=name.output,
@@ -207,38 +163,37 @@ def _exceedance(study: _Drawn, name: FigureName) -> Figure:
     )
 
 
-def _distribution(study: _Drawn, name: FigureName) -> Figure:
-    y, unit = study.results.outputs[name.output], study.output(name).unit
+def _distribution(study: DrawnStudy, name: FigureName) -> Figure:
+    """Draw the distribution of an output, of one case or of each."""
+    unit, warning = study.output(name).unit, study.warning
     if study.factors:
-        return plot_distributions_by_case(
-            study.by_case(y), name.output, unit, warning=study.warning
-        )
+        return plot_distributions_by_case(study.by_case(name), name.output, unit, warning=warning)
     statistics = None
     if "statistics" in study.tables:
         rows = study.rows("statistics", name)
         statistics = dict(zip(rows["statistic"], rows["value"], strict=True))
-    kept = y[independent_rows(study.results)]
-    return plot_distribution(kept, statistics, label=name.output, unit=unit, warning=study.warning)
+    y = study.independent(name)
+    return plot_distribution(y, statistics, label=name.output, unit=unit, warning=warning)
 
 
-def _curves(study: _Drawn, name: FigureName) -> Figure:
-    y, axis = study.results.outputs[name.output], study.results.axes[name.output]
+def _curves(study: DrawnStudy, name: FigureName) -> Figure:
+    """Draw an array output along its axis, of one case or of each."""
+    axis = study.results.axes[name.output]
     labels = {"axis_label": study.axis_label(name), "output_label": study.label(name)}
     if study.factors:
-        groups = study.by_case(y)
-        return plot_curves_by_case(axis, groups, **labels, warning=study.warning)
-    kept = y[independent_rows(study.results)]
-    return plot_curves(axis, kept, **labels, warning=study.warning)
+        return plot_curves_by_case(axis, study.by_case(name), **labels, warning=study.warning)
+    return plot_curves(axis, study.independent(name), **labels, warning=study.warning)
 
 
-def _scatter(study: _Drawn, name: FigureName) -> Figure:
+def _scatter(study: DrawnStudy, name: FigureName) -> Figure:
+    """Draw an output against each input."""
     results = study.results
-    ran = results.status != Status.NOT_RUN  # of a partial archive
-    place = np.concatenate([[0], np.cumsum(ran)])  # of a row among those
+    ran = results.status != Status.NOT_RUN  # a partial archive has samples that were not run
+    place = np.concatenate([[0], np.cumsum(ran)])  # of each row among those that were run
     return plot_scatter(
         {input_: values[ran] for input_, values in results.inputs.items()},
         results.outputs[name.output][ran],
-        units={i.name: i.unit for i in results.study.random_inputs},
+        units=study.units,
         output_label=study.label(name),
         cases={
             case_label(case): slice(place[rows.start], place[rows.stop])
@@ -247,28 +202,22 @@ def _scatter(study: _Drawn, name: FigureName) -> Figure:
     )
 
 
-def _scaling(study: _Drawn, name: FigureName) -> Figure:
+def _scaling(study: DrawnStudy, name: FigureName) -> Figure:
+    """Draw time, speed-up or efficiency of a scaling study."""
     quantity: Quantity = "time_s" if name.kind == "time" else name.kind  # type: ignore[assignment]
-    drawn = ScalingFigure(study.results.study, study.tables, quantity)
-    return plot_scaling(
-        drawn.curves(),
-        quantity,
-        drawn.ideal(),
-        count_label=drawn.scaling.factor,
-        subtitle=drawn.subtitle(),
-        value_label=drawn.value_label(),
-    )
+    return ScalingFigure(study.results.study, study.tables, quantity).draw()
 
 
-def _design(study: _Drawn, _name: FigureName) -> Figure:
+def _design(study: DrawnStudy, _name: FigureName) -> Figure:
+    """Draw the points of a constrained design."""
     results = study.results
     _, first = results.by_case()[0]  # every case has the same points
     points = {name: values[first] for name, values in results.inputs.items()}
-    units = {i.name: i.unit for i in results.study.random_inputs}
-    return plot_pairs({"": points}, units=units)
+    return plot_pairs({"": points}, units=study.units)
 
 
-def _sweep(study: _Drawn, name: FigureName) -> Figure:
+def _sweep(study: DrawnStudy, name: FigureName) -> Figure:
+    """Draw an output against the first factor (a scaling study: the count), others as series."""
     first, *others = study.factors
     if (scaling := study.results.study.scaling) is not None:
         first, others = scaling.factor, curve_factors(study.results.study)
@@ -285,41 +234,42 @@ def _sweep(study: _Drawn, name: FigureName) -> Figure:
     )
 
 
-def _regimes(study: _Drawn, name: FigureName) -> Figure:
-    cases, y = study.results.cases, study.results.outputs[name.output]
+def _regimes(study: DrawnStudy, name: FigureName) -> Figure:
+    """Draw an output over the first two factors, with the others joined for the panels."""
+    cases = study.results.cases
     first, second, *others = study.factors
     shown = study.results.study.shown_factor
     axes: dict[str, Sequence[object]] = {shown(f): cases[f].tolist() for f in (first, second)}
     if others:
         axes[", ".join(map(shown, others))] = joined([cases[factor].tolist() for factor in others])
-    labels = study.output(name).labels or {}
-    values: list[object] = y.tolist()
-    if labels:
-        # in the order of the labels, whichever comes first in the samples
-        values = [labels.get(f"{v:.12g}", f"{v:g}") if v == v else None for v in y.tolist()]
-    return plot_regimes(
-        axes, values, label=name.output, unit=study.output(name).unit, order=list(labels.values())
-    )
+    unit, values = study.output(name).unit, study.labelled(name)
+    # the legend is in the order of the labels in the study file, not of the samples
+    order = list((study.output(name).labels or {}).values())
+    return plot_regimes(axes, values, label=name.output, unit=unit, order=order)
 
 
-def _status(study: _Drawn, _name: FigureName) -> Figure:
+def _status(study: DrawnStudy, _name: FigureName) -> Figure:
+    """Draw the number of samples by status."""
     return plot_status(status_counts(study.results))
 
 
-def _failures(study: _Drawn, _name: FigureName) -> Figure:
+def _failures(study: DrawnStudy, _name: FigureName) -> Figure:
+    """Draw the test whether failures depend on inputs, for the case with the lowest p-value."""
     frame, title = study.tables["failures"], ""
-    if study.factors:  # the case whose failures are least random
+    if study.factors:
         lowest = int(np.argmin(frame["p_value"].fillna(2).to_numpy()))
         number = lowest // len(study.results.inputs)
         frame, title = study.in_case(frame, number)
     return plot_failures(frame, title=title)
 
 
-def _cost(study: _Drawn, _name: FigureName) -> Figure:
+def _cost(study: DrawnStudy, _name: FigureName) -> Figure:
+    """Draw the wall-clock times of samples."""
     return plot_cost(study.results.columns["elapsed_s"])
 
 
-def _rounds(study: _Drawn, _name: FigureName) -> Figure:
+def _rounds(study: DrawnStudy, _name: FigureName) -> Figure:
+    """Draw the rounds of a design that grows by itself."""
     until = getattr(study.results.study.design, "until", None)
     assert until is not None
     return plot_rounds(
@@ -331,14 +281,7 @@ def _rounds(study: _Drawn, _name: FigureName) -> Figure:
     )
 
 
-_TABLES = {
-    "sobol": "sobol_indices",
-    "second": "sobol_indices",
-    "ranksobol": "rank_sobol_indices",
-    "morris": "morris",
-    "correlations": "correlations",
-}
-_DRAW: dict[str, Callable[[_Drawn, FigureName], Figure]] = {
+_DRAW: dict[str, Callable[[DrawnStudy, FigureName], Figure]] = {
     **dict.fromkeys(_TABLES, _estimates),
     "exceedance": _exceedance,
     **dict.fromkeys(SCALING_FIGURES, _scaling),

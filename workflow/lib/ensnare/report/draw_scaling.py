@@ -1,4 +1,4 @@
-"""What the figures of a scaling study show, from its tables."""
+"""What the figures of a scaling study show, computed from its tables."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ensnare.analyses.estimators.scaling_laws import LAWS
 from ensnare.analyses.scaling_curves import LAWS_OF, curves, scaling_of
-from ensnare.report.figures.scaling import Quantity, ScalingCurve
+from ensnare.report.figures.scaling import Line, Quantity, ScalingCurve, plot_scaling
 from ensnare.study.scaling import WALL, Scaling
 from ensnare.study.study import Study
 from ensnare.study.sweep import case_label
 
 Array = NDArray[np.float64]
-Line = tuple[Array, Array]
-_POINTS = 200  # of a line
+_POINTS = 200  # in a line
 
 
 @dataclass(frozen=True)
 class ScalingFigure:
-    """One figure of a scaling study.
-
-    Attributes
-    ----------
-    study : Study
-        The study.
-    tables : mapping of str to DataFrame
-        Its tables: scaling, scaling_points, scaling_fits.
-    quantity : str
-        `time_s`, `speedup` or `efficiency`.
-    """
+    """The curves, lines and texts of one figure of a scaling study."""
 
     study: Study
-    tables: Mapping[str, pd.DataFrame]
+    tables: Mapping[str, pd.DataFrame]  # scaling, scaling_points, scaling_fits
     quantity: Quantity
 
     @property
     def scaling(self) -> Scaling:
-        """The scaling of the study."""
+        """The options of the scaling study."""
         return scaling_of(self.study)
+
+    def draw(self) -> Figure:
+        """Draw the figure."""
+        return plot_scaling(
+            self.curves(),
+            self.quantity,
+            self.ideal(),
+            count_label=self.scaling.factor,
+            subtitle=self.subtitle(),
+            value_label=self.value_label(),
+        )
 
     def curves(self) -> list[ScalingCurve]:
         """Return a curve for each case of the sweep."""
@@ -54,7 +55,7 @@ class ScalingFigure:
                 f"{self.quantity}_low", f"{self.quantity}_high"
             ]  # fmt: skip
             low, high = (points[end].to_numpy(float) for end in ends)
-            lacking = points[points["time_s"].isna()]
+            without_time = points[points["time_s"].isna()]
             found.append(
                 ScalingCurve(
                     label,
@@ -67,23 +68,25 @@ class ScalingFigure:
                     self._runs(runs[label], "slurm_elapsed_s"),
                     {
                         int(row[self.scaling.factor]): str(row["reason"])
-                        for _, row in lacking.iterrows()
+                        for _, row in without_time.iterrows()
                     },
                 )
             )
         return found
 
     def _by_curve(self, table: str) -> dict[str, pd.DataFrame]:
+        """Return the rows of a table for each curve, by the label of its case."""
         return {case_label({k: v for k, v in keys.items() if v == v}): rows
                 for keys, rows in curves(self.tables[table], self.study)}  # fmt: skip
 
     def _runs(self, runs: pd.DataFrame, column: str) -> Line | None:
-        """Return single times, which only the figure of times shows."""
+        """Return the times of single runs, which only the figure of times shows."""
         if self.quantity != "time_s" or column not in runs or runs[column].isna().all():
             return None
         return runs[self.scaling.factor].to_numpy(float), runs[column].to_numpy(float)
 
     def _grid(self, points: pd.DataFrame) -> Array:
+        """Return the counts at which lines are drawn, evenly spaced in their logarithm."""
         counts = points[self.scaling.factor].to_numpy(float)
         grid: Array = np.geomspace(counts.min(), max(counts.max(), counts.min() * 1.01), _POINTS)
         return grid
@@ -105,14 +108,17 @@ class ScalingFigure:
         return found
 
     def _value(self, counts: Array, time_s: Array, reference: float, start: float) -> Array:
-        """Return what the figure shows for times."""
+        """Return what the figure shows at times: the times, speed-ups or efficiencies."""
         if self.quantity == "time_s":
             return time_s
         gain = start / time_s * (counts / reference if self.scaling.mode == "weak" else 1.0)
         return gain if self.quantity == "speedup" else gain * reference / counts
 
     def ideal(self) -> list[Line]:
-        """Return the lines without loss: one for all curves, or for each of times its own."""
+        """Return the lines without any loss.
+
+        The figure of times has a line for each curve, the others one for each reference count.
+        """
         lines: dict[tuple[float, float], Line] = {}
         for points in self._by_curve("scaling_points").values():
             reference = points["reference"].iloc[0]
@@ -127,7 +133,7 @@ class ScalingFigure:
         return list(lines.values())
 
     def value_label(self) -> str:
-        """Return the label of the axis of values."""
+        """Return the label of the value axis."""
         if self.quantity != "time_s":
             return {"speedup": "speed-up", "efficiency": "efficiency"}[self.quantity]
         name = "time" if self.scaling.time == WALL else self.scaling.time
@@ -138,14 +144,14 @@ class ScalingFigure:
         points = self.tables["scaling_points"]
         level = points.loc[points["n_ok"] > 1, "level"]
         most = int(points["n_ok"].max())
-        said = f"median of {most} runs" if most > 1 else "one run of each"
+        shown = f"median of {most} runs" if most > 1 else "one run of each"
         if level.empty:
-            return said
+            return shown
         low, high = 100 * level.min(), 100 * level.max()
         ends = f"{low:.3g} %" if high - low < 0.1 else f"{low:.3g} to {high:.3g} %"
         bars = f"bars: intervals of {ends}" if self.quantity == "time_s" else (
             f"bars: from the ends of the {ends} intervals of the times"
         )  # fmt: skip
         references = sorted({int(r) for r in points["reference"].dropna()})
-        of = f"; reference: {self.scaling.factor} = {', '.join(map(str, references))}"
-        return f"{said}; {bars}{'' if self.quantity == 'time_s' else of}"
+        reference = f"; reference: {self.scaling.factor} = {', '.join(map(str, references))}"
+        return f"{shown}; {bars}{'' if self.quantity == 'time_s' else reference}"

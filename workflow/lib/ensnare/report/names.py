@@ -1,4 +1,4 @@
-"""Which figures a study has; known before anything ran, and without a plotting library."""
+"""Which figures a study has: known from its configuration, without a plotting library."""
 
 from __future__ import annotations
 
@@ -11,35 +11,17 @@ from ensnare.study.designs import REPRESENT, Constrained, Saltelli
 from ensnare.study.outputs import Output
 from ensnare.study.study import Study
 
-SCALING_FIGURES = ("time", "speedup", "efficiency")
-
-
-"""Kinds of figures of a scaling study."""
-
-
-MOST_CASES_DRAWN = 4
-
-
-"""Cases of which an array output gets a figure of estimates; the tables have all."""
+SCALING_FIGURES = ("time", "speedup", "efficiency")  # their kinds
+MOST_CASES_DRAWN = 4  # cases with a figure of their own; the tables have all cases
 
 
 @dataclass(frozen=True)
 class FigureName:
-    """A figure of a study.
+    """A figure of a study; as text it is the stem of its files."""
 
-    Attributes
-    ----------
-    kind : str
-        What it shows; the stem of its caption in `workflow/report`.
-    output : str
-        The output, if it is about one.
-    number : int
-        Which one of several: the threshold among those of the output, or the case.
-    """
-
-    kind: str
-    output: str = ""
-    number: int = 0
+    kind: str  # also the stem of its caption in `workflow/report`
+    output: str = ""  # empty if it is not about a single output
+    number: int = 0  # of the case, or of the threshold among those of the output
 
     def __str__(self) -> str:
         """Return the stem of its files: `sobol_y`, `exceedance_y-2`, `status`."""
@@ -48,26 +30,31 @@ class FigureName:
 
 
 def figure_names(study: Study) -> list[FigureName]:
-    """Return the figures of a study, in the order of the report.
-
-    Parameters
-    ----------
-    study : Study
-        The study.
-    """
+    """Return the figures of a study, in the order of the report."""
     if study.parareal is not None:
         return _of_parareal(study)
-    timed = [FigureName(kind) for kind in SCALING_FIGURES] if study.scaling else []
-    named = [figure for output in study.model.outputs for figure in _of_output(study, output)]
+    scaling = [FigureName(kind) for kind in SCALING_FIGURES] if study.scaling else []
+    outputs = [figure for output in study.model.outputs for figure in _of_output(study, output)]
     failures = [FigureName("failures")] if study.random_inputs else []
     design = [FigureName("design")] if isinstance(study.design, Constrained) else []
     growing = isinstance(study.design, Saltelli) and study.design.until is not None
     rounds = [FigureName("rounds")] if growing else []
-    return [*design, *timed, *named, *rounds, FigureName("status"), *failures, FigureName("cost")]
+    return [
+        *design,
+        *scaling,
+        *outputs,
+        *rounds,
+        FigureName("status"),
+        *failures,
+        FigureName("cost"),
+    ]
 
 
 def drawn_cases(cases: int) -> list[int]:
-    """Return which of so many cases get a figure of their own: the ends, and some between."""
+    """Return the numbers of the cases that have a figure of their own.
+
+    Of more than `MOST_CASES_DRAWN` cases these are the first, the last, and some in between.
+    """
     drawn = min(cases, MOST_CASES_DRAWN)
     return [round(k * (cases - 1) / max(1, drawn - 1)) for k in range(drawn)]
 
@@ -95,7 +82,7 @@ def _of_output(study: Study, output: Output) -> Iterator[FigureName]:
 
 
 def _estimates(study: Study) -> list[str]:
-    """Return the kinds of estimates of each input."""
+    """Return the kinds of figures that show an estimate for each input."""
     analyses, design = study.analyses, study.design
     second = isinstance(design, Saltelli) and design.second_order and analyses.sobol
     wanted = {
@@ -109,10 +96,10 @@ def _estimates(study: Study) -> list[str]:
 
 
 def _views(study: Study, output: Output) -> list[str]:
-    """Return the kinds of figures that show the values themselves."""
+    """Return the kinds of figures that show the values of an output."""
     if output.shape is not None:
         return ["curves"]
-    if study.scaling is not None:  # its time has figures of its own
+    if study.scaling is not None:  # the time that is measured has the figures of scaling
         return ["sweep"] if output.name != study.scaling.time else []
     if study.design is None:
         diagram = ["regimes"] if len(study.factors) > 1 else []
@@ -122,6 +109,6 @@ def _views(study: Study, output: Output) -> list[str]:
 
 
 def figure_files(study: Study, paths: StudyPaths) -> list[Path]:
-    """Return the files of all figures of a study."""
+    """Return the files (SVG and PNG) of all figures of a study."""
     stems = [paths.figures / str(name) for name in figure_names(study)]
     return [stem.with_name(f"{stem.name}.{kind}") for stem in stems for kind in ("svg", "png")]

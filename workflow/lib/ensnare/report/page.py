@@ -1,4 +1,4 @@
-"""The report of a study: one self-contained HTML page, from data in memory."""
+"""The report of a study: one self-contained HTML page, rendered from data in memory."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from ensnare.report.text import (
     views,
 )
 
-LONG_TABLE = 60  # rows; longer ones go into a box
-MAX_NOTES = 12
+LONG_TABLE = 60  # rows; a longer table is folded into a box
+MAX_NOTES = 12  # on dropped samples, in a section
 RESULTS = {
     "statistics": "Statistics",
     "exceedance": "Probability of exceeding a threshold",
@@ -40,12 +40,12 @@ RESULTS = {
 }
 SECTIONS = ("coverage", *RESULTS)
 ESTIMATE_LEAD = "Each cell: the estimate and its confidence interval"
-ARRAY_LEAD = "; of an array output the smallest and largest estimate over its positions"
+ARRAY_LEAD = "; for an array output the smallest and largest estimate over its positions"
 
 
 @dataclass(frozen=True)
 class ReportInput:
-    """An uncertain input; `distribution` is its text, such as `Normal(mu=0, sigma=1)`."""
+    """An uncertain input; `distribution` is text, such as `Normal(mu=0, sigma=1)`."""
 
     name: str
     distribution: str
@@ -55,34 +55,31 @@ class ReportInput:
 
 @dataclass(frozen=True)
 class ReportOutput:
-    """An output and the range outside of which a value counts as a failure.
-
-    `axis` is the label of the axis of an array, with its unit, such as `x [m]`.
-    """
+    """An output, and the range outside of which a value counts as a failure."""
 
     name: str
     unit: str = ""
     range: tuple[float | None, float | None] | None = None
     shape: tuple[int, ...] = ()
     description: str = ""
-    axis: str = ""
+    axis: str = ""  # label of the axis of an array, such as `x [m]`
 
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure as its two files; `section` is one of `SECTIONS` or a heading of its own."""
+    """A figure as the content of its two files, with its caption."""
 
     svg: str
     png: bytes
     caption: str
-    section: str
+    section: str  # one of `SECTIONS`, or a heading of its own
 
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A further table; `section` as for a figure, `csv` says where the whole of it is."""
+    """A further table; `csv` is the file that holds all of it."""
 
-    section: str
+    section: str  # as for a figure
     frame: pd.DataFrame
     note: str = ""
     csv: str = ""
@@ -90,60 +87,28 @@ class ReportTable:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """What the report of a study says. Parts left at their default do not appear.
-
-    Attributes
-    ----------
-    name, title, description, date : str
-        Of the study; the date is the caller's, so that the same data makes the same page.
-    inputs, design : sequence of ReportInput, mapping
-        The design is shown as it is: method, size, seed, ...
-    factors : mapping of str to sequence
-        Levels of each factor of the sweep.
-    command : str
-        What runs for one sample.
-    outputs : sequence of ReportOutput
-    status_counts : mapping of str to int
-        Samples by status; `ok` has results.
-    redone : str
-        How many samples were run again by hand, and what came of it.
-    elapsed_s : ndarray of float, shape (n,)
-        Wall-clock time of each sample [s]; NaN where it is unknown.
-    cores : ndarray of int, shape (n,), or int
-        Cores of each sample, for the core time.
-    failures : DataFrame, optional
-        Columns `status`, `exit_code`, `count`, `message`, `directory` (of an example).
-    warnings : sequence of str
-        What a reader must know of the results, such as failures that are not random: first
-        under coverage, and a note in every section of results.
-    statistics, exceedance, sobol, rank_sobol, morris, correlations : DataFrame, optional
-        As in the CSV files, with a column for each factor. Rows of `sobol` with the index
-        `second` have a section of their own. Array outputs, which have several values of
-        `position`, are shown as ranges.
-    statistics_csv, exceedance_csv, sobol_csv, rank_sobol_csv, morris_csv, correlations_csv : str
-        Where these files are.
-    figures, tables : sequence of ReportFigure, ReportTable
-    provenance : mapping of str to str
-        Versions, host, git state, seed, ...
-    config : str
-        The resolved study file.
-    """
+    """The content of a report. Parts that are left at their default do not appear."""
 
     name: str
     title: str = ""
     description: str = ""
-    date: str = ""
+    date: str = ""  # set by the caller, so that the same data makes the same page
     inputs: Sequence[ReportInput] = ()
-    design: Mapping[str, object] = field(default_factory=dict)
-    factors: Mapping[str, Sequence[object]] = field(default_factory=dict)
-    command: str = ""
+    design: Mapping[str, object] = field(default_factory=dict)  # method, size, seed, ...
+    factors: Mapping[str, Sequence[object]] = field(default_factory=dict)  # levels by name
+    command: str = ""  # what runs for one sample
     outputs: Sequence[ReportOutput] = ()
-    status_counts: Mapping[str, int] = field(default_factory=dict)
-    redone: str = ""
+    status_counts: Mapping[str, int] = field(default_factory=dict)  # samples by status
+    redone: str = ""  # how many samples `ensnare redo` ran again, and how many are ok now
+    # wall-clock time of each sample [s], NaN where it is unknown, and its cores
     elapsed_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     cores: NDArray[np.int64] | int = 1
+    # columns status, exit_code, count, message, directory (of one sample of the group)
     failures: pd.DataFrame | None = None
+    # such as failures that are not random; shown under coverage and in every section of results
     warnings: Sequence[str] = ()
+    # Tables as in the CSV files, with a column for each factor. Rows of `sobol` with the index
+    # `second` have a section of their own. An array output has several values of `position`.
     statistics: pd.DataFrame | None = None
     statistics_csv: str = "statistics.csv"
     exceedance: pd.DataFrame | None = None
@@ -158,8 +123,8 @@ class ReportData:
     correlations_csv: str = "correlations.csv"
     figures: Sequence[ReportFigure] = ()
     tables: Sequence[ReportTable] = ()
-    provenance: Mapping[str, object] = field(default_factory=dict)
-    config: str = ""
+    provenance: Mapping[str, object] = field(default_factory=dict)  # versions, host, git state, ...
+    config: str = ""  # the resolved study file
 
 
 @dataclass(frozen=True)
@@ -175,7 +140,7 @@ class _Section:
 
 
 def coverage(data: ReportData) -> list[tuple[str, str]]:
-    """Return names and values of the summary of what ran."""
+    """Return names and values that sum up which samples ran and what they cost."""
     total = sum(data.status_counts.values())
     lines = [("samples", str(total))] if total else []
     for status, n in data.status_counts.items():
@@ -194,7 +159,7 @@ def coverage(data: ReportData) -> list[tuple[str, str]]:
 
 
 def _estimates(data: ReportData, name: str) -> _Section:
-    """Return a section of results as text, one row an input."""
+    """Return a section of estimates as text, with one row for each input."""
     indices = data.sobol if data.sobol is not None else pd.DataFrame({"index": []})
     second = indices["index"] == "second"
     table, view, what, csv = {
@@ -219,7 +184,7 @@ def _results(data: ReportData) -> list[_Section]:
     }
     found = []
     for name, (table, csv) in plain.items():
-        # what the column says stands above the section
+        # the notes in this column are among the warnings at the head of the section
         rows = None if table is None else table.drop(columns="note", errors="ignore")
         shown = views(rows) if rows is not None and len(rows) else []
         found.append(_Section(name, RESULTS[name], "", [], shown, csv))
@@ -238,6 +203,7 @@ def _figures_by_section(data: ReportData, order: Sequence[str]) -> dict[str, lis
 
 
 def _tables_by_section(data: ReportData) -> dict[str, list[ReportTable]]:
+    """Return the further tables of each section."""
     sections: dict[str, list[ReportTable]] = {}
     for table in data.tables:
         sections.setdefault(table.section, []).append(table)
@@ -245,6 +211,7 @@ def _tables_by_section(data: ReportData) -> dict[str, list[ReportTable]]:
 
 
 def _environment() -> Environment:
+    """Return the Jinja environment, which escapes all text."""
     environment = Environment(
         loader=PackageLoader("ensnare.report", "."),
         autoescape=True,
@@ -261,22 +228,9 @@ def _environment() -> Environment:
 
 
 def render_report(data: ReportData) -> str:
-    """Return the report of a study as one HTML page that loads nothing from elsewhere.
+    """Return the report of a study as one HTML page that loads no other file.
 
-    Parameters
-    ----------
-    data : ReportData
-        What to say. All text in it is escaped.
-
-    Returns
-    -------
-    str
-        The page.
-
-    Raises
-    ------
-    ValueError
-        If a figure is not SVG.
+    All text in the data is escaped. Raises ValueError if a figure is not SVG.
     """
     tables = _tables_by_section(data)
     order = list(dict.fromkeys([*SECTIONS, *(f.section for f in data.figures), *tables]))

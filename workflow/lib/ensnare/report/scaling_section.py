@@ -1,4 +1,4 @@
-"""What the report says of a scaling study."""
+"""The section of the report on a scaling study."""
 
 from __future__ import annotations
 
@@ -13,49 +13,45 @@ from ensnare.report.text import NONE, format_estimate, format_range, format_valu
 from ensnare.study.scaling import COPIES, WALL
 from ensnare.study.study import Study
 
-SECTION = "Scaling"
-FIGURES = {
+SCALING = "Scaling"  # the heading
+SCALING_CAPTIONS = {  # by kind of figure
     "time": "Time against the {factor}: the median of the runs of each point with its interval, "
-    "single runs, the fitted laws, and the line without any loss.",
-    "speedup": "Speed-up over the smallest count that succeeded, with the intervals that those of "
-    "the times give.",
+    "single runs, the fitted laws, and the ideal line.",
+    "speedup": "Speed-up relative to the smallest count that succeeded, with intervals that follow "
+    "from those of the times.",
     "efficiency": "Efficiency: the share of the ideal speed-up that is reached.",
 }
-
-
-"""Captions of figures by kind."""
-
-
 _PARAMETERS = {
-    "time_1_s": "time at 1 [s]",
+    "time_1_s": "time at a count of 1 [s]",
     "serial_fraction": "serial fraction",
-    "most_speedup": "largest speed-up there can be",
+    "most_speedup": "limit of the speed-up",
     "contention": "contention (alpha)",
     "coherency": "coherency (beta)",
     "best_count": "count of the shortest time",
-    "best_time_s": "time there [s]",
-    "best_cost_core_h": "cost there [core-hours]",
+    "best_time_s": "shortest time [s]",
+    "best_cost_core_h": "cost at that count [core-hours]",
 }
 _LAWS = {
     "amdahl": "Amdahl",
     "gustafson": "Gustafson",
     "universal": "universal",
 }
+_FITS = (
+    "Laws (universal: the universal scalability law) fitted to all runs by least squares of the "
+    "relative deviations, with the parameters within their bounds; intervals by a bootstrap of "
+    "these deviations. The intervals show how well the runs determine the parameters, not whether "
+    "the law holds."
+)
 
 
 def scaling_section(study: Study, frames: Mapping[str, pd.DataFrame]) -> list[ReportTable]:
-    """Return the tables of the section on scaling: points, holes, laws.
+    """Return the tables of the section: points, counts without a time, fitted laws.
 
-    Parameters
-    ----------
-    study : Study
-        A scaling study.
-    frames : mapping of str to DataFrame
-        Its tables: scaling_points, scaling_fits.
+    `frames` holds the tables scaling_points and scaling_fits.
     """
     points, fits = frames["scaling_points"], frames["scaling_fits"]
     tables = [
-        ReportTable(SECTION, points_view(study, points), _lead(study, points),
+        ReportTable(SCALING, points_view(study, points), _lead(study, points),
                     "scaling_points.csv, scaling.csv"),
     ]  # fmt: skip
     holes = points[points["n_ok"] < points[["n_ok", "n_failed", "n_not_run"]].sum(axis=1)]
@@ -63,17 +59,10 @@ def scaling_section(study: Study, frames: Mapping[str, pd.DataFrame]) -> list[Re
         keys = [*curve_factors(study), scaling_of(study).factor]
         shown = holes[[*keys, "cores", "n_ok", "n_failed", "n_not_run", "reason"]]
         shown = shown.rename(columns={"n_ok": "ok", "n_failed": "failed", "n_not_run": "not run"})
-        tables.append(ReportTable(SECTION, shown, "What failed or could not be run, and why:"))
+        tables.append(ReportTable(SCALING, shown, "Points with failed or missing runs, and why:"))
     if fits["value"].notna().any():
-        tables.append(ReportTable(SECTION, fits_view(study, fits), _FITS, "scaling_fits.csv"))
+        tables.append(ReportTable(SCALING, fits_view(study, fits), _FITS, "scaling_fits.csv"))
     return tables
-
-
-_FITS = (
-    "Laws (universal: the universal scalability law) fitted to all runs by least squares of the "
-    "relative deviations, with the parameters within their bounds; intervals by a bootstrap of "
-    "these deviations. They tell how well the runs determine the law, not whether it holds."
-)
 
 
 def _lead(study: Study, points: pd.DataFrame) -> str:
@@ -82,22 +71,22 @@ def _lead(study: Study, points: pd.DataFrame) -> str:
     kind = {
         "strong": "The same problem on every count",
         "weak": "A problem that grows with the count",
-        "throughput": "Independent copies at a time",
+        "throughput": "Independent copies at the same time",
     }[scaling.mode]
     timed = "wall-clock time of the command" if scaling.time == WALL else f"output {scaling.time}"
-    each = ", divided by the number of copies" if scaling.factor == COPIES else ""
+    divided = ", divided by the number of copies" if scaling.factor == COPIES else ""
     runs = f"the median of {scaling.repeats} runs" if scaling.repeats > 1 else "one run of each"
     references = sorted({int(r) for r in points["reference"].dropna()})
     if not references:
         return f"{kind}; no run has a time."
-    refer = ", ".join(map(str, references))
-    which = "the smallest that succeeded" if len(references) == 1 else "of each curve its smallest"
+    smallest = "the smallest that succeeded"
+    which = smallest if len(references) == 1 else f"{smallest} of each curve"
     return (
-        f"{kind} ({scaling.mode} scaling over {scaling.factor}); time: {timed}{each}, {runs}, "
-        "in an order by chance. Reference of speed-up and efficiency: "
-        f"{scaling.factor} = {refer}, {which}. Intervals are order statistics of the runs, at the "
-        "level given; those of ratios come from the ends of both times. The serial fraction is "
-        "that of Karp and Flatt."
+        f"{kind} ({scaling.mode} scaling over {scaling.factor}); time: {timed}{divided}, {runs}, "
+        "in random order. Reference of speed-up and efficiency: "
+        f"{scaling.factor} = {', '.join(map(str, references))}, {which}. Intervals of times are "
+        "order statistics of the runs, at the level given; those of ratios are computed from the "
+        "ends of the intervals of both times. The serial fraction is that of Karp and Flatt."
     )
 
 
@@ -117,12 +106,17 @@ def points_view(study: Study, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(table: pd.DataFrame, value: str, low: str, high: str) -> list[str]:
+    """Return `value [low, high]` for each row."""
     rows = table[[value, low, high]].itertuples(index=False, name=None)
     return [_cell(*row) for row in rows]
 
 
 def _cell(value: float, low: float, high: float) -> str:
-    """Return `value [low, high]`; a best count may be infinite, and a reference is 1 for sure."""
+    """Return `value [low, high]`.
+
+    The value may be infinite (the count of the shortest time), and equal to both ends (the speed-up
+    of the reference).
+    """
     if math.isnan(value):
         return NONE
     if low == high:
@@ -134,7 +128,7 @@ def _cell(value: float, low: float, high: float) -> str:
 
 
 def fits_view(study: Study, fits: pd.DataFrame) -> pd.DataFrame:
-    """Return the parameters of the laws as text."""
+    """Return the parameters of the fitted laws as text."""
     shown = fits[curve_factors(study)].copy()
     shown["law"] = fits["fit"].map(_LAWS)
     shown["parameter"] = fits["parameter"].map(_PARAMETERS)

@@ -1,4 +1,4 @@
-"""Put figures into an HTML page: SVG text with ids of its own, or a PNG when that is large."""
+"""Figures inside an HTML page: SVG with unique ids, or PNG if the SVG is large."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import xml.etree.ElementTree as ET
 
 XML = "{http://www.w3.org/XML/1998/namespace}"
 MAX_SVG_BYTES = 500_000
-# What a drawing needs none of, and a page should not run or load.
+# Elements that a drawing does not need, and that a page should neither run nor load.
 UNWANTED = {"script", "foreignObject", "metadata", "title", "a"}
 
 
 def _local(name: str) -> str:
+    """Return the name of an element or attribute without its namespace."""
     return name.rpartition("}")[2]
 
 
@@ -28,7 +29,10 @@ def _prune(element: ET.Element) -> None:
 
 
 def _rename_ids(element: ET.Element, prefix: str) -> None:
-    """Put a prefix before every id and every reference to one; drop references to elsewhere."""
+    """Put a prefix before each id and each reference to one.
+
+    References to anything outside of the file are removed.
+    """
     for name, value in list(element.attrib.items()):
         if name == "id":
             element.set(name, prefix + value)
@@ -46,26 +50,11 @@ def _rename_ids(element: ET.Element, prefix: str) -> None:
 
 
 def inline_svg(svg: str, number: int, label: str) -> str:
-    """Return an SVG file as an element of an HTML page.
+    """Return an SVG file as an `<svg>` element of an HTML page.
 
-    Parameters
-    ----------
-    svg : str
-        Text of the file.
-    number : int
-        Number of the figure on the page; its ids begin with `f<number>-`.
-    label : str
-        What a screen reader says.
-
-    Returns
-    -------
-    str
-        An `<svg>` element without scripts, metadata or references outside of the page.
-
-    Raises
-    ------
-    ValueError
-        If the text is not SVG.
+    The ids of figure `number` begin with `f<number>-`, so that those of several figures differ;
+    `label` is what a screen reader says. Scripts, metadata and references outside of the page are
+    removed. Raises ValueError if the text is not SVG.
     """
     try:
         root = ET.fromstring(svg)
@@ -79,7 +68,7 @@ def inline_svg(svg: str, number: int, label: str) -> str:
         _rename_ids(element, prefix)
         element.tag = _local(element.tag)
         if element.tag == "style" and element.text:
-            # matplotlib styles `*`, which would reach every other drawing of the page.
+            # matplotlib styles `*`, which would apply to all other drawings of the page.
             element.text = re.sub(r"@import|url\([^)]*\)", "", element.text)
             element.text = re.sub(r"(^|\})\s*\*", rf"\1#{prefix}svg *", element.text)
     root.attrib |= {"id": f"{prefix}svg", "role": "img", "aria-label": label}
@@ -87,14 +76,14 @@ def inline_svg(svg: str, number: int, label: str) -> str:
 
 
 def inline_figure(svg: str, png: bytes, number: int, label: str) -> str:
-    """Return the HTML of a figure: its SVG, or its PNG if the SVG is over 500 kB (or empty)."""
+    """Return the HTML of a figure: its SVG, or its PNG if the SVG is over 500 kB or empty."""
     if svg and (not png or len(svg.encode()) <= MAX_SVG_BYTES):
         return inline_svg(svg, number, label)
     return png_element(png, label)
 
 
 def png_element(png: bytes, label: str) -> str:
-    """Return an `<img>` that holds the PNG itself."""
+    """Return an `<img>` element that contains the PNG."""
     image = ET.Element("img", alt=label)
     image.set("src", "data:image/png;base64," + base64.b64encode(png).decode())
     return ET.tostring(image, encoding="unicode", short_empty_elements=True)

@@ -1,4 +1,4 @@
-"""Numbers and tables as the report shows them: text, with the digits that mean something."""
+"""Numbers and tables of the report as text, with as many digits as are significant."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 MORRIS_NAMES = {"mu_star": "mu*", "mu": "mu", "sigma": "sigma"}
 MORRIS = [name + end for name in MORRIS_NAMES for end in ("", "_low", "_high")]
+# columns of tables that do not distinguish outputs or cases
 ESTIMATES = ("value", "ci_low", "ci_high", *MORRIS)
 COUNTS = ("n_used", "n_dropped", "note")
 INDEX_NAMES = {"first": "first order", "total": "total", "second": "second order"}
@@ -25,7 +26,8 @@ COEFFICIENT_NAMES = {
     "pcc": "PCC",
     "prcc": "PRCC",
 }
-MAX_PAIRS = 15  # second-order indices shown of an output in a case
+Cell = list[tuple[float, float, float]]  # value, low, high; several for an array output
+MAX_PAIRS = 15  # second-order indices that are shown for an output in a case
 
 
 def format_value(value: object) -> str:
@@ -59,7 +61,7 @@ def format_range(limits: tuple[float | None, float | None] | None) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a time in the largest unit that keeps it above 1."""
+    """Return a duration in the largest unit in which it is at least 2 (seconds: at least 1)."""
     for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
         if seconds >= 2 * length or (unit == "s" and seconds >= 1):
             return f"{seconds / length:.3g} {unit}"
@@ -67,7 +69,10 @@ def format_duration(seconds: float) -> str:
 
 
 def format_index(value: float, low: float, high: float) -> str:
-    """Return `value [low, high]` with as many decimals as two digits of the half width need."""
+    """Return `value [low, high]` of a dimensionless index.
+
+    The number of decimals shows two digits of the half width of the interval.
+    """
     if not math.isfinite(value):
         return "undefined"
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -95,7 +100,7 @@ def is_array(table: pd.DataFrame) -> pd.Series:
 
 
 def views(table: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return what to show of a table: numbers with intervals, then arrays as their ranges."""
+    """Return how to show a table: single numbers with intervals, then arrays as ranges."""
     array = is_array(table)
     if "value" not in table or not array.any():
         return [interval_view(table)]
@@ -104,12 +109,12 @@ def views(table: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def interval_view(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with `interval` as `[low, high]` for `ci_low` and `ci_high`.
+    """Return a table with `[low, high]` as `interval` instead of `ci_low` and `ci_high`.
 
-    A `position` that is 0 throughout says nothing (all outputs are numbers) and is left out.
+    `position` is left out if it is 0 throughout, since all outputs are single numbers then.
     """
-    idle = "position" in table and bool((table["position"] == 0).all())
-    shown = table.drop(columns="position") if idle else table
+    only_numbers = "position" in table and bool((table["position"] == 0).all())
+    shown = table.drop(columns="position") if only_numbers else table
     if not {"ci_low", "ci_high"} <= set(shown.columns):
         return shown
     ends = zip(shown["ci_low"], shown["ci_high"], strict=True)
@@ -121,7 +126,7 @@ def interval_view(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _key(table: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """Return what tells the rows apart as text: a factor that does not apply is NaN."""
+    """Return a text for each row, equal where the columns are equal, including NaN."""
     if not columns:
         return pd.Series("", index=table.index)
     rows = table[columns].itertuples(index=False, name=None)
@@ -129,19 +134,11 @@ def _key(table: pd.DataFrame, columns: list[str]) -> pd.Series:
 
 
 def range_view(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the range of `value` over the positions of array outputs, one row for all of them.
+    """Return the range of `value` over the positions of array outputs, in one row for each.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `position`, `value`, optionally `ci_low`, `ci_high`, `n_used`, `n_dropped`, and
-        any others (output, factors, statistic) that tell rows apart.
-
-    Returns
-    -------
-    DataFrame
-        The other columns, `positions` (their number), `smallest` and `largest` value, the
-        smallest `n_used` and the largest `n_dropped`.
+    Rows that agree in all other columns (output, factors, statistic) are one row, with the number
+    of `positions`, the `smallest` and `largest` value, the smallest `n_used` and the largest
+    `n_dropped`.
     """
     keys = [c for c in table.columns if c not in (*ESTIMATES, *COUNTS, "position")]
     key = _key(table, keys)
@@ -157,12 +154,9 @@ def range_view(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _case_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns that tell outputs and cases apart."""
+    """Return the columns that distinguish outputs and cases."""
     others = (*ESTIMATES, *COUNTS, "position", "input", "index", "coefficient")
     return [c for c in table.columns if c not in others]
-
-
-Cell = list[tuple[float, float, float]]
 
 
 def _cell_text(cell: Cell, write: Callable[[float, float, float], str]) -> str:
@@ -179,7 +173,7 @@ def _cell_text(cell: Cell, write: Callable[[float, float, float], str]) -> str:
 def _pivot(
     table: pd.DataFrame, by: str, names: Mapping[str, str], write: Callable[..., str] | None = None
 ) -> pd.DataFrame:
-    """Return a table of text with one row an input and one column for each value of `by`."""
+    """Return a table of text, one row for each input and one column for each value of `by`."""
     keys = [*_case_columns(table), "input"]
     rows: dict[str, tuple[list[str], dict[str, Cell]]] = {}
     columns = [*keys, by, "value", "ci_low", "ci_high"]
@@ -197,19 +191,9 @@ def _pivot(
 
 
 def sobol_view(table: pd.DataFrame) -> pd.DataFrame:
-    """Return Sobol' indices with one row an input and one column an index, as text.
+    """Return Sobol' indices as text, one row for each input and one column for each index.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `input`, `index`, `value`, `ci_low`, `ci_high`, and any others (output, factors)
-        that tell cases apart. Several values of `position` make an output an array.
-
-    Returns
-    -------
-    DataFrame
-        The other columns, `input`, and `first order` and `total` as `value [low, high]`; of an
-        array output as `smallest … largest`, with the number of `positions`.
+    An index of an array output is `smallest … largest`, with the number of `positions`.
     """
     return _pivot(table, "index", INDEX_NAMES)
 
@@ -225,18 +209,14 @@ def second_order_view(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def correlation_view(table: pd.DataFrame) -> pd.DataFrame:
-    """Return correlations with one row an input and one column a coefficient, as text."""
+    """Return correlations as text, one row for each input and one column for each coefficient."""
     return _pivot(table, "coefficient", COEFFICIENT_NAMES)
 
 
 def morris_view(table: pd.DataFrame) -> pd.DataFrame:
-    """Return elementary effects with one row an input: mu*, mu and sigma as text.
+    """Return elementary effects as text, one row for each input: mu*, mu and sigma.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `input`, `mu`, `mu_star`, `sigma`, the ends of their intervals where there are
-        any (`mu_star_low`, `mu_star_high`, ...), and others as for `sobol_view`.
+    Intervals are shown where the table has their ends (`mu_star_low`, `mu_star_high`, ...).
     """
     keys = [c for c in table.columns if c not in (*ESTIMATES, *COUNTS)]
     parts = []
@@ -250,7 +230,7 @@ def morris_view(table: pd.DataFrame) -> pd.DataFrame:
 def dropped_notes(table: pd.DataFrame, what: str) -> list[str]:
     """Return a line for each case that lost base rows (or samples) to failures.
 
-    Outputs that lost as many in the same case share a line.
+    Outputs that lost the same number in the same case share a line.
     """
     keys = _case_columns(table)
     factors = [k for k in keys if k != "output"]

@@ -1,4 +1,4 @@
-"""Grids of small panels that share their axes."""
+"""The levels of a factor along an axis, and grids of small panels that share their axes."""
 
 from __future__ import annotations
 
@@ -22,41 +22,31 @@ from ensnare.report.figures.style import (
     spans_decades,
 )
 
+PANEL_IN = (2.3, 1.9)  # width and height of a panel
+MARGIN_IN = (0.7, 0.9)  # width and height of the labels around all panels
+NAME_WIDTH, LABEL_WIDTH = 30, 26  # characters
+
 
 @dataclass(frozen=True)
 class Levels:
-    """The levels of one factor (or the cases of several) on an axis.
+    """The levels of one factor, or the cases of several factors, along an axis."""
 
-    Attributes
-    ----------
-    label : str
-        Name of the factor or factors.
-    names : list of str
-        The distinct levels, in the order of their appearance.
-    positions : ndarray of float, shape (n_levels,)
-        Where they lie: their values, or 0, 1, ... when they are categories.
-    index : ndarray of int, shape (n,)
-        The level of each row.
-    numeric, log : bool
-        Whether positions are values, and whether these ask for a log axis.
-    """
-
-    label: str
-    names: list[str]
-    positions: FloatArray
-    index: NDArray[np.intp]
-    numeric: bool
-    log: bool
+    label: str  # of the axis: the factor or factors, with units
+    names: list[str]  # of the distinct levels, in order of appearance
+    positions: FloatArray  # of the levels on the axis; 0, 1, ... for categories
+    index: NDArray[np.intp]  # the level of each row
+    numeric: bool  # whether positions are values
+    log: bool  # whether these suit a logarithmic axis
 
     @property
     def room_pt(self) -> float:
-        """Width that the marks of one level may take [pt]."""
+        """Width available for the markers of one level [pt]."""
         return 14.0 if self.numeric else 0.7 * 430 / max(len(self.names), 1)
 
 
 def distinct(values: Sequence[object]) -> tuple[list[object], NDArray[np.intp]]:
-    """Return the distinct values in order of appearance and the number of each row's value."""
-    # repr tells 1 from True and "1", which are equal or look alike.
+    """Return the distinct values in order of appearance, and the index of each row's value."""
+    # repr distinguishes 1 from True, which is equal to it, and from "1", which looks alike.
     plain_values = [v.item() if isinstance(v, np.generic) else v for v in values]
     first = {repr(v): v for v in reversed(plain_values)}
     order = list(dict.fromkeys(repr(v) for v in plain_values))
@@ -72,14 +62,10 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def levels_of(values: Sequence[object], label: str) -> Levels:
-    """Return where the levels of one factor lie: by value when all are numbers.
+    """Return the levels of one factor, given for each row.
 
-    Parameters
-    ----------
-    values : sequence, length n
-        The level of each row; a bool is a category.
-    label : str
-        Axis label.
+    They lie at their values if all of them are finite numbers, else at 0, 1, ...; a bool is a
+    category.
     """
     found, index = distinct(values)
     numeric = all(_is_number(v) for v in found)
@@ -89,7 +75,11 @@ def levels_of(values: Sequence[object], label: str) -> Levels:
 
 
 def _on_log_axis(positions: FloatArray) -> bool:
-    """Return whether levels span decades, or are a geometric progression and no arithmetic one."""
+    """Return whether levels suit a logarithmic axis.
+
+    They do if they span more than 2 decades, or grow by a constant factor rather than by a constant
+    step.
+    """
     if spans_decades(positions, 2):
         return True
     if len(positions) < 3 or positions.min() <= 0:
@@ -100,7 +90,10 @@ def _on_log_axis(positions: FloatArray) -> bool:
 
 
 def place_levels(table: pd.DataFrame, factor_columns: Sequence[str]) -> Levels:
-    """Return where the cases of a table lie: one factor by its levels, several by case."""
+    """Return the levels of the factor columns of a table.
+
+    Several factors are joined into one label for each case.
+    """
     columns = list(factor_columns)
     if len(columns) == 1:
         return levels_of(table[columns[0]].tolist(), columns[0])
@@ -108,14 +101,17 @@ def place_levels(table: pd.DataFrame, factor_columns: Sequence[str]) -> Levels:
 
 
 def joined(columns: Sequence[Sequence[object]]) -> list[str]:
-    """Return the levels of several factors as one text a row, without those that do not exist."""
+    """Return the levels of several factors as one text for each row.
+
+    Factors that do not apply to a row (None, NaN or an empty text) are left out.
+    """
     rows = zip(*columns, strict=True)
     known = [[v for v in row if v is not None and v != "" and v == v] for row in rows]
     return [", ".join(number(v) if _is_number(v) else str(v) for v in row) for row in known]
 
 
 def _label_categories(axes: Axes, levels: Levels) -> None:
-    """Set ticks and limits for categories: few names are wrapped, many are turned."""
+    """Set ticks and limits for categories: a few names are wrapped, many are rotated."""
     n = len(levels.names)
     names = plain_names(levels.names, 40 if n <= 6 else 24)
     turn: dict[str, Any] = {}
@@ -149,15 +145,13 @@ def label_levels(axes: Axes, levels: Levels) -> None:
         axes.set_xlabel(plain(levels.label, 64))
 
 
-PANEL_IN = (2.3, 1.9)
-MARGIN_IN = (0.7, 0.9)
-NAME_WIDTH, LABEL_WIDTH = 30, 26  # characters
-
-
 def panel_grid(
     n_panels: int, max_columns: int, panel_in: tuple[float, float] = PANEL_IN
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its panels, row by row; the lowest of each column has tick labels."""
+    """Return a figure and its panels, row by row.
+
+    The panels share both axes; the lowest panel of each column has tick labels.
+    """
     n_columns = min(n_panels, max_columns)
     n_rows = -(-n_panels // n_columns)
     width_in = MARGIN_IN[0] + panel_in[0] * n_columns
@@ -173,7 +167,7 @@ def panel_grid(
 
 
 def name_panels(panels: Sequence[Axes], names: Sequence[str], below: Sequence[str] = ()) -> None:
-    """Write a name above each panel, and a second line below the name."""
+    """Write a name above each panel, with an optional second line below the name."""
     shown = plain_names(list(names), NAME_WIDTH)
     second = [f"\n{text}" if text else "" for text in below] or [""] * len(shown)
     for axes, name, text in zip(panels, shown, second, strict=True):
@@ -181,7 +175,7 @@ def name_panels(panels: Sequence[Axes], names: Sequence[str], below: Sequence[st
 
 
 def _broken(label: str) -> str:
-    """Return a label that fits below a panel, the unit on a line of its own when it is long."""
+    """Return a label that fits below a panel; a long one has its unit on a second line."""
     if len(label) <= LABEL_WIDTH:
         return plain(label)
     head, bracket, unit = label.rpartition(" [")
@@ -191,11 +185,11 @@ def _broken(label: str) -> str:
 
 
 def label_panels(figure: Figure, panels: Sequence[Axes], x_label: str, y_label: str) -> None:
-    """Label the shared y axis once and the x axis below each column."""
+    """Label the shared y axis once, and the x axis below each column of panels."""
     first = panels[0]
     label_axis(first, "x", x_label, n_ticks=4)
     label_axis(first, "y", y_label, n_ticks=5)
-    # The text is plain already; to cut it once more it must be as it was.
+    # `plain` has escaped dollar signs already; `_broken` does so again.
     y_text, x_text = first.get_ylabel(), first.get_xlabel().replace(r"\$", "$")
     first.set(xlabel="", ylabel="")
     figure.supylabel(y_text, fontsize="medium")

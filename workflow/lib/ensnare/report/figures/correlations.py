@@ -1,4 +1,4 @@
-"""Figure of correlations between inputs and an output."""
+"""Figure of correlation and regression coefficients between the inputs and an output."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ COEFFICIENTS = {
 
 
 def _coefficients(table: pd.DataFrame) -> list[str]:
-    """Return the coefficients of a table: the known ones in their order, then others."""
+    """Return the coefficients of a table: known ones in their usual order, then others."""
     found = [str(c) for c in table["coefficient"].unique()]
     return [c for c in COEFFICIENTS if c in found] + [c for c in found if c not in COEFFICIENTS]
 
 
 def _ranked(table: pd.DataFrame, coefficients: list[str]) -> list[str]:
-    """Return the inputs by falling size of Spearman's, or else of the first coefficient."""
+    """Return the inputs in descending order of the size of their coefficient.
+
+    Spearman's counts, or the first one in the table if there is none.
+    """
     by = "spearman" if "spearman" in coefficients else coefficients[0]
     size = table[table["coefficient"] == by].groupby("input", sort=False)["value"].max().abs()
     every = table["input"].drop_duplicates()
@@ -45,13 +48,13 @@ def _ranked(table: pd.DataFrame, coefficients: list[str]) -> list[str]:
 
 
 def excludes_zero(rows: pd.DataFrame) -> FloatArray:
-    """Return 1 where the interval does not hold 0 (or there is none), 0 elsewhere."""
+    """Return 1 where the interval excludes 0 or there is none, 0 elsewhere."""
     low, high = rows["ci_low"].to_numpy(dtype=float), rows["ci_high"].to_numpy(dtype=float)
     return np.where((low <= 0) & (high >= 0), 0.0, 1.0)
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:
-    """Return -1 to 1, and more where a standardised regression coefficient goes beyond."""
+    """Return -1 to 1, or wider limits if a standardised regression coefficient is larger."""
     ends = table[["value", "ci_low", "ci_high"]].to_numpy(dtype=float)
     largest = float(np.nanmax(np.abs(ends), initial=1.0))
     reach = 1.06 * min(largest, 3.0)
@@ -72,14 +75,14 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, order: list[str], name: str) -> 
 
 
 def _worst_note(table: pd.DataFrame) -> str:
-    """Return how many samples were dropped, of the coefficient that lost most."""
+    """Return how many samples were dropped, for the coefficient that lost most, as text."""
     text = rows_note(table, "samples")
     same = table["n_dropped"].nunique() == 1
     return text if same or not text else "up to " + text
 
 
 def _grid(n_panels: int, n_rows: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its panels: all in a row, or 3 in a row when there are few inputs."""
+    """Return a figure and its panels: all in one row if there are many inputs, else 3 in a row."""
     n_columns = n_panels if n_rows > MANY else min(n_panels, 3)
     n_lines = -(-n_panels // n_columns)
     width_in = min(7.4, 3.6 + 1.2 * n_columns)
@@ -104,23 +107,10 @@ def plot_correlations(
 ) -> Figure:
     """Plot correlation and regression coefficients of one output with each input.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `input`, `coefficient` (pearson, spearman, src, srrc, pcc, prcc), `value`,
-        `ci_low`, `ci_high`, `n_used` and `n_dropped` (samples). Intervals may be NaN.
-    output : str
-        Name of the output.
-    title : str
-        What else to say on top, such as the case.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        A panel a coefficient, a row an input, by falling size of Spearman's coefficient (of the
-        first one where there is none).
+    `table` has the columns `input`, `coefficient` (pearson, spearman, src, srrc, pcc, prcc),
+    `value`, `ci_low`, `ci_high` (may be NaN), `n_used` and `n_dropped` (samples). There is a panel
+    for each coefficient and a row for each input, in descending order of Spearman's coefficient (of
+    the first coefficient if there is none).
     """
     if table.empty:
         return empty_figure("no correlation could be estimated")
@@ -133,6 +123,6 @@ def plot_correlations(
         _draw_panel(axes, rows, order, COEFFICIENTS.get(coefficient, coefficient))
     grid[0].set_xlim(_limits(table))
     name = plain(f"Correlations of inputs with {output}", 76)
-    hollow = "hollow: the interval holds 0"
+    hollow = "hollow: the interval contains 0"
     note(figure, name, plain(title, 76), hollow, _worst_note(table), cut, warning=warning)
     return figure

@@ -31,21 +31,19 @@ from ensnare.report.figures.style import (
 )
 
 MAX_CURVES = 30
-MIN_BANDS = 5  # fewer samples are drawn as they are
-MAX_COLOURS = 4  # cases; more stand in panels of their own
+MIN_BANDS = 5  # samples; fewer of them are drawn as curves only
+MAX_COLOURS = 4  # cases; more of them have a panel each
 MAX_PANELS = 24
-MAX_VECTOR_CURVE = 1000  # positions; longer thin curves are drawn as an image
+MAX_VECTOR_CURVE = 1000  # positions; thin curves with more are drawn as an image
 GREY = "#8A8A8A"
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def sorted_curves(axis: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the axis in rising order and the curves along it, without samples that are all NaN.
+    """Return the axis in ascending order and the curves along it.
 
-    Raises
-    ------
-    ValueError
-        If the curves have another length than the axis.
+    Samples that are NaN throughout are left out. Raises ValueError if the curves, shape (n, m), and
+    the axis, shape (m,), differ in length.
     """
     axis, y = np.asarray(axis, dtype=float), np.asarray(y, dtype=float)
     if y.ndim != 2 or axis.shape != y.shape[1:]:
@@ -67,13 +65,16 @@ def quantile_curves(y: FloatArray) -> FloatArray:
 
 
 def is_log_axis(axis: FloatArray) -> bool:
-    """Return whether positions are spread over decades: of a linear one that begins near 0 not."""
+    """Return whether positions span more than 2 decades.
+
+    The middle 90 % decides, so that a linear axis that starts near 0 does not count.
+    """
     inner = finite(axis)
     return bool(inner.size) and spans_decades(np.quantile(inner, [0.05, 0.95]), 2)
 
 
 def _draw_band(axes: Axes, at: FloatArray, ends: FloatArray, color: str, alpha: float) -> None:
-    """Fill between two curves; at a single position draw a bar."""
+    """Fill the area between two curves; at a single position draw a bar."""
     if at.size == 1:
         axes.vlines(at, ends[0], ends[1], color=color, alpha=alpha, lw=14)
     else:
@@ -81,9 +82,9 @@ def _draw_band(axes: Axes, at: FloatArray, ends: FloatArray, color: str, alpha: 
 
 
 def _draw_samples(axes: Axes, at: FloatArray, y: FloatArray) -> int:
-    """Draw some samples as thin curves and return their number."""
+    """Draw some samples as thin curves, and return how many."""
     rows = thin(np.arange(len(y)), MAX_CURVES)
-    # A collection is one element of the drawing however many curves it has.
+    # A collection is a single element of the drawing, however many curves it has.
     curves = LineCollection([np.column_stack([at, y[row]]) for row in rows], colors=GREY)
     few = len(y) < MIN_BANDS
     curves.set(lw=1.2 if few else 0.5, alpha=1.0 if few else 0.6, zorder=1.5)
@@ -95,7 +96,7 @@ def _draw_samples(axes: Axes, at: FloatArray, y: FloatArray) -> int:
 
 
 def _draw_bands(axes: Axes, at: FloatArray, y: FloatArray) -> None:
-    """Draw the median of curves and the bands that hold 50 and 90 % of them."""
+    """Draw the median of curves, and the bands that contain 50 and 90 % of them."""
     q05, q25, median, q75, q95 = quantile_curves(y)
     _draw_band(axes, at, np.stack([q05, q95]), PALETTE[0], 0.2)
     _draw_band(axes, at, np.stack([q25, q75]), PALETTE[0], 0.35)
@@ -114,13 +115,14 @@ def set_axis(axes: Axes, axis: FloatArray) -> None:
 
 
 def _set_scales(axes: Axes, at: FloatArray, y: FloatArray) -> None:
-    """Set log scales where values span decades, and the limits."""
+    """Set the limits, and log scales where values span decades."""
     set_axis(axes, at)
     axes.set_yscale("log" if spans_decades(y, 3) else "linear")
     axes.autoscale_view(scalex=False)
 
 
 def _gaps_note(y: FloatArray) -> str:
+    """Return how many samples lack values at some positions, as text."""
     n_gaps = int(np.sum(np.isnan(y).any(axis=1)))
     return f"samples with gaps: {n_gaps}" if n_gaps else ""
 
@@ -129,28 +131,11 @@ def _gaps_note(y: FloatArray) -> str:
 def plot_curves(
     axis: FloatArray, y: FloatArray, *, axis_label: str, output_label: str, warning: str = ""
 ) -> Figure:
-    """Plot an array output along its axis: median, bands of 50 and 90 %, some of the samples.
+    """Plot an array output along its axis: median, bands of 50 and 90 %, some samples.
 
-    Parameters
-    ----------
-    axis : ndarray of float, shape (m,)
-        Positions of the elements, in any order.
-    y : ndarray of float, shape (n, m)
-        A sample a row; NaN throughout where it failed: these are counted in the figure.
-    axis_label, output_label : str
-        As `axis_label` makes them, with units.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        At most 30 samples are thin curves; fewer than 5 samples have no bands.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not agree.
+    `axis`, shape (m,), may be in any order; `y`, shape (n, m), has one sample in each row, NaN
+    throughout if it failed. At most 30 samples are drawn as thin curves; fewer than 5 samples have
+    no bands. Raises ValueError if the shapes do not agree.
     """
     at, used = sorted_curves(axis, y)
     dropped = dropped_note(len(y) - len(used), len(y))
@@ -167,8 +152,8 @@ def plot_curves(
     _set_scales(axes, at, used)
     label_axis(axes, "x", axis_label)
     label_axis(axes, "y", output_label)
-    thin_ones = f"grey: {n_drawn} samples"
-    note(figure, f"n = {len(used)}", bands, thin_ones, dropped, _gaps_note(used), warning=warning)
+    grey = f"grey: {n_drawn} samples"
+    note(figure, f"n = {len(used)}", bands, grey, dropped, _gaps_note(used), warning=warning)
     return figure
 
 
@@ -191,7 +176,7 @@ def _counts(groups: Mapping[str, FloatArray], cases: Mapping[str, FloatArray]) -
 
 
 def _draw_together(at: FloatArray, cases: Mapping[str, FloatArray], counts: list[str]) -> Figure:
-    """Draw few cases in one set of axes, each in its colour."""
+    """Draw a few cases in one set of axes, each in its colour."""
     figure, axes = new_figure(6.4, 4.7)
     names = plain_names(list(cases))
     for k, (name, count, y) in enumerate(zip(names, counts, cases.values(), strict=True)):
@@ -203,7 +188,7 @@ def _draw_together(at: FloatArray, cases: Mapping[str, FloatArray], counts: list
 
 
 def _draw_apart(at: FloatArray, cases: Mapping[str, FloatArray], counts: list[str]) -> Figure:
-    """Draw each case in a panel, with the medians of the others in grey behind it."""
+    """Draw each case in its own panel, with the medians of all cases in grey behind it."""
     figure, panels = panel_grid(len(cases), 3)
     medians = [quantile_curves(y)[2] for y in cases.values()]
     for axes, y in zip(panels, cases.values(), strict=True):
@@ -230,26 +215,9 @@ def plot_curves_by_case(
 ) -> Figure:
     """Plot an array output along its axis in each case of a sweep.
 
-    Parameters
-    ----------
-    axis : ndarray of float, shape (m,)
-        Positions of the elements, in any order.
-    groups : mapping of str to ndarray of float, shape (n, m)
-        The samples of each case, as for `plot_curves`.
-    axis_label, output_label : str
-        As `axis_label` makes them, with units.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        Up to 4 cases by colour (median, 90 % band); more (24 at most) as panels (50 % too).
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not agree.
+    `groups` holds the samples of each case, as `y` of `plot_curves`. Up to 4 cases share the axes
+    in different colours (median, 90 % band); more of them, at most 24, have a panel each (50 % band
+    too). Raises ValueError if the shapes do not agree.
     """
     shown = dict(list(groups.items())[:MAX_PANELS])
     clean = {name: sorted_curves(axis, y) for name, y in shown.items()}

@@ -20,15 +20,15 @@ from ensnare.report.figures.style import (
     styled,
 )
 
-MOST_INPUTS = 8  # more panels than this would be too small to see anything
-MAX_POINTS = 2000  # of a group in a panel
+MOST_INPUTS = 8  # with more inputs the panels would be too small
+MAX_POINTS = 2000  # of each group in a panel
 _PANEL_IN = 1.15
 _BINS = 25
 Groups = Mapping[str, Mapping[str, FloatArray]]
 
 
 def _most_dependent(x: Mapping[str, FloatArray]) -> list[str]:
-    """Return the inputs to show, in their order: those that others tell most about."""
+    """Return the inputs to show, in their order: those with the strongest correlations."""
     names = list(x)
     if len(names) <= MOST_INPUTS:
         return names
@@ -44,7 +44,7 @@ def _most_dependent(x: Mapping[str, FloatArray]) -> list[str]:
 
 
 def _draw_alone(axes: Axes, groups: Groups, name: str) -> None:
-    """Draw the histogram of an input; of several groups their outlines."""
+    """Draw the histogram of an input, or outlines of histograms for several groups."""
     values = [np.asarray(group[name], dtype=float) for group in groups.values()]
     edges = np.histogram_bin_edges(np.concatenate(values), _BINS).tolist()
     for color, column in zip(PALETTE, values, strict=False):
@@ -57,6 +57,7 @@ def _draw_alone(axes: Axes, groups: Groups, name: str) -> None:
 
 
 def _draw_pair(axes: Axes, groups: Groups, across: str, up: str) -> None:
+    """Draw one input against another, each group in its colour."""
     for color, group in zip(PALETTE, groups.values(), strict=False):
         x, y = (np.asarray(group[name], dtype=float) for name in (across, up))
         rows = thin(np.arange(x.size), MAX_POINTS)
@@ -73,7 +74,7 @@ def _draw_pair(axes: Axes, groups: Groups, across: str, up: str) -> None:
 
 
 def _label(grid: Sequence[Sequence[Axes]], names: Sequence[str], units: Mapping[str, str]) -> None:
-    """Write names along the left and the lower side, and ticks there only."""
+    """Write names and ticks along the left and the lower edge only."""
     texts = plain_names(names, 14)
     labels = [
         axis_label(text.replace(r"\$", "$"), units.get(name, ""))
@@ -95,17 +96,9 @@ def _label(grid: Sequence[Sequence[Axes]], names: Sequence[str], units: Mapping[
 def plot_pairs(groups: Groups, *, units: Mapping[str, str] | None = None) -> Figure:
     """Plot each pair of inputs below the diagonal, and each input alone on it.
 
-    Parameters
-    ----------
-    groups : mapping of str to mapping of str to ndarray of float, shape (n,)
-        Inputs by name, of each group of points by its label; one group has no legend.
-    units : mapping of str to str, optional
-        Unit of inputs by name.
-
-    Returns
-    -------
-    Figure
-        Of at most 8 inputs, those with the strongest correlations, and 2000 points in a panel.
+    `groups` maps the label of a group of points to its inputs by name, each of shape (n,); a single
+    group has no legend. The figure shows at most 8 inputs, those with the strongest correlations,
+    and 2000 points in a panel.
     """
     first = next(iter(groups.values()))
     names = _most_dependent(first)
@@ -130,6 +123,7 @@ def plot_pairs(groups: Groups, *, units: Mapping[str, str] | None = None) -> Fig
 
 
 def _legend(figure: Figure, groups: Groups) -> None:
+    """Write which colour belongs to which group, if there are several."""
     if len(groups) < 2:
         return
     handles = [

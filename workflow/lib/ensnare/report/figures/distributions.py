@@ -35,7 +35,7 @@ MAX_VIOLIN_POINTS = 2000
 
 
 def _drawn_range(y: FloatArray) -> tuple[float, float]:
-    """Return the range to draw: all of it, unless a few far values would flatten the rest."""
+    """Return the range to draw: everything, unless a few outliers would flatten the rest."""
     low, high = np.quantile(y, [0.01, 0.99])
     whole = float(y.max() - y.min())
     if low == high or whole <= 6 * (high - low):
@@ -45,6 +45,7 @@ def _drawn_range(y: FloatArray) -> tuple[float, float]:
 
 
 def _beyond_note(y: FloatArray, low: float, high: float) -> str:
+    """Return how many values lie outside the range that is drawn, as text."""
     n_beyond = int(np.sum((y < low) | (y > high)))
     if not n_beyond:
         return ""
@@ -54,11 +55,8 @@ def _beyond_note(y: FloatArray, low: float, high: float) -> str:
 def bin_edges(y: FloatArray, low: float, high: float, *, log: bool) -> FloatArray:
     """Return the edges of at most 80 bins of equal width (of equal ratio on a log axis).
 
-    Whole numbers have one bin each.
-
-    References
-    ----------
-    Freedman and Diaconis (1981), Z. Wahrsch. verw. Geb. 57, 453-476, doi:10.1007/BF01025868
+    The width follows Freedman and Diaconis (1981), Z. Wahrsch. verw. Geb. 57, 453-476,
+    doi:10.1007/BF01025868. Whole numbers have one bin each.
     """
     if low == high:
         half = 0.5 * abs(low) or 0.5
@@ -79,7 +77,7 @@ def bin_edges(y: FloatArray, low: float, high: float, *, log: bool) -> FloatArra
 
 
 def draw_histogram(axes: Axes, y: FloatArray, *, log: bool) -> str:
-    """Draw finite values as a histogram and return a note on what is beyond the axis."""
+    """Draw finite values as a histogram, and return a note on values outside the axis."""
     low, high = (float(y.min()), float(y.max())) if log else _drawn_range(y)
     edges = bin_edges(y, low, high, log=log)
     axes.hist(y, bins=edges.tolist(), color=PALETTE[0], alpha=0.55, edgecolor="white", lw=0.5)
@@ -101,21 +99,9 @@ def plot_distribution(
 ) -> Figure:
     """Plot the histogram of one output with its mean and its 5 and 95 % quantiles.
 
-    Parameters
-    ----------
-    y : ndarray of float, shape (n,)
-        The output; NaN where a sample failed. Dropped samples are counted in the figure.
-    statistics : mapping, optional
-        `mean`, `q05` and `q95` as the statistics table has them; taken from `y` when missing.
-    label, unit : str
-        Name and unit of the output.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        The histogram; on a log axis when the output is positive over more than 3 decades.
+    `y`, shape (n,), is NaN where a sample failed; the figure states how many were dropped. `mean`,
+    `q05` and `q95` come from `statistics`, as in the table of that name, or else from `y`. The axis
+    is logarithmic if the output is positive and spans more than 3 decades.
     """
     figure, axes = new_figure(6.4, 3.6)
     found = finite(y)
@@ -141,7 +127,7 @@ def plot_distribution(
 
 
 def _draw_case(axes: Axes, y: FloatArray, row: int, *, violin: bool) -> None:
-    """Draw one case as a box over the outline of its density."""
+    """Draw one case as a box plot over the outline of its density."""
     if violin and y.size > 4 and y.max() > y.min():
         thinned = np.sort(y)[:: max(1, y.size // MAX_VIOLIN_POINTS)]
         bodies = axes.violinplot(
@@ -171,21 +157,10 @@ def _draw_case(axes: Axes, y: FloatArray, row: int, *, violin: bool) -> None:
 def plot_distributions_by_case(
     groups: Mapping[str, FloatArray], label: str, unit: str = "", *, warning: str = ""
 ) -> Figure:
-    """Plot the distribution of one output for each case of a sweep, one row a case.
+    """Plot the distribution of one output for each case of a sweep, one row for each.
 
-    Parameters
-    ----------
-    groups : mapping of str to ndarray of float, shape (n,)
-        The output in each case, in the order to draw; NaN where a sample failed.
-    label, unit : str
-        Name and unit of the output.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        Box (quartiles, median), whiskers (5 and 95 %), mean, and the density behind them.
+    `groups` holds the output of each case in drawing order, NaN where a sample failed. A row has a
+    box (quartiles, median), whiskers (5 and 95 %), the mean, and the density behind them.
     """
     figure, axes = new_figure(6.8, 1.5 + 0.3 * len(groups) + (0.4 if len(groups) < 6 else 0))
     values = {case: finite(y) for case, y in groups.items()}
@@ -212,7 +187,7 @@ def plot_distributions_by_case(
 
 
 def _count_axis(axes: Axes, counts: list[str]) -> None:
-    """Write the number of samples at the right of each row, in red where some were dropped."""
+    """Write the number of samples to the right of each row, in red where some were dropped."""
     right = axes.twinx()
     right.set_ylim(axes.get_ylim())
     right.grid(visible=False)
@@ -225,7 +200,7 @@ def _count_axis(axes: Axes, counts: list[str]) -> None:
 def _limits(
     values: Mapping[str, FloatArray], everything: FloatArray, *, log: bool
 ) -> tuple[float, float] | None:
-    """Return the limits of the value axis: the range drawn of every case, and a margin."""
+    """Return the limits of the value axis: the range drawn of every case, plus a margin."""
     if everything.size == 0:
         return None
     if log:

@@ -1,4 +1,8 @@
-"""Estimates that a table holds of each input: what figures of them have in common."""
+"""Estimates for each input (Sobol' indices, elementary effects, correlations) in figures.
+
+`Estimates` describes a kind of estimate. The functions draw rankings: one row for each input, its
+estimate a point with an interval.
+"""
 
 from __future__ import annotations
 
@@ -18,47 +22,38 @@ from ensnare.report.figures.style import (
     plain_names,
 )
 
+MANY = 8  # more inputs than this are sorted, and only the first few have a colour
+MAX_ROWS = 60
 INDICES = {"first": "first order", "total": "total"}
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """A kind of estimates of each input.
+    """A kind of estimate for each input, such as Sobol' indices."""
 
-    Attributes
-    ----------
-    heading : str
-        What they are, for the head of a figure.
-    kinds : mapping of str to str
-        Kind of estimate, as in the column `index`, to its axis label; a panel each.
-    counted : str
-        What `n_used` and `n_dropped` count.
-    rank_by : str
-        The kind whose size decides which inputs come first.
-    bounded : bool
-        Whether 0 to 1 is what matters: intervals that go far beyond are cut. Otherwise the sign
-        does not count when inputs are ranked.
-    """
-
-    heading: str
-    kinds: Mapping[str, str]
-    counted: str
-    rank_by: str
-    bounded: bool = True
+    heading: str  # of a figure
+    kinds: Mapping[str, str]  # values of the column `index` to axis labels; a panel for each
+    counted: str  # what `n_used` and `n_dropped` count
+    rank_by: str  # the kind that ranks the inputs
+    bounded: bool = True  # whether values lie within 0 to 1
 
     def limits(self, table: pd.DataFrame) -> tuple[float, float]:
-        """Return limits that hold the values, zero and the intervals."""
+        """Return axis limits that contain the values, zero and the intervals."""
         return (index_limits if self.bounded else _all_limits)(table)
 
     def score(self, table: pd.DataFrame, merge: str | Callable[..., float]) -> pd.Series:
-        """Return the size of the estimate of each input, merged over cases or positions."""
+        """Return the value that ranks each input, merged over cases or positions.
+
+        `merge` is an aggregation of pandas, such as `max`. The sign counts only if the estimates
+        are bounded.
+        """
         by = self.rank_by if (table["index"] == self.rank_by).any() else table["index"].iloc[0]
         rows = table[table["index"] == by]
         size = rows["value"] if self.bounded else rows["value"].abs()
         return size.groupby(rows["input"], sort=False).agg(merge)
 
     def ranked(self, table: pd.DataFrame, merge: str = "max") -> list[str]:
-        """Return the inputs by falling size of the estimate that ranks them."""
+        """Return the inputs in descending order of their score."""
         score = self.score(table, merge).reindex(table["input"].drop_duplicates())
         return [str(n) for n in score.sort_values(ascending=False, kind="stable").index]
 
@@ -82,7 +77,7 @@ CORRELATIONS = Estimates(
 
 
 def morris_estimates(unit: str) -> Estimates:
-    """Return what a Morris table holds, in the unit of the output."""
+    """Return the kind of estimate of a Morris table, labelled with the unit of the output."""
     kinds = {
         "mu_star": axis_label("\N{GREEK SMALL LETTER MU}*", unit),
         "sigma": axis_label("\N{GREEK SMALL LETTER SIGMA}", unit),
@@ -91,7 +86,11 @@ def morris_estimates(unit: str) -> Estimates:
 
 
 def melted(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Return a table with a column and interval per kind as one with the rows of each kind."""
+    """Return a table in long format: one row for each kind of estimate.
+
+    The columns `<kind>`, `<kind>_low` and `<kind>_high` become `value`, `ci_low` and `ci_high`, and
+    `index` names the kind.
+    """
     parts = [
         table.assign(
             index=kind,
@@ -105,7 +104,7 @@ def melted(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _all_limits(table: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that hold every value, interval and zero."""
+    """Return limits that contain all values and intervals, and zero."""
     ends = table[["value", "ci_low", "ci_high"]].to_numpy(dtype=float)
     found = np.append(ends[np.isfinite(ends)], 0.0)
     low, high = float(found.min()), float(found.max())
@@ -114,7 +113,11 @@ def _all_limits(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def index_limits(table: pd.DataFrame) -> tuple[float, float]:
-    """Return limits that hold every value and zero, and intervals unless they are absurd."""
+    """Return limits that contain all indices and zero.
+
+    Intervals count only within -0.25 to 1.25: an index lies between 0 and 1, and one very wide
+    interval would flatten all others.
+    """
     values = table["value"].dropna().to_numpy(dtype=float)
     ends = table[["ci_low", "ci_high"]].to_numpy(dtype=float).ravel()
     ends = np.clip(ends[np.isfinite(ends)], -0.25, 1.25)
@@ -126,34 +129,30 @@ def index_limits(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def cut_note(table: pd.DataFrame, limits: tuple[float, float]) -> str:
-    """Return how many intervals are longer than the axis."""
+    """Return how many intervals extend beyond the axis, as text; empty if none does."""
     beyond = (table["ci_low"] < limits[0]) | (table["ci_high"] > limits[1])
     return f"{int(beyond.sum())} intervals reach beyond the axis" if beyond.any() else ""
 
 
 def short_names(inputs: pd.Series) -> pd.Series:
-    """Return the name of the input of each row, short enough for a legend."""
+    """Return the name of the input in each row, shortened for a legend."""
     names = list(inputs.unique())
     return inputs.map(dict(zip(names, plain_names(names, 26), strict=True)))
 
 
-MANY = 8  # more inputs than this are sorted, and only the first few get a colour
-MAX_ROWS = 60
-
-
 def rows_height(n_rows: int) -> float:
-    """Return the height that so many rows take [in]."""
+    """Return the height of that many rows [in]."""
     return (0.19 if n_rows > MANY else 0.34) * max(n_rows, 1)
 
 
 def cut_rows(order: Sequence[str]) -> tuple[list[str], str]:
-    """Return the rows to draw, the first 60, and a note that says so when there are more."""
+    """Return the first 60 rows, and a note if there are more."""
     shown = list(order)[:MAX_ROWS]
     return shown, f"first {MAX_ROWS} of {len(order)} inputs" if len(order) > MAX_ROWS else ""
 
 
 def draw_rows(axes: Axes, order: Sequence[str], width: int = 36) -> None:
-    """Name the rows, first input on top, and shade every second one."""
+    """Write the names of the rows, the first input on top, and shade every second row."""
     for row in range(1, len(order), 2):
         axes.axhspan(row - 0.5, row + 0.5, color="#F5F5F5", zorder=0, lw=0)
     axes.set_yticks(range(len(order)), plain_names(order, width))
@@ -162,7 +161,7 @@ def draw_rows(axes: Axes, order: Sequence[str], width: int = 36) -> None:
 
 
 def draw_undefined(axes: Axes, rows: pd.DataFrame, order: Sequence[str], at: float = 0.0) -> None:
-    """Write `undefined` at a place of the x axis in the rows that have no value."""
+    """Write `undefined` at x = `at` in each row that has no value."""
     known = set(rows.loc[rows["value"].notna(), "input"])
     for row, name in enumerate(order):
         if name not in known:
@@ -171,7 +170,10 @@ def draw_undefined(axes: Axes, rows: pd.DataFrame, order: Sequence[str], at: flo
 
 
 def draw_estimates(axes: Axes, rows: pd.DataFrame, filled: FloatArray, size_pt: float = 5) -> None:
-    """Draw row by row `value` as a point, full or hollow, in `ci_low` to `ci_high`."""
+    """Draw the estimate in each row as a point with its interval.
+
+    Points are filled where `filled` is 1 and hollow where it is 0.
+    """
     at = np.arange(len(rows), dtype=float)
     color, edge = PALETTE[0], 0.26 * size_pt
     axes.hlines(at, rows["ci_low"], rows["ci_high"], color=color, lw=1.2 * edge)
@@ -182,7 +184,10 @@ def draw_estimates(axes: Axes, rows: pd.DataFrame, filled: FloatArray, size_pt: 
 
 
 def rows_note(table: pd.DataFrame, what: str, before: str = "") -> str:
-    """Return what the table says on base rows (or samples) that failures took away."""
+    """Return how many base rows (or samples) failures took away, as text.
+
+    Of several cases or positions the worst one counts.
+    """
     worst = table.iloc[int(table["n_dropped"].argmax())]
     n_dropped = int(worst["n_dropped"])
     text = dropped_note(n_dropped, n_dropped + int(worst["n_used"]), what)

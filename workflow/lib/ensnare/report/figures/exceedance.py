@@ -1,4 +1,4 @@
-"""Figure of the probability that an output exceeds a threshold."""
+"""Figures of the probability that an output exceeds, or falls below, a threshold."""
 
 from __future__ import annotations
 
@@ -29,24 +29,15 @@ from ensnare.report.figures.style import (
     styled,
 )
 
-MAX_STEPS = 2000  # more steps of the curve are not told apart
-RARE = 0.1  # probabilities up to this ask for a log axis
+MAX_STEPS = 2000  # more steps of the curve cannot be distinguished in a figure
+RARE = 0.1  # probabilities up to this have a log axis
 
 
 def exceedance_curve(y: FloatArray, *, below: bool) -> tuple[FloatArray, FloatArray]:
-    """Return values and the share of samples that exceed (or fall below) each of them.
+    """Return values and the share of samples beyond each of them, both of shape (k,).
 
-    Parameters
-    ----------
-    y : ndarray of float, shape (n,)
-        Finite values.
-    below : bool
-        Whether the share below is wanted.
-
-    Returns
-    -------
-    values, share : ndarray of float, shape (k,)
-        At most 4000 points: all of them in the tail, evenly chosen elsewhere.
+    Beyond means above, or below if `below` is set. `y` must be finite. Of more than 2000 samples
+    the curve keeps the 2000 most extreme and about as many evenly chosen ones.
     """
     ordered = np.sort(y) if below else np.sort(y)[::-1]
     n = ordered.size
@@ -58,7 +49,7 @@ def exceedance_curve(y: FloatArray, *, below: bool) -> tuple[FloatArray, FloatAr
 def _draw_probability(
     axes: Axes, threshold: float, probability: tuple[float, float, float], text: str
 ) -> None:
-    """Mark the threshold and the probability with its interval."""
+    """Mark the threshold, and the probability with its interval."""
     p, low, high = probability
     bottom, top = axes.get_ylim()
     axes.axvline(threshold, color=MUTED, lw=1.2, ls="--")
@@ -68,7 +59,7 @@ def _draw_probability(
         axes.plot([threshold], [high], marker="_", ms=9, mew=1.6, ls="none", **style)
         if low > bottom:
             axes.plot([threshold], [low], marker="_", ms=9, mew=1.6, ls="none", **style)
-    # What a log axis cannot show is an arrow at its lower end.
+    # A log axis cannot show a probability of 0: it is an arrow at the lower end.
     hidden = p <= 0 and axes.get_yscale() == "log"
     at, marker = (bottom, "v") if hidden else (p, "o")
     axes.plot([threshold], [at], marker=marker, ms=7, ls="none", clip_on=False, label=text, **style)
@@ -98,26 +89,10 @@ def plot_exceedance(
 ) -> Figure:
     """Plot the share of samples beyond each value, with a threshold and its probability.
 
-    Parameters
-    ----------
-    y : ndarray of float, shape (n,)
-        The output; NaN where a sample failed. Dropped samples are counted in the figure.
-    threshold : float
-        In the unit of the output.
-    probability : tuple of float
-        That the output exceeds the threshold, and the ends of its interval (NaN: none) [-].
-    label, unit : str
-        Name and unit of the output.
-    below : bool
-        Whether the probability is that of falling below.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        The complementary distribution function (`below`: the distribution function), on a log
-        axis when the probability is at most 0.1.
+    `y` is NaN where a sample failed; `probability` is that of exceeding the threshold (of falling
+    below it if `below` is set) and the ends of its interval (NaN: none). The curve is the
+    complementary distribution function (`below`: the distribution function), on a log axis if the
+    probability is at most 0.1.
     """
     figure, axes = new_figure(6.4, 3.8)
     found = finite(y)
@@ -160,22 +135,10 @@ def plot_exceedance_by_case(
 ) -> Figure:
     """Plot the probability of being beyond a threshold against the levels of a sweep.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `event` (above or below) and `threshold`, the same throughout, `value`, `ci_low`,
-        `ci_high`, `n_used`, `n_dropped`, and one for each factor.
-    label, unit : str
-        Name and unit of the output.
-    factor_columns : sequence of str
-        The factors. One factor is the axis; several are joined to one label a case.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        A log axis when all probabilities are at most 0.1.
+    `table` has the columns `event` (above or below) and `threshold`, the same throughout, `value`,
+    `ci_low`, `ci_high`, `n_used`, `n_dropped`, and one for each factor; one factor is the axis,
+    several are joined into one label for each case. The axis is logarithmic if all probabilities
+    are at most 0.1.
     """
     figure, axes = new_figure(6.4, 3.6)
     if not table["value"].notna().any():

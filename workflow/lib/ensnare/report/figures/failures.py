@@ -27,11 +27,11 @@ from ensnare.report.figures.style import (
     styled,
 )
 
-SMALLEST_P = 1e-16  # below, a p-value is rounding error
+SMALLEST_P = 1e-16  # a smaller p-value is rounding error
 
 
 def _draw_p_values(axes: Axes, rows: pd.DataFrame, limit: float) -> None:
-    """Draw p-values on a log axis that falls to the right, in red beyond the limit."""
+    """Draw p-values on a log axis that decreases to the right, in red below the limit."""
     p = np.clip(rows["value"].to_numpy(dtype=float), SMALLEST_P, 1.0)
     at = np.arange(len(rows))
     lowest = min(float(np.nanmin(p, initial=1.0)), limit)
@@ -47,7 +47,7 @@ def _draw_p_values(axes: Axes, rows: pd.DataFrame, limit: float) -> None:
 
 
 def _write_statistics(axes: Axes, rows: pd.DataFrame) -> None:
-    """Write the test statistic at the right of each row."""
+    """Write the test statistic to the right of each row."""
     right = axes.twinx()
     right.set_ylim(axes.get_ylim())
     right.grid(visible=False)
@@ -61,25 +61,12 @@ def _write_statistics(axes: Axes, rows: pd.DataFrame) -> None:
 def plot_failures(
     table: pd.DataFrame, *, limit: float = 0.05, title: str = "", warning: str = ""
 ) -> Figure:
-    """Plot for each input how unlikely its values in failed samples are if failures are random.
+    """Plot the p-value of each input in the test whether failures depend on it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `input`, `p_value` [-], adjusted for the number of inputs, and `statistic` [-],
-        the largest difference of the distribution functions (written at the right), as
-        `ensnare.analyses.estimators.failures.failure_dependence` returns them.
-    limit : float
-        Below this p-value failures are taken as not random.
-    title : str
-        What else to say on top, such as the case and the number of failures.
-    warning : str
-        What to say in red on top.
-
-    Returns
-    -------
-    Figure
-        One row an input, the most unlikely on top; red squares are beyond the limit.
+    `table` has the columns `input`, `p_value`, adjusted for the number of inputs, and `statistic`,
+    the largest difference of the distribution functions of failed and other samples, as
+    `ensnare.analyses.estimators.failures.failure_dependence` returns them. Inputs are in ascending
+    order of p-value; those below `limit` are red squares.
     """
     known = table[table["p_value"].notna()]
     if known.empty:

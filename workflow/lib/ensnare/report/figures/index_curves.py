@@ -1,4 +1,4 @@
-"""Figure of estimates of each input of an array output along its axis."""
+"""Figure of estimates for each input of an array output along the axis of the output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GREY = "#AAAAAA"
 
 
 def _draw_input(axes: Axes, rows: pd.DataFrame, k: int) -> None:
-    """Draw one index of input number k along the axis, with its interval as a band."""
+    """Draw one index of input k along the axis, with its interval as a band."""
     color, n = PALETTE[k % len(PALETTE)], len(rows)
     at = rows["_at"]
     label = str(rows["_label"].iloc[0])
@@ -69,14 +69,20 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, ranked: Sequence[str]) -> None:
 
 
 def _undefined_note(table: pd.DataFrame) -> str:
-    """Return at how many positions no index exists, such as where the output is constant."""
+    """Return at how many positions no index exists, as text.
+
+    That is so where the output is constant.
+    """
     known = table.groupby("position")["value"].count()
     n = int((known == 0).sum())
     return f"undefined at {n} of {len(known)} positions" if n else ""
 
 
 def _on_axis(table: pd.DataFrame, axis: FloatArray) -> pd.DataFrame:
-    """Return the rows with their place on the axis, in its order."""
+    """Return the rows sorted along the axis, with their coordinate in the column `_at`.
+
+    Raises ValueError if a position is not on the axis.
+    """
     position = table["position"].to_numpy(dtype=int)
     if position.max() >= np.size(axis):
         raise ValueError(
@@ -99,32 +105,11 @@ def plot_estimate_curves(
     warning: str = "",
     estimates: Estimates = SOBOL,
 ) -> Figure:
-    """Plot estimates of the inputs of an array output in one case along its axis.
+    """Plot estimates for the inputs of an array output in one case along its axis.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As for `plot_sobol`, with `position`, the number of the element in `axis`.
-    axis : ndarray of float, shape (m,)
-        Positions of the elements, in any order.
-    output, axis_label : str
-        Name of the output, and the label of its axis as `axis_label` makes it, with the unit.
-    title : str
-        What else to say on top, such as the case.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-    estimates : Estimates
-        What the table holds; Sobol' indices by default.
-
-    Returns
-    -------
-    Figure
-        A panel for each kind of estimate; more than 7 inputs: the 6 largest in colour.
-
-    Raises
-    ------
-    ValueError
-        If a position is not on the axis.
+    `table` is as for `plot_sobol`, with `position`, the index of an element in `axis`, shape (m,),
+    whose values may be in any order. There is a panel for each kind of estimate; of more than 7
+    inputs the 6 largest are in colour. Raises ValueError if a position is not on the axis.
     """
     table = table[table["index"].isin(list(estimates.kinds))]
     if not table["value"].notna().any():
@@ -144,10 +129,8 @@ def plot_estimate_curves(
     handles, texts = grid[-1].get_legend_handles_labels()
     columns = legend_columns(figure, texts, 4)
     figure.legend(handles, texts, loc="outside lower center", ncols=columns)
-    name, lost = (
-        plain(f"{estimates.heading} of {output}", 76),
-        rows_note(table, estimates.counted, "up to "),
-    )
-    notes = (lost, _undefined_note(table), cut_note(table, limits))
+    name = plain(f"{estimates.heading} of {output}", 76)
+    dropped = rows_note(table, estimates.counted, "up to ")
+    notes = (dropped, _undefined_note(table), cut_note(table, limits))
     note(figure, name, plain(title, 76), *notes, warning=warning)
     return figure

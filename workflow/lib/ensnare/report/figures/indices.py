@@ -1,4 +1,4 @@
-"""Figure of estimates of each input against the levels of a sweep."""
+"""Figures of Sobol' indices in one case, and of any estimates against the levels of a sweep."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from ensnare.report.figures.style import (
 
 
 def _draw_index(axes: Axes, rows: pd.DataFrame, order: Sequence[str], index: str) -> None:
-    """Draw one index of every input as a point with its interval."""
+    """Draw one index (first or total) of every input as a point with its interval."""
     shift = {"first": -0.17, "total": 0.17}[index]
     k = list(INDICES).index(index)
     found = rows[rows["index"] == index].set_index("input").reindex(list(order))
@@ -68,28 +68,9 @@ def plot_sobol(
 ) -> Figure:
     """Plot first-order and total Sobol' indices of one output in one case.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `input`, `index` (first or total; other rows are not drawn), `value`, `ci_low`,
-        `ci_high`, `n_used` and `n_dropped` (base rows). Intervals may be NaN; then none is drawn.
-    output : str
-        Name of the output.
-    title : str
-        What else to say on top, such as the case.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-    estimates : Estimates
-        Sobol' indices, or those by ranks.
-
-    Returns
-    -------
-    Figure
-        One row an input: in the order of the table, or by total index if more than 8.
-
-    References
-    ----------
-    Saltelli et al. (2010), Comput. Phys. Commun. 181, 259-270, doi:10.1016/j.cpc.2009.09.018
+    `table` has the columns `input`, `index` (first or total; other rows are not drawn), `value`,
+    `ci_low`, `ci_high` (NaN: no interval is drawn), `n_used` and `n_dropped`. There is one row for
+    each input, in the order of the table, or in descending order if there are more than 8.
     """
     table = table[table["index"].isin(list(INDICES))]
     inputs = [str(name) for name in table["input"].unique()]
@@ -107,13 +88,13 @@ def plot_sobol(
     axes.set(xlim=limits, xlabel="Sobol' index [-]")
     figure.legend(loc="outside lower center", ncols=2)
     name = plain(f"{estimates.heading} of {output}", 76)
-    lost = rows_note(table, estimates.counted)
-    note(figure, name, plain(title, 76), lost, cut_note(table, limits), warning=warning)
+    dropped = rows_note(table, estimates.counted)
+    note(figure, name, plain(title, 76), dropped, cut_note(table, limits), warning=warning)
     return figure
 
 
 def _draw_input(axes: Axes, levels: Levels, rows: pd.DataFrame, k: int, n: int) -> None:
-    """Draw one index of input number k of n against the levels, beside the others."""
+    """Draw one index of input k of n against the levels, shifted so that none overlap."""
     step_pt = min(3.5, levels.room_pt / max(n, 1))
     side = offset_copy(
         axes.transData, axes.get_figure(root=True), (k - (n - 1) / 2) * step_pt, 0, units="points"
@@ -155,25 +136,11 @@ def plot_estimates_by_case(
     warning: str = "",
     estimates: Estimates = SOBOL,
 ) -> Figure:
-    """Plot estimates of the inputs of one output against the levels of a sweep.
+    """Plot estimates for the inputs of one output against the levels of a sweep.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As for `plot_sobol`, with one column for each factor and the rows of all cases.
-    output : str
-        Name of the output.
-    factor_columns : sequence of str
-        The factors. One factor is the axis; several are joined to one label a case.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-    estimates : Estimates
-        What the table holds; Sobol' indices by default.
-
-    Returns
-    -------
-    Figure
-        A panel for each kind of estimate; more than 7 inputs: the 6 largest in colour.
+    `table` is as for `plot_sobol`, with the rows of all cases and a column for each factor; one
+    factor is the axis, several are joined into one label for each case. There is a panel for each
+    kind of estimate; of more than 7 inputs the 6 largest are in colour.
     """
     table = table[table["index"].isin(list(estimates.kinds))]
     if not table["value"].notna().any():
@@ -194,6 +161,6 @@ def plot_estimates_by_case(
     columns = legend_columns(figure, texts, 4)
     figure.legend(handles, texts, loc="outside lower center", ncols=columns)
     name = plain(f"{estimates.heading} of {output}", 76)
-    lost = rows_note(table, estimates.counted, "up to ")
-    note(figure, name, lost, cut_note(table, limits), warning=warning)
+    dropped = rows_note(table, estimates.counted, "up to ")
+    note(figure, name, dropped, cut_note(table, limits), warning=warning)
     return figure

@@ -32,18 +32,18 @@ from ensnare.report.figures.style import (
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 MAX_PAIRS = 15
-MAX_MAP = 12  # inputs; beyond them a map has more cells than a reader compares
-MAX_BESIDE = 6  # inputs whose map fits beside the pairs; larger ones stand below
+MAX_MAP = 12  # inputs; with more of them a map has too many cells to compare
+MAX_BESIDE = 6  # inputs; with more of them the map stands below the pairs
 
 
 def _split(pairs: pd.Series) -> pd.DataFrame:
-    """Return the two inputs of each pair `a:b`."""
+    """Return the two inputs of each pair `a:b`, in the columns 0 and 1."""
     halves = pairs.astype(str).str.split(":", n=1, expand=True).reindex(columns=[0, 1])
     return halves.fillna("")
 
 
 def _pair_names(pairs: pd.Series) -> list[str]:
-    """Return `a x b` for each pair, each name short enough."""
+    """Return each pair as `a × b`, with shortened names."""
     halves = _split(pairs)
     inputs = list(dict.fromkeys(halves.to_numpy().ravel().tolist()))
     short = dict(zip(inputs, plain_names(inputs, 20), strict=True))
@@ -63,25 +63,28 @@ def _draw_pairs(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _matrix(table: pd.DataFrame, inputs: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return the indices and whether their intervals exclude 0, shape (d, d), NaN above."""
+    """Return the indices as a matrix, and where their intervals exclude 0, both (d, d).
+
+    The indices are NaN on and above the diagonal.
+    """
     place = {name: i for i, name in enumerate(inputs)}
     values = np.full((len(inputs), len(inputs)), np.nan)
-    sure = np.zeros_like(values)
+    significant = np.zeros_like(values)
     halves = _split(table["input"])
     known = table["ci_low"].notna().to_numpy() * excludes_zero(table)
     rows = zip(halves[0], halves[1], table["value"], known, strict=True)
-    for a, b, value, is_sure in rows:
+    for a, b, value, is_significant in rows:
         i, j = sorted((place[a], place[b]), reverse=True)
-        values[i, j], sure[i, j] = value, is_sure
-    return values, sure
+        values[i, j], significant[i, j] = value, is_significant
+    return values, significant
 
 
 def _draw_map(axes: Axes, table: pd.DataFrame, inputs: list[str]) -> None:
-    """Draw the indices of all pairs by colour."""
-    values, sure = _matrix(table, inputs)
+    """Draw the indices of all pairs as colours; a dot means that the interval excludes 0."""
+    values, significant = _matrix(table, inputs)
     top = max(float(np.nanmax(values, initial=0.0)), 0.01)
     image = axes.imshow(values[1:, :-1], cmap="Blues", norm=Normalize(0, top), aspect="equal")
-    at = np.argwhere(sure[1:, :-1] > 0)
+    at = np.argwhere(significant[1:, :-1] > 0)
     dots = [("white" if values[i + 1, j] > 0.6 * top else "black") for i, j in at]
     axes.scatter(at[:, 1], at[:, 0], s=12, c=dots, lw=0)
     names = plain_names(inputs, 16)
@@ -118,22 +121,9 @@ def plot_second_order(
 ) -> Figure:
     """Plot the second-order Sobol' indices of one output in one case.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `input` (a pair, `x1:x3`), `index` (only rows with `second` are drawn), `value`,
-        `ci_low`, `ci_high`, `n_used` and `n_dropped` (base rows). Intervals may be NaN.
-    output : str
-        Name of the output.
-    title : str
-        What else to say on top, such as the case.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-
-    Returns
-    -------
-    Figure
-        The 15 largest pairs with intervals, and a map of all pairs of 3 to 12 inputs.
+    `table` has the columns `input` (a pair, `x1:x3`), `index` (only rows with `second` are drawn),
+    `value`, `ci_low`, `ci_high` (may be NaN), `n_used` and `n_dropped` (base rows). The figure
+    shows the 15 largest pairs with intervals and, for 3 to 12 inputs, a map of all pairs.
     """
     table = table[table["index"] == "second"]
     if table.empty:
@@ -148,7 +138,9 @@ def plot_second_order(
         _draw_map(grid[1], table, inputs)
     name = plain(f"Second-order Sobol' indices of {output}", 76)
     few = f"{MAX_PAIRS} largest of {len(table)} pairs" if len(table) > MAX_PAIRS else ""
-    sure = "hollow: the interval holds 0" + ("; dot in the map: it does not" if has_map else "")
-    lost, beyond = rows_note(table, "base rows"), cut_note(largest, index_limits(largest))
-    note(figure, name, plain(title, 76), few, sure, lost, beyond, warning=warning)
+    hollow = "hollow: the interval contains 0" + (
+        "; dot in the map: it does not" if has_map else ""
+    )
+    dropped, beyond = rows_note(table, "base rows"), cut_note(largest, index_limits(largest))
+    note(figure, name, plain(title, 76), few, hollow, dropped, beyond, warning=warning)
     return figure

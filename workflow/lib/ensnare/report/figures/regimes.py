@@ -1,4 +1,4 @@
-"""Regime diagram: what an output is over two factors of a sweep, with a third as panels."""
+"""Regime diagram: an output over two factors of a sweep, with a third factor as panels."""
 
 from __future__ import annotations
 
@@ -42,16 +42,22 @@ from ensnare.report.figures.style import (
 )
 
 MAX_PANELS = 12
-MAP = "cividis"  # the same order of brightness for every eye and on a black-and-white printer
+COLORS = "cividis"  # also readable for colour-blind readers and in black and white
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """One value for each combination of levels: of x, y and panel."""
+    """One value for each combination of levels of x, y and panel that occurs."""
 
-    place: NDArray[np.intp]  # (k, 3)
-    values: list[object]
+    levels: Sequence[Levels]  # of x, y and panel
+    place: NDArray[np.intp]  # the levels of each combination, shape (k, 3)
+    values: list[object]  # k numbers or names; None where no sample has a value
     several: int  # combinations with samples that differ
+
+    def in_panel(self, number: int, use: NDArray[np.bool_]) -> list[FloatArray]:
+        """Return x and y of the combinations in a panel for which `use`, shape (k,), is true."""
+        rows = self.place[use & (self.place[:, 2] == number)]
+        return [levels.positions[rows[:, i]] for i, levels in enumerate(self.levels[:2])]
 
 
 def _is_missing(value: object) -> bool:
@@ -63,7 +69,10 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _merge(values: Sequence[object]) -> tuple[object, bool]:
-    """Return the median of numbers or the most frequent name, and whether values differ."""
+    """Return the median of numbers or the most frequent name, and whether values differ.
+
+    Missing values do not count; the result is None if all are missing.
+    """
     found, index = distinct([v for v in values if not _is_missing(v)])
     if not found:
         return None, False
@@ -74,18 +83,20 @@ def _merge(values: Sequence[object]) -> tuple[object, bool]:
 
 
 def _cells(levels: Sequence[Levels], values: Sequence[object]) -> _Cells:
-    """Return what to draw in each combination of levels that occurs."""
+    """Return what to draw at each combination of levels that occurs."""
     rows = np.stack([level.index for level in levels], axis=1)
     place, cell = np.unique(rows, axis=0, return_inverse=True)
     members: list[list[object]] = [[] for _ in place]
     for k, value in zip(cell.ravel(), values, strict=True):
         members[k].append(value.item() if isinstance(value, np.generic) else value)
     merged = [_merge(found) for found in members]
-    return _Cells(place, [value for value, _ in merged], sum(differ for _, differ in merged))
+    return _Cells(
+        levels, place, [value for value, _ in merged], sum(differ for _, differ in merged)
+    )
 
 
 def _norm(values: FloatArray) -> mcolors.Normalize:
-    """Return the colour scale: log beyond 2 decades."""
+    """Return the colour scale, logarithmic beyond 2 decades."""
     found = finite(values)
     low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
     if low == high:
@@ -95,12 +106,15 @@ def _norm(values: FloatArray) -> mcolors.Normalize:
 
 
 def _gap(at: FloatArray) -> float:
-    """Return the smallest distance of neighbours over that of the outermost."""
+    """Return the smallest distance between neighbours over the distance of the outermost two."""
     return float(np.diff(np.sort(at)).min() / np.ptp(at))
 
 
 def _is_log(levels: Levels) -> bool:
-    """Return whether levels ask for a log axis: over 2 decades, or over 1 and more even on it."""
+    """Return whether levels suit a logarithmic axis.
+
+    They do if `Levels` says so, or if they span at least one decade and lie more evenly on it.
+    """
     at = levels.positions
     if levels.log or not levels.numeric or at.size < 3 or at.min() <= 0:
         return levels.log
@@ -108,11 +122,12 @@ def _is_log(levels: Levels) -> bool:
 
 
 def _scaled(levels: Levels) -> FloatArray:
+    """Return the positions of levels as they lie on the axis: their logarithm on a log axis."""
     return np.log10(levels.positions) if _is_log(levels) else levels.positions
 
 
 def _marker_pt(levels: Sequence[Levels], panel_in: tuple[float, float]) -> float:
-    """Return the size of markers that leaves a gap between neighbours [pt]."""
+    """Return a marker size that leaves a gap between neighbours [pt]."""
     rooms = [16 / 0.62]
     for size_in, at in zip(panel_in, map(_scaled, levels), strict=False):
         if at.size > 1:
@@ -120,30 +135,24 @@ def _marker_pt(levels: Sequence[Levels], panel_in: tuple[float, float]) -> float
     return max(6.0, 0.62 * min(rooms))
 
 
-def _draw_numbers(
-    panels: Sequence[Axes], levels: Sequence[Levels], cells: _Cells, size_pt: float
-) -> ScalarMappable:
-    """Draw numbers by colour and return the colour scale."""
+def _draw_numbers(panels: Sequence[Axes], cells: _Cells, size_pt: float) -> ScalarMappable:
+    """Draw numbers by colour, and return the colour scale."""
     values = np.array([np.nan if v is None else v for v in cells.values], dtype=float)
     norm = _norm(values)
     for k, axes in enumerate(panels):
         use = (cells.place[:, 2] == k) & np.isfinite(values)
-        x, y = (lv.positions[cells.place[use, i]] for i, lv in enumerate(levels[:2]))
+        x, y = cells.in_panel(k, use)
         axes.scatter(
-            x, y, c=values[use], norm=norm, cmap=MAP, marker="s", s=size_pt**2,
+            x, y, c=values[use], norm=norm, cmap=COLORS, marker="s", s=size_pt**2,
             edgecolors="#555555", linewidths=0.5,
         )  # fmt: skip
-    return ScalarMappable(norm, MAP)
+    return ScalarMappable(norm, COLORS)
 
 
 def _draw_names(
-    panels: Sequence[Axes],
-    levels: Sequence[Levels],
-    cells: _Cells,
-    size_pt: float,
-    order: Sequence[str],
+    panels: Sequence[Axes], cells: _Cells, size_pt: float, order: Sequence[str]
 ) -> list[Line2D]:
-    """Draw categories by colour and marker and return the legend."""
+    """Draw categories by colour and marker, and return the legend."""
     shown = [str(v) for v in cells.values if v is not None]
     found = sorted(dict.fromkeys(shown), key=lambda n: order.index(n) if n in order else len(order))
     names = np.array([None if v is None else str(v) for v in cells.values], dtype=object)
@@ -158,27 +167,22 @@ def _draw_names(
             "mew": 0.4,
         }
         for k, axes in enumerate(panels):
-            use = (cells.place[:, 2] == k) & (names == name)
-            at = [lv.positions[cells.place[use, j]] for j, lv in enumerate(levels[:2])]
-            axes.plot(*at, ms=0.8 * size_pt, **style)
+            axes.plot(*cells.in_panel(k, names == name), ms=0.8 * size_pt, **style)
         handles.append(Line2D([], [], label=label, ms=7, **style))
     return handles
 
 
-def _draw_missing(
-    panels: Sequence[Axes], levels: Sequence[Levels], cells: _Cells, size_pt: float
-) -> int:
+def _draw_missing(panels: Sequence[Axes], cells: _Cells, size_pt: float) -> int:
     """Draw a cross where no sample has a value, and return how many there are."""
     missing = np.array([v is None for v in cells.values], dtype=bool)
     for k, axes in enumerate(panels):
-        use = (cells.place[:, 2] == k) & missing
-        at = [lv.positions[cells.place[use, i]] for i, lv in enumerate(levels[:2])]
+        at = cells.in_panel(k, missing)
         axes.plot(*at, ls="none", marker="x", color=FAILED, ms=0.6 * size_pt, mew=1.4)
     return int(missing.sum())
 
 
 def _set_levels(axes: Axes, which: str, levels: Levels) -> None:
-    """Set scale, limits and, for names, the ticks of one axis."""
+    """Set scale and limits of one axis from its levels."""
     at = _scaled(levels)
     low, high = float(at.min()), float(at.max())
     margin = 0.6 * (high - low) / max(at.size - 1, 1) or 0.5
@@ -190,7 +194,7 @@ def _set_levels(axes: Axes, which: str, levels: Levels) -> None:
 
 
 def _name_levels(panels: Sequence[Axes], x: Levels, y: Levels) -> None:
-    """Write the names of levels that are no numbers."""
+    """Write the names of levels that are not numbers."""
     if not y.numeric:
         panels[0].set_yticks(y.positions, plain_names(y.names, 20))
     if not x.numeric:
@@ -200,7 +204,10 @@ def _name_levels(panels: Sequence[Axes], x: Levels, y: Levels) -> None:
 
 
 def _place_factors(factors: Mapping[str, Sequence[object]]) -> list[Levels]:
-    """Return the levels of x, y and panels; of one panel when there are two factors."""
+    """Return the levels of x, y and panels; two factors have one panel.
+
+    Raises ValueError if there are not 2 or 3 factors.
+    """
     if len(factors) not in (2, 3):
         raise ValueError(f"{len(factors)} factors; expected 2 or 3: x, y and panels")
     found = [levels_of(list(levels), label) for label, levels in factors.items()]
@@ -230,33 +237,14 @@ def plot_regimes(
 ) -> Figure:
     """Plot a regime diagram: an output by colour over two factors, with a third as panels.
 
-    Parameters
-    ----------
-    factors : mapping of str to sequence, length n
-        Levels of 2 or 3 factors by their labels (with units): x, y and panels. Join further
-        factors to one name a sample for the panels.
-    values : sequence, length n
-        The output of each sample: numbers or names; NaN, None or "" where it failed.
-    label, unit : str
-        Name and unit of the output.
-    title : str
-        What else to say on top.
-    warning : str
-        What to say in red on top, such as that failures are not random.
-    order : sequence of str
-        Names in the order of the legend; others follow as they occur.
+    `factors` maps the labels (with units) of 2 or 3 factors, for x, y and panels, to their level in
+    each sample; join further factors into one text for the panels. `values` are numbers or names,
+    or NaN, None or "" where a sample failed. `order` lists names in the order of the legend; others
+    follow as they occur.
 
-    Returns
-    -------
-    Figure
-        Numbers by colour (log beyond 2 decades), names by colour and marker, red crosses where
-        no sample has a value. Samples with the same levels make one point: the median or the
-        most frequent name.
-
-    Raises
-    ------
-    ValueError
-        If there are not 2 or 3 factors.
+    Numbers are drawn by colour (logarithmic beyond 2 decades), names by colour and marker, red
+    crosses where no sample has a value. Samples with the same levels make one point: the median or
+    the most frequent name. Raises ValueError if there are not 2 or 3 factors.
     """
     levels = _place_factors(factors)
     if not len(values):
@@ -268,18 +256,17 @@ def plot_regimes(
     marker_pt = _marker_pt(levels[:2], size)
     for which, level in zip(("x", "y"), levels[:2], strict=True):
         _set_levels(panels[0], which, level)
-    _draw_values(figure, panels, levels, cells, marker_pt, axis_label(label, unit), order)
-    n_missing = _draw_missing(panels, levels, cells, marker_pt)
+    _draw_values(figure, panels, cells, marker_pt, axis_label(label, unit), order)
+    n_missing = _draw_missing(panels, cells, marker_pt)
     label_panels(figure, panels, levels[0].label, levels[1].label)
     _name_levels(panels, levels[0], levels[1])
-    note(figure, plain(title, 76), *_notes(levels, values, cells, n_missing), warning=warning)
+    note(figure, plain(title, 76), *_notes(values, cells, n_missing), warning=warning)
     return figure
 
 
 def _draw_values(
     figure: Figure,
     panels: Sequence[Axes],
-    levels: Sequence[Levels],
     cells: _Cells,
     marker_pt: float,
     label: str,
@@ -288,24 +275,22 @@ def _draw_values(
     """Draw numbers with a colour bar, or names with a legend."""
     known = [v for v in cells.values if v is not None]
     if not all(map(_is_number, known)):
-        handles = _draw_names(panels, levels, cells, marker_pt, order)
+        handles = _draw_names(panels, cells, marker_pt, order)
         columns = legend_columns(figure, [str(h.get_label()) for h in handles], 4)
         figure.legend(
             handles=handles, title=plain(label, 60), loc="outside lower center", ncols=columns
         )
         return
-    scale = _draw_numbers(panels, levels, cells, marker_pt)
+    scale = _draw_numbers(panels, cells, marker_pt)
     bar = figure.colorbar(scale, ax=list(panels), pad=0.02, aspect=30)
     bar.ax.minorticks_off()
     (label_log if isinstance(scale.norm, mcolors.LogNorm) else label_linear)(bar.ax.yaxis, label)
 
 
-def _notes(
-    levels: Sequence[Levels], values: Sequence[object], cells: _Cells, n_missing: int
-) -> list[str]:
-    """Return what the figure does not show by itself."""
+def _notes(values: Sequence[object], cells: _Cells, n_missing: int) -> list[str]:
+    """Return what the figure cannot show by itself: failed samples, merged and omitted values."""
     n_failed = sum(map(_is_missing, values))
-    n_panels = len(levels[2].names)
+    n_panels = len(cells.levels[2].names)
     crosses = f" ({n_missing} crosses: no value)" if n_missing else ""
     several = f"{cells.several} points stand for samples that differ: median or most frequent"
     return [

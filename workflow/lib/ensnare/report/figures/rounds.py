@@ -1,4 +1,4 @@
-"""Figure of a design that doubles itself until results are good enough."""
+"""Figure of a design that doubles until its results are accurate enough."""
 
 from __future__ import annotations
 
@@ -28,26 +28,12 @@ from ensnare.report.figures.style import (
 def plot_rounds(
     table: pd.DataFrame, *, width: float, budget: int, title: str = "", warning: str = ""
 ) -> Figure:
-    """Plot the widest confidence interval of each output against the samples that it took.
+    """Plot the widest confidence interval of each output against the number of samples.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `round`, `samples`, `output`, `width` [-], NaN where no interval is defined, and
-        `note`, empty where all are, as `ensnare.analyses.rounds.rounds_table` returns them.
-    width : float
-        What is to be reached [-].
-    budget : int
-        Most samples.
-    title : str
-        What else to say on top, such as why the rounds ended.
-    warning : str
-        What to say in red on top.
-
-    Returns
-    -------
-    Figure
-        One line an output, on log axes; a width of 0 is drawn at the lower edge.
+    `table` has the columns `round`, `samples`, `output`, `width` (NaN where no interval is defined)
+    and `note` (empty where all intervals are defined). `width` is the target and `budget` the
+    largest number of samples; `title` says why the rounds ended. Both axes are logarithmic; a width
+    of 0 is drawn at the lower edge.
     """
     figure, axes = new_figure(6.4, 3.6)
     known = table[table["width"].notna()]
@@ -59,7 +45,7 @@ def plot_rounds(
     _draw_outputs(axes, known, width)
     axes.axhline(width, color=FAILED, lw=1, ls="--", label=f"to be reached: {number(width, 3)}")
     last = int(table["samples"].max())
-    if 4 * last >= budget:  # farther away it would squeeze the rest
+    if 4 * last >= budget:  # a budget farther away would compress the curves
         axes.axvline(budget, color=FAILED, lw=1, ls=":", label=f"budget: {number(budget)}")
     label_axis(axes, "x", "samples", n_ticks=8)
     label_axis(axes, "y", "widest interval of a total index [-]", n_ticks=8)
@@ -67,15 +53,14 @@ def plot_rounds(
     columns = legend_columns(figure, texts, 4)
     figure.legend(loc="outside lower center", fontsize="small", ncols=columns)
     undefined = table["round"][table["note"].fillna("").astype(bool)]
-    some = "intervals that are not defined in round " + ", ".join(
-        map(str, dict.fromkeys(undefined))
-    )
-    note(figure, plain(title, 160), some if len(undefined) else "", warning=warning)
+    numbers = ", ".join(map(str, dict.fromkeys(undefined)))
+    gaps = f"intervals that are not defined in round {numbers}" if numbers else ""
+    note(figure, plain(title, 160), gaps, warning=warning)
     return figure
 
 
 def _draw_outputs(axes: Axes, known: pd.DataFrame, width: float) -> None:
-    """Draw a line for each output; what is 0 at the lower edge."""
+    """Draw a line for each output; a width of 0 lies at the lower edge."""
     positive = known["width"][known["width"] > 0]
     lowest = min(float(positive.min()) if len(positive) else width, width) / 2
     outputs = list(dict.fromkeys(known["output"]))

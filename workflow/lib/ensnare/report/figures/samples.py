@@ -35,7 +35,7 @@ from ensnare.report.figures.style import (
 
 RowArray = NDArray[np.intp]
 MAX_POINTS = 5000
-MAX_TICKS = 300  # more of them would hide where failures are dense
+MAX_TICKS = 300  # more ticks would hide where failures are frequent
 THINNING_SEED = 0
 STATUS_COLORS = {"ok": PALETTE[0], "skipped": LIGHT}
 OTHER_STATUS = PALETTE[1]
@@ -47,15 +47,15 @@ class _Points:
 
     y: FloatArray
     ok: RowArray
-    lost: RowArray
-    colors: str | NDArray[np.str_]  # of the rows that are ok
+    failed: RowArray
+    colors: str | NDArray[np.str_]  # of the rows `ok`
 
 
 def thin(rows: RowArray, n_max: int) -> RowArray:
     """Return at most `n_max` of the rows, the same ones each time.
 
-    Every k-th row would pick one block of a Saltelli design, or a lattice out of a Sobol'
-    sequence, so the choice is random with a fixed seed.
+    Every k-th row would pick one block of a Saltelli design, or a lattice out of a Sobol' sequence,
+    so the choice is random with a fixed seed.
     """
     if rows.size <= n_max:
         return rows
@@ -66,7 +66,7 @@ def thin(rows: RowArray, n_max: int) -> RowArray:
 def is_logarithmic(values: FloatArray) -> bool:
     """Return whether values of more than a decade lie more evenly on a logarithmic axis.
 
-    The middle 90 % decides: a uniform input that starts near 0 is not one of many decades.
+    The middle 90 % decides, so that a uniform input that starts near 0 stays on a linear axis.
     """
     inner = finite(values)
     if inner.size == 0 or inner.min() <= 0:
@@ -90,7 +90,7 @@ def _draw_panel(axes: Axes, values: FloatArray, points: _Points, label: str) -> 
         linewidths=0,
         rasterized=points.ok.size > MAX_VECTOR_POINTS,
     )
-    failed_ticks(axes, values[points.lost], 6)
+    failed_ticks(axes, values[points.failed], 6)
     if is_logarithmic(values):
         axes.set_xscale("log")
     label_axis(axes, "x", label, n_ticks=4)
@@ -99,7 +99,7 @@ def _draw_panel(axes: Axes, values: FloatArray, points: _Points, label: str) -> 
 
 
 def _panel_grid(n_inputs: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its panels: 3 in a row, or 5 when there are more than 9."""
+    """Return a figure and its panels: 3 in a row, or 5 if there are more than 9."""
     n_panels = max(n_inputs, 1)
     n_columns = min(n_panels, 3 if n_panels <= 9 else 5)
     n_rows = -(-n_panels // n_columns)
@@ -121,34 +121,21 @@ def plot_scatter(
     output_label: str,
     cases: Mapping[str, slice] | None = None,
 ) -> Figure:
-    """Plot one output against each input, one small panel an input.
+    """Plot one output against each input, in one small panel for each input.
 
-    Parameters
-    ----------
-    x : mapping of str to ndarray of float, shape (n,)
-        The inputs by name.
-    y : ndarray of float, shape (n,)
-        The output; NaN where a sample failed: these are red ticks at the bottom.
-    labels, units : mapping of str to str, optional
-        Label and unit of inputs by name; the name and no unit when missing.
-    output_label : str
-        As `axis_label` makes it.
-    cases : mapping of str to slice, optional
-        The rows of each case, by its label; up to as many as there are colours are told apart.
-
-    Returns
-    -------
-    Figure
-        A grid of panels with at most 5000 points and 300 ticks each.
+    `x` holds the inputs by name and `y` the output, all of shape (n,); `y` is NaN where a sample
+    failed, which is drawn as a red tick at the bottom. `labels` and `units` are those of inputs by
+    name. `cases` are the rows of each case by its label; they differ in colour if there are enough
+    colours. A panel has at most 5000 points and 300 ticks.
     """
     y = np.asarray(y, dtype=float)
-    ok, lost = np.flatnonzero(np.isfinite(y)), np.flatnonzero(~np.isfinite(y))
+    ok, failed = np.flatnonzero(np.isfinite(y)), np.flatnonzero(~np.isfinite(y))
     shown = thin(ok, MAX_POINTS)
-    if told := cases if cases and 1 < len(cases) <= len(PALETTE) else {}:
-        # by chance, so that no case lies on top of the others
+    if coloured := cases if cases and 1 < len(cases) <= len(PALETTE) else {}:
+        # in random order, so that no case covers the others
         shown = np.random.default_rng(THINNING_SEED).permutation(shown)
-    colors = _colors(told, y.size)[shown] if told else PALETTE[0]
-    points = _Points(y, shown, thin(lost, MAX_TICKS), colors)
+    colors = _colors(coloured, y.size)[shown] if coloured else PALETTE[0]
+    points = _Points(y, shown, thin(failed, MAX_TICKS), colors)
     figure, grid = _panel_grid(len(x))
     texts = plain_names([(labels or {}).get(name, name) for name in x], 20)
     for axes, text, (name, values) in zip(grid, texts, x.items(), strict=False):
@@ -156,10 +143,10 @@ def plot_scatter(
         _draw_panel(axes, np.asarray(values, dtype=float), points, label)
     _label_output(figure, grid[0], y, output_label)
     drawn = f"{points.ok.size} of {ok.size} points drawn" if points.ok.size < ok.size else ""
-    ticks = "red ticks" if lost.size <= MAX_TICKS else f"red ticks: {MAX_TICKS} of them"
-    failed = f"{lost.size} of {y.size} samples failed ({ticks})" if lost.size else ""
-    note(figure, drawn, failed)
-    _name_cases(figure, list(told))
+    ticks = "red ticks" if failed.size <= MAX_TICKS else f"red ticks: {MAX_TICKS} of them"
+    lost = f"{failed.size} of {y.size} samples failed ({ticks})" if failed.size else ""
+    note(figure, drawn, lost)
+    _name_cases(figure, list(coloured))
     return figure
 
 
@@ -172,7 +159,7 @@ def _colors(cases: Mapping[str, slice], n: int) -> NDArray[np.str_]:
 
 
 def _name_cases(figure: Figure, names: list[str]) -> None:
-    """Write which colour is which case below a figure."""
+    """Write below a figure which colour belongs to which case."""
     if names:
         texts = plain_names(names)
         marks = [Line2D([], [], marker="o", ls="none", ms=4, color=color) for color in PALETTE]
@@ -192,18 +179,7 @@ def _label_output(figure: Figure, axes: Axes, y: FloatArray, label: str) -> None
 
 @styled
 def plot_status(counts: Mapping[str, int]) -> Figure:
-    """Plot the number of samples by status, with their share.
-
-    Parameters
-    ----------
-    counts : mapping of str to int
-        Samples by status (ok, failed, timeout, ...); a status without samples is left out.
-
-    Returns
-    -------
-    Figure
-        One bar a status.
-    """
+    """Plot the number of samples with each status, with their share, one bar for each."""
     shown = {status: int(n) for status, n in counts.items() if n}
     figure, axes = new_figure(5.6, 0.7 + 0.32 * max(len(shown), 1))
     total = sum(shown.values())
@@ -226,17 +202,9 @@ def plot_status(counts: Mapping[str, int]) -> Figure:
 
 @styled
 def plot_cost(elapsed_s: FloatArray) -> Figure:
-    """Plot the histogram of the time per sample.
+    """Plot the histogram of the wall-clock time of a sample [s]; NaN where it is unknown.
 
-    Parameters
-    ----------
-    elapsed_s : ndarray of float, shape (n,)
-        Wall-clock time of each sample [s]; NaN where it is unknown.
-
-    Returns
-    -------
-    Figure
-        The histogram, on a log axis if times span more than a decade; the median is marked.
+    The axis is logarithmic if times span more than a decade. The median is marked.
     """
     figure, axes = new_figure(5.6, 2.8)
     found = finite(elapsed_s)

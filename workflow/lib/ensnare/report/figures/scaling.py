@@ -1,4 +1,4 @@
-"""Figures of a scaling study: time, speed-up, efficiency against the count."""
+"""Figures of a scaling study: time, speed-up and efficiency against the count."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ from ensnare.report.figures.style import (
     styled,
 )
 
+Line = tuple[FloatArray, FloatArray]  # counts, values
 Quantity = Literal["time_s", "speedup", "efficiency"]
 LABELS = {"time_s": "time [s]", "speedup": "speed-up", "efficiency": "efficiency"}
-# the two laws often coincide: a narrow dotted line on a broad one shows both
+# the two laws of a curve often coincide: a narrow dotted line on a broad one shows both
 LINES: dict[str, dict[str, Any]] = {
     "amdahl": {"ls": ":", "lw": 1.4, "zorder": 2.5},
     "gustafson": {"ls": ":", "lw": 1.4, "zorder": 2.5},
@@ -44,110 +45,80 @@ LAW_NAMES = {
     "gustafson": "Gustafson's law, fitted",
     "universal": "universal scalability law, fitted",
 }
-_ASIDE = 0.012  # of the width of the axes
+_SHIFT = 0.012  # between curves, as a share of the width of the axes
 _DARK = PALETTE[-1]
-_LINEAR = 40  # counts within this ratio are drawn on linear axes, where saturation shows
+_MOST_LINEAR = 40  # ratio of counts up to which axes are linear, on which saturation can be seen
 _MOST_REASONS = 4
-_WIDEST_TICKS = 14
+_MOST_TICKS = 14
 
 
 @dataclass(frozen=True)
 class ScalingCurve:
-    """One curve: a case of the sweep on all counts.
+    """One curve: one case of the sweep at all counts."""
 
-    Attributes
-    ----------
-    label : str
-        Its case; empty if there is only one.
-    counts : ndarray of int, shape (n,)
-        The counts.
-    value, low, high : ndarray of float, shape (n,)
-        What is drawn, and its interval; NaN for a hole, and where there is no interval.
-    laws : mapping of str to (counts, values)
-        Fitted laws, each as a line.
-    runs : (counts, values), optional
-        Single runs.
-    accounted : (counts, values), optional
-        What the scheduler accounted for the same runs.
-    holes : mapping of int to str
-        Count to the reason why it has no value.
-    """
-
-    label: str
+    label: str  # the case; empty if there is only one
     counts: FloatArray
-    value: FloatArray
-    low: FloatArray
+    value: FloatArray  # NaN where there is no time
+    low: FloatArray  # ends of the interval; NaN where there is none
     high: FloatArray
-    laws: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
-    runs: tuple[FloatArray, FloatArray] | None = None
-    accounted: tuple[FloatArray, FloatArray] | None = None
-    holes: Mapping[int, str] = field(default_factory=dict)
+    laws: Mapping[str, Line] = field(default_factory=dict)  # fitted laws by name
+    runs: Line | None = None  # single runs
+    accounted: Line | None = None  # elapsed times of the same runs by SLURM
+    holes: Mapping[int, str] = field(default_factory=dict)  # counts without a time, and why
 
 
 @styled
 def plot_scaling(
     curves: Sequence[ScalingCurve],
     quantity: Quantity,
-    ideal: Sequence[tuple[FloatArray, FloatArray]],
+    ideal: Sequence[Line],
     *,
     count_label: str,
     subtitle: str = "",
     value_label: str = "",
 ) -> Figure:
-    """Plot time, speed-up or efficiency against the count.
+    """Plot time (log-log), speed-up or efficiency against the count.
 
-    Parameters
-    ----------
-    curves : sequence of ScalingCurve
-        One for each case.
-    quantity : str
-        `time_s` (log-log), `speedup`, `efficiency`.
-    ideal : sequence of (counts, values)
-        The lines without any loss.
-    count_label, value_label : str
-        What is counted: `ranks`; what the value is, if not the name of the quantity.
-    subtitle : str
-        What points and bars are.
-
-    Returns
-    -------
-    Figure
-        Points with intervals, fitted laws as lines, holes as red crosses at their count.
+    `ideal` holds the lines without any loss as (counts, values). `count_label` is the factor that
+    is counted, such as `ranks`; `value_label` names the value if it is not `quantity`; `subtitle`
+    says what points and bars are. Points have intervals, fitted laws are lines, and counts without
+    a time are red crosses.
     """
     figure, axes = new_figure(6.4, 4.3)
     counts = np.unique(np.concatenate([c.counts for c in curves])) if curves else np.empty(0)
     known = [c for c in curves if np.isfinite(c.value).any()]
     if not known:
         empty(axes, "no run has a time")
-        _say(figure, curves, count_label, subtitle)
+        _write_notes(figure, curves, count_label, subtitle)
         return figure
-    linear = quantity == "speedup" and counts.max() <= _LINEAR * counts.min()
+    linear = quantity == "speedup" and counts.max() <= _MOST_LINEAR * counts.min()
     _set_scales(axes, quantity, linear=linear)
     for line in ideal:
         axes.plot(*line, color=MUTED, ls="--", lw=1, zorder=1)
     for k, curve in enumerate(curves):
-        _draw_curve(axes, curve, k, _beside(counts, k, len(curves), linear=linear))
-    _limit(axes, curves, counts, quantity, linear=linear)
+        _draw_curve(axes, curve, k, _shift(counts, k, len(curves), linear=linear))
+    _set_limits(axes, curves, counts, quantity, linear=linear)
     _draw_holes(axes, curves)
     _label_counts(axes, counts, count_label, linear=linear)
     label_axis(axes, "y", value_label or LABELS[quantity])
-    _say(figure, curves, count_label, subtitle)
+    _write_notes(figure, curves, count_label, subtitle)
     _add_legend(figure, curves, ideal=bool(ideal))
     return figure
 
 
 def _set_scales(axes: Axes, quantity: Quantity, *, linear: bool) -> None:
+    """Set logarithmic axes where the quantity needs them."""
     if not linear:
         axes.set_xscale("log")
     if quantity == "time_s" or (quantity == "speedup" and not linear):
         axes.set_yscale("log")
 
 
-def _beside(
+def _shift(
     counts: FloatArray, k: int, n: int, *, linear: bool
 ) -> Callable[[FloatArray], FloatArray]:
-    """Return what moves the counts of curve k of n to the side, so that its bars can be seen."""
-    share = (k - (n - 1) / 2) * min(_ASIDE, 4 * _ASIDE / n)
+    """Return a function that shifts the counts of curve k of n, so that bars do not overlap."""
+    share = (k - (n - 1) / 2) * min(_SHIFT, 4 * _SHIFT / n)
     if linear:
         return lambda at: at + share * float(np.ptp(counts))
     return lambda at: at * float(np.exp(share * max(1.0, np.log(counts.max() / counts.min()))))
@@ -177,15 +148,15 @@ def _draw_curve(
 
 
 def _laws_shown(curve: ScalingCurve, *, several: bool) -> list[str]:
-    """Return which laws are drawn: of several curves one each, the more general one."""
+    """Return which laws to draw: for several curves only the last, more general one."""
     return list(curve.laws)[-1:] if several else list(curve.laws)
 
 
-def _limit(
+def _set_limits(
     axes: Axes, curves: Sequence[ScalingCurve], counts: FloatArray, quantity: Quantity, *,
     linear: bool,
 ) -> None:  # fmt: skip
-    """Show all counts, also holes; of lines only what is near the points."""
+    """Set limits that show all counts and points; lines may leave the axes."""
     low, high = counts.min(), counts.max()
     margin = (high - low or 1) * 0.06
     axes.set_xlim((max(0, low - margin), high + margin) if linear else (low / 1.25, high * 1.25))
@@ -203,9 +174,9 @@ def _limit(
 
 
 def _draw_holes(axes: Axes, curves: Sequence[ScalingCurve]) -> None:
-    """Mark counts without a time on top, where no one takes them for a value."""
+    """Mark counts without a time at the upper edge, so that they do not look like a value."""
     at = sorted({count for curve in curves for count in curve.holes})
-    if not at:  # what is not clipped takes room, even if it is nothing
+    if not at:  # an empty line that is not clipped would still take space in the layout
         return
     place = axes.get_xaxis_transform()
     for count in at:
@@ -216,11 +187,11 @@ def _draw_holes(axes: Axes, curves: Sequence[ScalingCurve]) -> None:
 
 
 def _label_counts(axes: Axes, counts: FloatArray, label: str, *, linear: bool) -> None:
-    """Name the counts that were measured on the axis, if there is room for them."""
+    """Write the measured counts on the axis, if there is room for them."""
     if linear:
         label_linear(axes.xaxis, label, integer=True)
         return
-    if counts.size > _WIDEST_TICKS:
+    if counts.size > _MOST_TICKS:
         label_axis(axes, "x", label)
         return
     axes.xaxis.set_major_locator(FixedLocator(counts.tolist()))
@@ -230,24 +201,24 @@ def _label_counts(axes: Axes, counts: FloatArray, label: str, *, linear: bool) -
     axes.set_xlabel(plain(label))
 
 
-def _say(figure: Figure, curves: Sequence[ScalingCurve], label: str, subtitle: str) -> None:
-    """Write what is drawn on top of the figure, and below it why there are holes."""
+def _write_notes(figure: Figure, curves: Sequence[ScalingCurve], label: str, subtitle: str) -> None:
+    """Write above the figure what points are, and why counts have no time."""
     by_reason: dict[str, list[str]] = {}
     for curve in curves:
         for count, reason in curve.holes.items():
             where = f"{count}{f' ({plain(curve.label, 24)})' if curve.label else ''}"
             by_reason.setdefault(reason, []).append(where)
-    said = [
+    notes = [
         f"no time at {label} {', '.join(where[:_MOST_REASONS])}"
         f"{' …' if len(where) > _MOST_REASONS else ''}: {plain(reason, 90)}"
         for reason, where in by_reason.items()
     ]
-    more = [f"{len(said) - _MOST_REASONS} more reasons"] if len(said) > _MOST_REASONS else []
-    note(figure, subtitle, *said[:_MOST_REASONS], *more)
+    more = [f"{len(notes) - _MOST_REASONS} more reasons"] if len(notes) > _MOST_REASONS else []
+    note(figure, subtitle, *notes[:_MOST_REASONS], *more)
 
 
 def _add_legend(figure: Figure, curves: Sequence[ScalingCurve], *, ideal: bool) -> None:
-    """Say below the figure which curve is which, and what the lines are."""
+    """Write below the figure which curve is which, and what the lines are."""
     handles: list[Line2D] = []
     names: list[str] = []
     several = len(curves) > 1

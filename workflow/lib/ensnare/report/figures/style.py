@@ -1,4 +1,7 @@
-"""What all figures share: colours, axes that say their unit, files with the same bytes twice."""
+"""What all figures share: colours, number formats, axis labels with units, notes, and saving.
+
+The same data makes the same bytes, whatever the user's matplotlibrc says.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ from numpy.typing import NDArray
 
 P = ParamSpec("P")
 FloatArray = NDArray[np.float64]
-# Okabe and Ito's colours without the yellow, which vanishes on white paper.
+# Okabe and Ito's colours without the yellow, which is hardly visible on white paper.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
 FAILED = "#B2182B"
 MUTED = "#666666"
 LIGHT = "#D9D9D9"
-# More markers than this are drawn as an image: an SVG file would have tens of megabytes.
+# More markers than this are drawn as an image, since the SVG file would have tens of megabytes.
 MAX_VECTOR_POINTS = 300
 STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -38,7 +41,8 @@ STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "figure.constrained_layout.h_pad": 0.06,
     "figure.constrained_layout.w_pad": 0.08,
-    # Layout at the resolution of the PNG, without hinting: else text there is wider than measured.
+    # The layout is computed at the resolution of the PNG and without hinting; otherwise text in the
+    # PNG would be wider than the layout assumes.
     "figure.dpi": 150,
     "font.size": 9,
     "grid.color": "#E6E6E6",
@@ -60,7 +64,7 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Run a plot function in the house style, whatever the user's matplotlibrc says."""
+    """Make a plot function use the settings of `STYLE` instead of the user's matplotlibrc."""
 
     @wraps(draw)
     def draw_styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -71,20 +75,21 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
-    """Return a figure with constrained layout and its one set of axes."""
+    """Return a figure with constrained layout and its single set of axes."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     return figure, figure.add_subplot()
 
 
 def axis_label(label: str, unit: str = "") -> str:
-    """Return `label [unit]`, or the label alone when there is no unit."""
+    """Return `label [unit]`, or the label alone if there is no unit."""
     return f"{label} [{unit}]" if unit else label
 
 
 def plain(text: object, width: int = 36) -> str:
-    """Return text that matplotlib draws as it is: one line, no mathtext, at most `width` long.
+    """Return text that matplotlib draws literally, without mathtext, on one line.
 
-    Long names lose their middle, since inputs of one family differ at their ends.
+    Text longer than `width` characters loses its middle, because the names of similar inputs differ
+    at their ends.
     """
     line = " ".join(str(text).split())
     if len(line) > width:
@@ -94,7 +99,10 @@ def plain(text: object, width: int = 36) -> str:
 
 
 def plain_names(names: Sequence[object], width: int = 36) -> list[str]:
-    """Return names as `plain` does, with the part that tells them apart when it was cut out."""
+    """Return each name as `plain` does, and keep names apart that differ in their middle.
+
+    Names that `plain` would shorten to the same text show the part in which they differ.
+    """
     texts = [plain(name, width) for name in names]
     for text in {t for t in texts if texts.count(t) > 1}:
         same = [i for i, t in enumerate(texts) if t == text]
@@ -110,7 +118,7 @@ def plain_names(names: Sequence[object], width: int = 36) -> list[str]:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Return a number with so many significant digits, for use in a figure."""
+    """Return a number as text for a figure, with the given number of significant digits."""
     if 1e4 <= abs(value) < 1e5:
         return f"{value:.0f}".replace("-", MINUS)
     lead, _, power = f"{value:.{digits}g}".partition("e")
@@ -119,14 +127,14 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def finite(values: object) -> FloatArray:
-    """Return the finite values, flat."""
+    """Return the finite values as a flat array."""
     flat: FloatArray = np.asarray(values, dtype=float).ravel()
     found: FloatArray = flat[np.isfinite(flat)]
     return found
 
 
 def spans_decades(values: object, decades: float) -> bool:
-    """Return whether the values are all positive and span more than so many decades."""
+    """Return whether all values are positive and span more than that many decades."""
     found = finite(values)
     if found.size == 0 or found.min() <= 0:
         return False
@@ -134,35 +142,35 @@ def spans_decades(values: object, decades: float) -> bool:
 
 
 def note(figure: Figure, *parts: str, warning: str = "") -> None:
-    """Write the non-empty parts on top of a figure in small grey type, wrapped to its width.
+    """Write the non-empty parts above a figure in small grey type, wrapped to its width.
 
     A warning stands above them in red.
     """
     width = int(figure.get_figwidth() * 13.5)
     text = textwrap.fill("; ".join(part for part in parts if part), width)
     if warning:
-        # The layout makes room for one text on top: blank lines in it keep that of the warning.
-        alarm = textwrap.fill(f"\N{WARNING SIGN} {plain(warning, 4 * width)}", width)
-        text = "\n" * (alarm.count("\n") + 1) + (text or " ")
+        # The layout reserves space for the title only, so blank lines in it stand for the warning.
+        in_red = textwrap.fill(f"\N{WARNING SIGN} {plain(warning, 4 * width)}", width)
+        text = "\n" * (in_red.count("\n") + 1) + (text or " ")
         top = 1 - STYLE["figure.constrained_layout.h_pad"] / figure.get_figheight()
-        figure.text(0.012, top, alarm, va="top", fontsize="small", color=FAILED)
+        figure.text(0.012, top, in_red, va="top", fontsize="small", color=FAILED)
     if text:
         figure.suptitle(text, x=0.012, ha="left", fontsize="small", color=MUTED)
 
 
 def legend_columns(figure: Figure, texts: Sequence[str], most: int) -> int:
-    """Return how many columns of a legend fit into the width of a figure."""
+    """Return how many legend columns, at most `most`, fit into the width of a figure."""
     column_in = 0.5 + 0.075 * max(map(len, texts), default=1)
     return max(1, min(most, len(texts), int(figure.get_figwidth() / column_in)))
 
 
 def dropped_note(n_dropped: int, n: int, what: str = "samples") -> str:
-    """Return `k of n <what> dropped`, or nothing when none was."""
+    """Return `k of n <what> dropped`, or an empty text if none was."""
     return f"{n_dropped} of {n} {what} dropped" if n_dropped else ""
 
 
 def _exponent(largest: float) -> int:
-    """Return the power of ten, a multiple of 3, to take out of the tick labels."""
+    """Return the power of ten, a multiple of 3, that moves from the tick labels to the unit."""
     if largest == 0 or not math.isfinite(largest):
         return 0
     power = math.floor(math.log10(largest))
@@ -177,7 +185,7 @@ def _with_exponent(label: str, exponent: int) -> str:
 
 
 def tick_digits(low: float, high: float) -> int:
-    """Return how many digits tell numbers in a range apart: 4, or more when it is narrow."""
+    """Return how many digits distinguish numbers in a range: 4, more if it is narrow."""
     largest = max(abs(low), abs(high))
     if not low < high:
         return 4
@@ -193,7 +201,10 @@ def _label_width(axis: Axis) -> int:
 
 
 def label_linear(axis: Axis, label: str, n_ticks: int = 7, *, integer: bool = False) -> None:
-    """Label a linear axis; large powers of ten go to the unit, where no label hides them."""
+    """Set ticks and label of a linear axis.
+
+    Large powers of ten go into the unit, where no other label can hide them.
+    """
     low, high = axis.get_view_interval()
     largest = max(abs(low), abs(high))
     exponent = 0 if integer else _exponent(largest)
@@ -215,7 +226,7 @@ def _log_tick(value: float) -> str:
 
 
 def label_log(axis: Axis, label: str, n_ticks: int = 10) -> None:
-    """Label a logarithmic axis, with ticks at 1, 2 and 5 when it is short."""
+    """Set ticks and label of a logarithmic axis, with ticks at 1, 2 and 5 if it is short."""
     low, high = axis.get_view_interval()
     subs = (1.0, 2.0, 5.0) if 3 * math.log10(high / low) < n_ticks else (1.0,)
     axis.set_major_locator(LogLocator(subs=subs, numticks=n_ticks))
@@ -227,7 +238,10 @@ def label_log(axis: Axis, label: str, n_ticks: int = 10) -> None:
 def label_axis(
     axes: Axes, which: Literal["x", "y"], label: str, n_ticks: int | None = None
 ) -> None:
-    """Label the x or y axis by its scale; call it when the data is drawn."""
+    """Set ticks and label of the x or y axis according to its scale.
+
+    Call it after the data is drawn, since ticks depend on the limits.
+    """
     axis: Axis = axes.xaxis if which == "x" else axes.yaxis
     if axis.get_scale() == "log":
         label_log(axis, label, n_ticks or 10)
@@ -236,7 +250,7 @@ def label_axis(
 
 
 def failed_ticks(axes: Axes, at: FloatArray, size_pt: float) -> None:
-    """Draw failed samples as red ticks on the lower axis."""
+    """Draw failed samples as red ticks along the lower edge of the axes."""
     axes.plot(
         at,
         np.full(np.size(at), 0.025),
@@ -251,33 +265,25 @@ def failed_ticks(axes: Axes, at: FloatArray, size_pt: float) -> None:
 
 
 def empty(axes: Axes, text: str) -> None:
-    """Say in the middle of the axes why nothing is drawn."""
+    """Write in the middle of the axes why nothing is drawn."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
 
 
 def empty_figure(text: str) -> Figure:
-    """Return a figure that says why nothing is drawn in it."""
+    """Return a figure that states why nothing is drawn."""
     figure, axes = new_figure(7.2, 1.6)
     empty(axes, text)
     return figure
 
 
 def save(figure: Figure, stem: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write a figure as `<stem>.svg` and `<stem>.png` (150 dpi), the same bytes each time.
+    """Write a figure as `<stem>.svg` and `<stem>.png` (150 dpi), and return both paths.
 
-    Parameters
-    ----------
-    figure : Figure
-        What a plot function returned. Its layout is frozen, so both files agree.
-    stem : path
-        Path without suffix; a dot in it is kept.
-
-    Returns
-    -------
-    tuple of Path
-        The SVG and the PNG. Each is written to `<name>.part`, then renamed.
+    The same figure gives the same bytes each time. The layout is computed once and then fixed, so
+    that both files agree. Each file is written to `<name>.part` and renamed; a dot in the stem is
+    kept.
     """
     base = Path(stem)
     svg, png = (base.with_name(f"{base.name}.{suffix}") for suffix in ("svg", "png"))

@@ -34,9 +34,9 @@ from ensnare.report.figures.style import (
 def _draw_series(
     axes: Axes, levels: Levels, values: FloatArray, series: NDArray[np.intp], k: int
 ) -> None:
-    """Draw the rows of series number k: every value, and a line through the medians.
+    """Draw the rows of series k: every value, and a line through the medians.
 
-    Categories get no line; there the series stand side by side.
+    Categories have no line; there the series stand side by side.
     """
     color, marker = PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)]
     use = (series == k) & np.isfinite(values)
@@ -56,12 +56,13 @@ def _draw_series(
 
 
 def _draw_failed(figure: Figure, axes: Axes, at: FloatArray, n: int) -> None:
-    """Draw and count the failed samples."""
+    """Draw failed samples as red ticks, and write how many there are."""
     failed_ticks(axes, at, 9)
     note(figure, f"{at.size} of {n} samples failed (red ticks)" if at.size else "")
 
 
 def _add_legend(figure: Figure, found: Sequence[object], label: str, *, lines: bool) -> None:
+    """Write below the figure which colour, marker and dash belong to which series."""
     names = [number(v) if isinstance(v, float) else str(v) for v in found]
     handles = []
     for k in range(len(names)):
@@ -88,21 +89,12 @@ def plot_sweep(
     series: Sequence[object] | None = None,
     series_label: str = "",
 ) -> Figure:
-    """Plot an output against one factor of a sweep, and a second factor as series.
+    """Plot an output against one factor of a sweep, with a second factor as series.
 
-    Parameters
-    ----------
-    levels, series : sequence, length n
-        Levels of one factor, and of a second. Numbers make a line, others dots.
-    values : ndarray of float, shape (n,)
-        The output; NaN where the sample failed, which is a red tick on the axis.
-    level_label, output_label, series_label : str
-        Labels, as `axis_label` makes them.
-
-    Returns
-    -------
-    Figure
-        All values, and a line through the medians; a log axis beyond 2 decades.
+    `levels` and `series` are the levels of both factors for each sample. Numbers are joined by a
+    line through the medians, categories are not. `values`, shape (n,), is NaN where the sample
+    failed, which is drawn as a red tick on the axis. The value axis is logarithmic beyond 2
+    decades.
     """
     placed = levels_of(list(levels), level_label)
     found, of_row = distinct(list(series) if series is not None else [None] * len(values))
