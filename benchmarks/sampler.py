@@ -61,7 +61,7 @@ def hit_and_run_contender() -> Callable[[int, int], np.ndarray]:
     from ensnare.design.constrained.bounds import bounding_box, polytope
     from ensnare.design.constrained.hit_and_run import HitAndRun
     from ensnare.design.constrained.inputfile import read_set
-    from ensnare.design.constrained.linear import centre
+    from ensnare.design.constrained.linear import chebyshev_centre
     from ensnare.design.constrained.parallel import Streams, Team
     from ensnare.design.constrained.particles import Processes
 
@@ -69,7 +69,9 @@ def hit_and_run_contender() -> Callable[[int, int], np.ndarray]:
         problem = read_set(SET).problem
         box = problem.zoomed(*bounding_box(problem))
         spaces, _, _, _ = polytope(box)
-        walk = HitAndRun(box, spaces, centre(spaces)[0], n, Processes(Team(), Streams(seed)))
+        walk = HitAndRun(
+            box, spaces, chebyshev_centre(spaces)[0], n, Processes(Team(), Streams(seed))
+        )
         walk.spread()
         return box.values(walk.u).T
 

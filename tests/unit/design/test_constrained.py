@@ -28,7 +28,7 @@ N = 20_000
 CHAINS = ("Gibbs", "Metropolis", "AdaptiveMetropolis")
 
 
-def crew(seed=0):
+def processes(seed=0):
     return Processes(Team(), Streams(seed))
 
 
@@ -65,7 +65,7 @@ def check_uniform(name, x, exact):
 @pytest.mark.parametrize("name", LOG_VOLUME)
 @pytest.mark.parametrize("method", ["auto", "SMC"])
 def test_points_are_uniform_and_their_volume_is_known(name, method, exact):
-    drawn = draw(read_set(SETS / f"{name}.txt").problem, N, method, crew())
+    drawn = draw(read_set(SETS / f"{name}.txt").problem, N, method, processes())
     check_uniform(name, drawn.x, exact(name))
     assert drawn.log_volume == pytest.approx(LOG_VOLUME[name], abs=0.25)
     assert drawn.method == ("SMC" if method == "SMC" else "rejection from a box")
@@ -78,7 +78,7 @@ def test_points_are_uniform_and_their_volume_is_known(name, method, exact):
 def test_five_seeds_are_uniform_and_agree_on_the_volume(name, method, exact):
     errors = []
     for seed in range(1, 6):
-        drawn = draw(read_set(SETS / f"{name}.txt").problem, N, method, crew(seed))
+        drawn = draw(read_set(SETS / f"{name}.txt").problem, N, method, processes(seed))
         check_uniform(name, drawn.x, exact(name))
         errors.append(drawn.log_volume - LOG_VOLUME[name])
     assert max(map(abs, errors)) <= 0.25
@@ -88,7 +88,7 @@ def test_five_seeds_are_uniform_and_agree_on_the_volume(name, method, exact):
 @pytest.mark.parametrize("method", CHAINS)
 def test_chains_are_right_where_they_mix(method, exact):
     described = read_set(SETS / "example.txt")
-    drawn = draw(described.problem, N, method, crew(), start=described.start)
+    drawn = draw(described.problem, N, method, processes(), start=described.start)
     assert is_inside("example", drawn.x).all()
     assert largest_ks_distance(drawn.x, exact("example")) <= 0.02
     assert drawn.r_hat == pytest.approx(1, abs=0.02)
@@ -97,7 +97,7 @@ def test_chains_are_right_where_they_mix(method, exact):
 
 def test_a_random_walk_fails_on_sides_of_different_length_and_says_so(exact):
     described = read_set(SETS / "alloy.txt")
-    drawn = draw(described.problem, N, "Metropolis", crew(), start=described.start)
+    drawn = draw(described.problem, N, "Metropolis", processes(), start=described.start)
     assert is_inside("alloy", drawn.x).all()
     assert largest_ks_distance(drawn.x, exact("alloy")) > 0.1
     assert drawn.r_hat > 1.1
@@ -106,7 +106,7 @@ def test_a_random_walk_fails_on_sides_of_different_length_and_says_so(exact):
 
 @pytest.mark.parametrize("d", [11, 16])
 def test_a_simplex_too_small_for_its_box_is_sampled_by_hit_and_run(d):
-    drawn = draw(simplex(d), 4000, "auto", crew())
+    drawn = draw(simplex(d), 4000, "auto", processes())
     assert drawn.method == "hit-and-run"
     assert (drawn.x.sum(axis=1) < 1).all()
     # a coordinate of a uniform point of the simplex is Beta(1, d)
@@ -121,7 +121,7 @@ def test_a_simplex_too_small_for_its_box_is_sampled_by_hit_and_run(d):
 def test_a_thin_shell_that_no_box_fits_is_sampled_by_smc_in_a_box():
     d = 6
     squares = " + ".join(f"(x[{i}] - 0.5)**2" for i in range(d))
-    drawn = draw(problem_of(d, f"0.0396 <= {squares} <= 0.04"), 4000, "auto", crew())
+    drawn = draw(problem_of(d, f"0.0396 <= {squares} <= 0.04"), 4000, "auto", processes())
     assert drawn.method == "SMC"
     assert drawn.log_volume == pytest.approx(
         math.log(math.pi**3 / 6 * (0.04**3 - 0.0396**3)), abs=0.25
@@ -131,7 +131,7 @@ def test_a_thin_shell_that_no_box_fits_is_sampled_by_smc_in_a_box():
 
 def test_parts_that_do_not_meet_get_their_shares():
     # a quarter of the square each: what is found at the levels stays
-    drawn = draw(problem_of(2, "(x[0] - 0.5) * (x[1] - 0.5) >= 0.2"), 4000, "SMC", crew())
+    drawn = draw(problem_of(2, "(x[0] - 0.5) * (x[1] - 0.5) >= 0.2"), 4000, "SMC", processes())
     low = (drawn.x < 0.5).all(axis=1)
     assert low.mean() == pytest.approx(0.5, abs=0.06)
     assert ((drawn.x > 0.5).all(axis=1) ^ low).all()
@@ -139,7 +139,7 @@ def test_parts_that_do_not_meet_get_their_shares():
 
 def test_particles_in_parts_that_do_not_meet_count_as_few():
     problem = problem_of(2, "sin(20 * x[0]) * sin(20 * x[1]) >= 0.99")
-    draws = [draw(problem, 2000, "SMC", crew(seed)) for seed in range(30)]
+    draws = [draw(problem, 2000, "SMC", processes(seed)) for seed in range(30)]
     means = [drawn.x[:, 0].mean() for drawn in draws]
     true = draws[0].x[:, 0].var() / np.var(means)  # of 30 means: known to about a quarter
     assert true / 2.5 < draws[0].ess < 2.5 * true
@@ -147,15 +147,15 @@ def test_particles_in_parts_that_do_not_meet_count_as_few():
 
 def test_more_points_of_the_same_particles_begin_with_the_fewer():
     for problem in (simplex(12), problem_of(2, "(x[0] - 0.5)**2 + (x[1] - 0.5)**2 <= 1e-4")):
-        few = draw(problem, 500, "auto", crew(3), particles=1024)
-        many = draw(problem, 3000, "auto", crew(3), particles=1024)
+        few = draw(problem, 500, "auto", processes(3), particles=1024)
+        many = draw(problem, 3000, "auto", processes(3), particles=1024)
         np.testing.assert_array_equal(many.x[:500], few.x)
         assert len(np.unique(many.x, axis=0)) == 3000
 
 
 def test_seeds_differ_and_repeat():
     problem = problem_of(2, "x[0] + x[1] <= 1")
-    one, again, other = (draw(problem, 100, "SMC", crew(seed)).x for seed in (0, 0, 1))
+    one, again, other = (draw(problem, 100, "SMC", processes(seed)).x for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, again)
     assert not np.isin(other, one).any()
 
@@ -177,7 +177,7 @@ EMPTY = {
 def test_an_empty_set_is_refused_with_the_proof(case, method):
     texts, proof = EMPTY[case]
     with pytest.raises(NoFeasiblePointError, match=r"^no feasible point: ") as caught:
-        draw(problem_of(3, *texts), 1000, method, crew())
+        draw(problem_of(3, *texts), 1000, method, processes())
     assert proof in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -188,19 +188,21 @@ def test_a_set_that_only_looks_as_if_it_were_empty_is_not_called_so_without_a_wo
     with pytest.raises(
         NoFeasiblePointError, match=r"no feasible point found: .*no proof.*violates"
     ):
-        draw(problem, 1000, "SMC", crew())
+        draw(problem, 1000, "SMC", processes())
 
 
 @pytest.mark.parametrize("method", ["auto", "SMC"])
 @pytest.mark.parametrize("text", ["x[0] / (x[1] - x[1]) <= 0.5", "1e200 * 1e200 * x[0] <= 0"])
 def test_what_has_no_value_is_satisfied_nowhere(method, text):
     with pytest.raises(NoFeasiblePointError, match="no feasible point"):
-        draw(problem_of(2, text), 100, method, crew())
+        draw(problem_of(2, text), 100, method, processes())
 
 
 @pytest.mark.parametrize("seeds", [(-1, 2**64 - 2), (2**63, 2**63 + 1)])
 def test_seeds_beyond_63_bits_differ(seeds):
-    one, other = (draw(problem_of(2, "x[0] <= 0.5"), 10, crew=crew(seed)).x for seed in seeds)
+    one, other = (
+        draw(problem_of(2, "x[0] <= 0.5"), 10, processes=processes(seed)).x for seed in seeds
+    )
     assert not np.isin(other, one).any()
 
 
@@ -208,9 +210,9 @@ def test_seeds_beyond_63_bits_differ(seeds):
 def test_chains_without_a_feasible_start_are_refused(method):
     problem = problem_of(2, "x[0] + x[1] <= 1")
     with pytest.raises(EnsnareError, match=r"violates x\[0\] \+ x\[1\] <= 1; give one"):
-        draw(problem, 100, method, crew(), start=np.array([0.9, 0.9]))
+        draw(problem, 100, method, processes(), start=np.array([0.9, 0.9]))
     with pytest.raises(EnsnareError, match="none was given"):
-        draw(problem, 100, method, crew())
+        draw(problem, 100, method, processes())
 
 
 def test_bounds_lose_no_point():

@@ -1,4 +1,4 @@
-"""From the copulas of a study file to the coupling of columns of uniforms."""
+"""Copulas of a study file, as functions that couple columns of independent uniforms."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from ensnare.errors import ConfigError
 from ensnare.study.inputs import Copula, NormalCopula, StudentBlock
 
 Array = NDArray[np.float64]
-_INSIDE = 2.0**-54  # rounding may reach 0 or 1, whose quantiles can be infinite
+_INSIDE = 2.0**-54  # distance from 0 and 1, to which results may be rounded: quantiles stay finite
 
 
 @dataclass(frozen=True)
 class Coupling:
-    """A copula of some columns.
+    """A copula of k columns; without `copula` and `root` it is perfect dependence.
 
     Attributes
     ----------
     columns : list of int, length k
-        The columns that it couples, in its own order.
+        The columns in the order of the copula.
     copula : object or None
-        A copula of dimension k with `computeConditionalQuantile`; None for perfect dependence,
-        and for a normal copula.
+        A copula of dimension k with `computeConditionalQuantile`, as of OpenTURNS.
     root : ndarray of float, shape (k, k), or None
-        Cholesky root of the correlation of a normal copula.
+        Cholesky root of the correlation matrix of a normal copula.
     """
 
     columns: list[int]
@@ -37,17 +36,9 @@ class Coupling:
     root: Array | None = None
 
     def __call__(self, u: Array) -> Array:
-        """Turn independent uniforms into coupled ones, row by row.
+        """Turn independent uniforms, shape (n, k), into coupled ones, row by row.
 
-        Parameters
-        ----------
-        u : ndarray of float, shape (n, k)
-            Points of the open unit cube.
-
-        Returns
-        -------
-        ndarray of float, shape (n, k)
-            Each column given those before it, at the conditional quantile.
+        Each column is the conditional quantile given those before it.
 
         References
         ----------
@@ -66,8 +57,8 @@ class Coupling:
 
 
 def as_point(values: Array) -> Any:  # noqa: ANN401
-    """Return an array, shape (n,), as OpenTURNS takes it."""
-    # openturns.Point(values) loses 32 bytes of memory a value (1.27)
+    """Return an array, shape (n,), as an `openturns.Point`."""
+    # openturns.Point(values) leaks 32 bytes per value (OpenTURNS 1.27)
     return ot.Sample(values[:, None]).asPoint()
 
 
@@ -75,7 +66,7 @@ def _normal(u: Array, root: Array) -> Array:
     from scipy.special import ndtr, ndtri
 
     z = ndtri(u)
-    # column by column: a matrix product may round a row differently when there are more rows
+    # term by term: a matrix product may round a row differently when there are more rows
     coupled = np.zeros_like(z)
     for i, row in enumerate(root):
         for j in range(i + 1):
@@ -86,10 +77,10 @@ def _normal(u: Array, root: Array) -> Array:
 
 @dataclass(frozen=True)
 class _MarshallOlkin:
-    """Marshall and Olkin's copula, whose conditional quantile OpenTURNS does not have.
+    """The copula of Marshall and Olkin, whose conditional quantile OpenTURNS lacks.
 
-    C(u, v) = min(u^(1 - alpha) v, u v^(1 - beta)): given u, v is u^(alpha / beta) with a
-    probability above 0.
+    C(u, v) = min(u^(1 - alpha) v, u v^(1 - beta)). Given u, v equals u^(alpha / beta) with
+    positive probability.
     """
 
     alpha: float
@@ -110,19 +101,9 @@ class _MarshallOlkin:
 
 
 def build_coupling(copula: Copula, names: Sequence[str]) -> Coupling:
-    """Return the coupling of a copula of the study file.
+    """Return the coupling of a copula of the study file, for columns of the given names.
 
-    Parameters
-    ----------
-    copula : Copula
-        The copula.
-    names : sequence of str, length d
-        The order of the columns.
-
-    Raises
-    ------
-    ConfigError
-        If correlations contradict each other, or OpenTURNS does not take the parameters.
+    Raises ConfigError if correlations contradict each other, or OpenTURNS refuses the parameters.
     """
     block, where = copula.block, f"copula.{copula.name}"
     columns = [names.index(name) for name in block.inputs]
@@ -144,7 +125,7 @@ def build_coupling(copula: Copula, names: Sequence[str]) -> Coupling:
 
 
 def _correlation(block: NormalCopula | StudentBlock, where: str) -> Array:
-    """Return the correlation of the scores, shape (k, k).
+    """Return the correlation matrix of the normal or Student scores, shape (k, k).
 
     2 sin(pi rho / 6) for a Spearman and sin(pi tau / 2) for a Kendall correlation (Kruskal 1958).
     """
@@ -167,7 +148,7 @@ def _correlation(block: NormalCopula | StudentBlock, where: str) -> Array:
 
 
 def openturns_reason(error: Exception) -> str:
-    """Return an OpenTURNS message without the name of the C++ exception or prototypes."""
+    """Return an OpenTURNS message without the name of the C++ exception and its prototypes."""
     text = " ".join(str(error).split()) or type(error).__name__
     if text.startswith("Wrong number or type of arguments"):
         return "OpenTURNS does not take these values"

@@ -1,4 +1,4 @@
-"""From the inputs of a study file to OpenTURNS distributions, and from uniforms to values."""
+"""Marginal distributions of OpenTURNS for the inputs of a study file, and their quantiles."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from ensnare.design.copulas import Coupling, as_point, openturns_reason
 from ensnare.errors import ConfigError, did_you_mean
 from ensnare.study.inputs import Input
 
-ot.Log.Show(ot.Log.NONE)  # its warnings on stderr tell a user of a study file nothing
+# warnings of OpenTURNS on stderr do not name the input of the study file; errors are reported
+ot.Log.Show(ot.Log.NONE)
 
-
-# parameters that OpenTURNS takes as unsigned integers
+# parameters that OpenTURNS takes as unsigned integers; a study file has floating-point numbers
 _INTEGERS = {
     "Binomial": {"n"},
     "Hypergeometric": {"n", "k", "m"},
     "KPermutationsDistribution": {"k", "n"},
     "ZipfMandelbrot": {"n"},
 }
-# distributions made of lists
+# distributions whose parameters are lists, which OpenTURNS does not name
 _LISTS: dict[str, tuple[str, ...]] = {
     "Histogram": ("first", "width", "height"),
     "FiniteDiscreteDistribution": ("x", "p"),
 }
 _MOST_BARS = 10_000
-_PROBED, _PROBED_TO = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99), 1e-4  # probabilities
-_CHUNK = 65536  # rows of which OpenTURNS makes copies
-_KINDS = (ot.DistributionImplementation, ot.DistributionParametersImplementation)
+_PROBED = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)  # probabilities whose quantiles are checked
+_PROBED_TO = 1e-4  # error of a probability that is accepted
+_CHUNK = 65536  # rows handed to OpenTURNS at once, since it copies them
+_CLASSES = (ot.DistributionImplementation, ot.DistributionParametersImplementation)
 
 
 def _known() -> dict[str, tuple[str, ...]]:
-    """Return every univariate distribution that can be named, with its parameters."""
+    """Return the parameter names of every univariate distribution that a study file can name."""
     known = dict(_LISTS)
     for name, cls in inspect.getmembers(ot, inspect.isclass):
-        if name in known or not issubclass(cls, _KINDS):
+        if name in known or not issubclass(cls, _CLASSES):
             continue
         names = _parameter_names(name, cls)
         if names is not None:
@@ -49,7 +50,7 @@ def _known() -> dict[str, tuple[str, ...]]:
 
 
 def _parameter_names(name: str, cls: type) -> tuple[str, ...] | None:
-    """Return the parameters of a class in constructor order; None if it is not one of ours."""
+    """Return the parameter names of a class, in constructor order; None if it is not supported."""
     try:
         default = cls()
         if issubclass(cls, ot.DistributionParametersImplementation):
@@ -59,30 +60,16 @@ def _parameter_names(name: str, cls: type) -> tuple[str, ...] | None:
         names = tuple(n.removesuffix("_0") for n in default.getParameterDescription())
         if name not in _INTEGERS and cls(*default.getParameter()) != default:
             return None
-    except Exception:  # OpenTURNS raises bare TypeError and RuntimeError for what it cannot make
+    except Exception:  # OpenTURNS raises TypeError or RuntimeError for what it cannot make
         return None
     return names if names or name == "Epanechnikov" else None  # it has no parameters
 
 
 def build_distribution(item: Input, where: str) -> Any:  # noqa: ANN401
-    """Return the OpenTURNS distribution of an input.
+    """Return the univariate OpenTURNS distribution of an input, truncated if the input says so.
 
-    Parameters
-    ----------
-    item : Input
-        An input with a distribution.
-    where : str
-        Its place in the study file, for messages.
-
-    Returns
-    -------
-    openturns.Distribution
-        Univariate, truncated if the input says so.
-
-    Raises
-    ------
-    ConfigError
-        If the name, a parameter or a value is not OpenTURNS's.
+    Raises ConfigError if OpenTURNS does not know the name or a parameter, or refuses a value; the
+    message begins with `where`, the place of the input in the study file.
     """
     assert item.distribution is not None
     ((name, given),) = item.distribution.items()
@@ -111,7 +98,7 @@ def _parameters(name: str, where: str) -> tuple[str, ...]:
     """Return the parameter names of a distribution by its OpenTURNS name."""
     cls = getattr(ot, name, None)
     names = _LISTS.get(name)
-    if names is None and inspect.isclass(cls) and issubclass(cls, _KINDS):
+    if names is None and inspect.isclass(cls) and issubclass(cls, _CLASSES):
         names = _parameter_names(name, cls)
     if names is None:
         close = did_you_mean(name, _known()) or (
@@ -148,9 +135,10 @@ def _checked(
     bounds: tuple[float | None, float | None] | None,
     where: str,
 ) -> Any:  # noqa: ANN401
-    """Return a distribution, truncated; refuse it where OpenTURNS has its quantiles wrong.
+    """Return a distribution, truncated; raise ConfigError where its quantiles are wrong.
 
-    Without a formula it searches them to an absolute accuracy: of values near 1e-12 it finds any.
+    Where OpenTURNS has no formula for a quantile it searches with an absolute accuracy, so that
+    quantiles of a distribution of values near 1e-12 are arbitrary.
     """
     if bounds is not None:
         distribution = _truncate(distribution, bounds, where)
@@ -159,9 +147,9 @@ def _checked(
     quantiles = [distribution.computeQuantile(p)[0] for p in _PROBED]
     near = 1e-6 * (quantiles[-1] - quantiles[0])
     for p, x in zip(_PROBED, quantiles, strict=True):
-        if not math.isfinite(near):  # said where a design has such values
+        if not math.isfinite(near):  # `make_design` reports infinite values
             break
-        # so far off is near enough, or the next double
+        # a quantile may be off by 1e-6 of the range, or by one unit in the last place
         below = distribution.computeCDF(min(x - near, math.nextafter(x, -math.inf)))
         above = distribution.computeCDF(max(x + near, math.nextafter(x, math.inf)))
         if not below - _PROBED_TO < p < above + _PROBED_TO:
@@ -197,28 +185,10 @@ def _truncate(
 def fit_distribution(
     item: Input, values: NDArray[np.float64], weights: NDArray[np.float64] | None, where: str
 ) -> Any:  # noqa: ANN401
-    """Return the distribution of an input that is given by data.
+    """Return the univariate OpenTURNS distribution of an input that is given by data.
 
-    Parameters
-    ----------
-    item : Input
-        An input with data.
-    values : ndarray of float, shape (n,)
-        Its values.
-    weights : ndarray of float, shape (n,), optional
-        Their weights, not negative; histogram and discrete only.
-    where : str
-        Its place in the study file, for messages.
-
-    Returns
-    -------
-    openturns.Distribution
-        Univariate, truncated if the input says so.
-
-    Raises
-    ------
-    ConfigError
-        If the values do not make a distribution.
+    `values` and `weights` have shape (n,); weights are for histograms and discrete distributions
+    only. Raises ConfigError, beginning with `where`, if the values do not make a distribution.
     """
     assert item.data is not None
     if item.data.fit != "discrete" and values.min() == values.max():
@@ -241,7 +211,7 @@ def fit_distribution(
 
 
 def _bars(values: NDArray[np.float64], where: str) -> str:
-    """Return numpy's name of the rule of Freedman and Diaconis, if it gives bars one can count."""
+    """Return "fd", numpy's name of the rule of Freedman and Diaconis; raise if it does not suit."""
     quarter, three = np.quantile(values, [0.25, 0.75])
     width = 2 * (three - quarter) / len(values) ** (1 / 3)
     if width == 0:
@@ -262,21 +232,9 @@ def _bars(values: NDArray[np.float64], where: str) -> str:
 def from_uniform(
     u: NDArray[np.float64], marginals: Sequence[Any], couplings: Sequence[Coupling]
 ) -> NDArray[np.float64]:
-    """Turn independent uniforms into input values; each row on its own.
+    """Turn points of the open unit cube, shape (n, d), into input values, each row on its own.
 
-    Parameters
-    ----------
-    u : ndarray of float, shape (n, d)
-        Points of the open unit cube.
-    marginals : sequence of openturns.Distribution, length d
-        The marginal distributions.
-    couplings : sequence of Coupling
-        Copulas of disjoint columns; the others are independent.
-
-    Returns
-    -------
-    ndarray of float, shape (n, d)
-        Values.
+    Couplings are copulas of disjoint columns; the other columns are independent.
     """
     x = np.empty_like(u)
     quantiles = [_quantile(marginal) for marginal in marginals]

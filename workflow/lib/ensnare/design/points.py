@@ -1,6 +1,7 @@
-"""Points of the unit cube: where the designs lie before they become values.
+"""Points of the open unit cube for each design method; marginals make values of them.
 
-Points of a larger design begin with those of a smaller one, except for Latin hypercubes.
+Points of a larger design begin with those of a smaller one, except for Latin hypercubes and those
+whose size follows from levels.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ensnare.errors import ConfigError
 
 Points = NDArray[np.float64]
-_BLOCK = 1024  # rows of a Monte Carlo block; part of what a seed means, never to be changed
+_BLOCK = 1024  # rows of a Monte Carlo block; never change it: it decides the points of a seed
 
 
 def random_points(size: int, dimension: int, seed: int) -> NDArray[np.float64]:
@@ -37,7 +38,7 @@ def sobol_points(size: int, dimension: int) -> NDArray[np.float64]:
     Raises
     ------
     ConfigError
-        If the sequence does not have so many dimensions.
+        If the sequence of OpenTURNS does not have so many dimensions.
     """
     import openturns as ot
 
@@ -50,7 +51,7 @@ def halton_points(size: int, dimension: int) -> Points:
     Raises
     ------
     ConfigError
-        If the sequence does not have so many dimensions.
+        If the sequence of OpenTURNS does not have so many dimensions.
     """
     import openturns as ot
 
@@ -68,21 +69,10 @@ def _sequence(cls: Any, name: str, size: int, dimension: int) -> Points:  # noqa
 
 
 def lhs_points(size: int, dimension: int, seed: int, optimise: str | None = None) -> Points:
-    """Return a Latin hypercube: one point in each of `size` slices of every dimension.
+    """Return a Latin hypercube, shape (size, dimension): a point in each slice of each dimension.
 
-    Parameters
-    ----------
-    size, dimension : int
-        Shape of the points.
-    seed : int
-        Seed.
-    optimise : {None, "c2", "phip", "mindist"}
-        Space-filling criterion that simulated annealing improves; None: a random hypercube.
-
-    Returns
-    -------
-    ndarray of float, shape (size, dimension)
-        Points of the open unit cube.
+    `optimise` is the space-filling criterion ("c2", "phip" or "mindist") that simulated annealing
+    improves; None: a random hypercube.
 
     References
     ----------
@@ -111,25 +101,11 @@ def lhs_points(size: int, dimension: int, seed: int, optimise: str | None = None
 def morris_points(
     size: int, dimension: int, levels: int, seed: int
 ) -> tuple[Points, NDArray[np.int32]]:
-    """Return trajectories that change one coordinate at a time, each by half the levels.
+    """Return trajectories that change one coordinate at a time, and the trajectory of each row.
 
-    Parameters
-    ----------
-    size : int
-        Number of trajectories r.
-    dimension : int
-        Number of inputs d.
-    levels : int
-        Levels p, even; they lie at (k + 1/2) / p, where every quantile is finite.
-    seed : int
-        Seed; each trajectory has a generator of its own.
-
-    Returns
-    -------
-    points : ndarray of float, shape (r (d + 1), d)
-        The rows of a trajectory follow each other; a step is 1/2, that is p/2 levels.
-    group : ndarray of int32, shape (r (d + 1),)
-        The trajectory.
+    Points have shape (size (dimension + 1), dimension); the rows of a trajectory follow each other.
+    The levels, an even number p, lie at (k + 1/2) / p, where every quantile is finite. A step is
+    1/2, that is p / 2 levels. Each trajectory has a random generator of its own.
 
     References
     ----------
@@ -148,7 +124,7 @@ def morris_points(
 
 
 def centred_levels(levels: int) -> Points:
-    """Return (k + 1/2) / levels, shape (levels,)."""
+    """Return (k + 1/2) / levels for k = 0 .. levels - 1, shape (levels,)."""
     return (np.arange(levels) + 0.5) / levels
 
 
@@ -175,9 +151,9 @@ def composite_points(dimension: int, tail: float) -> Points:
 
 
 def one_at_a_time_points(dimension: int, levels: int) -> Points:
-    """Return the centre, and each coordinate in turn at its other levels.
+    """Return the centre, and each coordinate in turn at its other levels, shape (1 + d m, d).
 
-    Shape (1 + d m, d) with m = levels, less one when the centre is a level.
+    m is `levels`, less one if the centre is a level.
     """
     others = centred_levels(levels)
     others = others[others != 0.5]
@@ -191,23 +167,11 @@ def one_at_a_time_points(dimension: int, levels: int) -> Points:
 def pick_freeze(
     u: NDArray[np.float64], n_blocks: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
-    """Return the pick-freeze rows of pairs of points.
+    """Return the pick-freeze points, block and base row of base points A | B, shape (n, 2 d).
 
-    Parameters
-    ----------
-    u : ndarray of float, shape (n, 2 d)
-        Base rows A | B.
-    n_blocks : int
-        m = d + 2, or 2 d + 2 for second order.
-
-    Returns
-    -------
-    points : ndarray of float, shape (n m, d)
-        The m rows of a group follow each other, so that a larger n adds rows at the end.
-    block : ndarray of int32, shape (n m,)
-        0 for A, 1 for B, 2 + i for A with column i of B, 2 + d + i for B with column i of A.
-    group : ndarray of int32, shape (n m,)
-        The base row.
+    Points have shape (n m, d), with m = `n_blocks` of d + 2, or 2 d + 2 for second order. The m
+    rows of a base row follow each other, so that a larger n adds rows at the end. Blocks are 0 for
+    A, 1 for B, 2 + i for A with column i of B, 2 + d + i for B with column i of A.
     """
     n, d = len(u), u.shape[1] // 2
     a, b = u[:, :d], u[:, d:]

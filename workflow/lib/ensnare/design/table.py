@@ -1,4 +1,8 @@
-"""The design of experiments: a table of input values that can grow."""
+"""The design of a study: points of the unit cube made into a table of input values.
+
+Most designs can grow: the rows of a smaller size come first in a larger one. Dimensions of the cube
+are the inputs sorted by name, so that the order of the study file changes no value.
+"""
 
 from __future__ import annotations
 
@@ -41,18 +45,16 @@ class DesignTable:
 
     Attributes
     ----------
-    names : tuple of str, length d
-        Names of the inputs, in the order of the study file.
     x : ndarray of float, shape (n, d)
-        Input values.
+        Input values, in columns of these names, in the order of the study file.
     block, group : ndarray of int32, shape (n,), or None
-        Pick-freeze designs: 0 for A, 1 for B, 2 + i for A with column i of B, 2 + d + i for B
-        with column i of A (second order); and the base row.
+        Pick-freeze designs: the block, which is 0 for A, 1 for B, 2 + i for A with column i of B,
+        2 + d + i for B with column i of A (second order); and the base row.
         Morris designs: no block, and the trajectory.
     words : ndarray of uint64, shape (n, 2)
         Hashes of the rows.
     occurrence : ndarray of uint64, shape (n,)
-        How many equal rows come before each.
+        Number of equal rows before each.
     """
 
     names: tuple[str, ...]
@@ -67,22 +69,12 @@ class DesignTable:
 
 
 def make_design(study: LoadedStudy) -> DesignTable:
-    """Make the design of a study.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-
-    Returns
-    -------
-    DesignTable
-        One row without inputs when the study is a pure sweep.
+    """Make the design of a study; a pure sweep has one row without inputs.
 
     Raises
     ------
     ConfigError
-        If a distribution, the copula or the table is wrong.
+        If a distribution, the copula, the constraints or the table is wrong.
     """
     config = study.config
     names = [item.name for item in config.random_inputs]
@@ -100,7 +92,7 @@ def make_design(study: LoadedStudy) -> DesignTable:
 
 
 def _refuse_infinite(x: NDArray[np.float64], names: Sequence[str], source: str) -> None:
-    """Refuse values that no code can take: the tails of a distribution can overflow."""
+    """Raise ConfigError for infinite values: the tails of a distribution can overflow."""
     if not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
         raise ConfigError(
@@ -112,7 +104,7 @@ def _refuse_infinite(x: NDArray[np.float64], names: Sequence[str], source: str) 
 def _from_distributions(
     study: LoadedStudy, names: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32] | None, NDArray[np.int32] | None]:
-    """Sample the distributions; dimensions follow the sorted names, columns the file."""
+    """Return values, block and group; dimensions are sorted by name, columns as in the file."""
     from ensnare.design.marginals import from_uniform
 
     order = sorted(names)
@@ -132,23 +124,21 @@ def unit_points(
     order: list[str],
     seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int32] | None, NDArray[np.int32] | None]:
-    """Return where a design that is not a table lies before its points become values.
+    """Return the points of a design before they become values.
 
     Parameters
     ----------
     design : a design of `ensnare.study.designs`
-        What the study file says.
+        Neither a table nor constrained.
     order : list of str, length d
         Names of the inputs, sorted: the order of the dimensions.
-    seed : int
-        Seed of the study.
 
     Returns
     -------
     u : ndarray of float, shape (n, d)
         Points of the open unit cube.
     block, group : ndarray of int32, shape (n,), or None
-        Pick-freeze: block by dimension, and base row. Morris: no block, and the trajectory.
+        As in `DesignTable`, but blocks are numbered by dimension.
     """
     d = len(order)
     match design:
@@ -177,22 +167,9 @@ def unit_points(
 
 
 def constrained_inputs(study: LoadedStudy) -> NDArray[np.float64]:
-    """Return the values of inputs that satisfy the constraints of the design.
+    """Return values, shape (n, d), that satisfy the constraints of the design, sorted by name.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        A study with a constrained design.
-
-    Returns
-    -------
-    ndarray of float, shape (n, d)
-        Columns in the order of sorted names.
-
-    Raises
-    ------
-    ConfigError
-        If no values satisfy the constraints, or none were found.
+    Raises ConfigError if no values satisfy the constraints, or none were found.
     """
     from ensnare.design.constrained.inputs import draw_inputs
 
@@ -203,12 +180,12 @@ def constrained_inputs(study: LoadedStudy) -> NDArray[np.float64]:
 
 
 def check_constraints(study: LoadedStudy) -> None:
-    """Check that the constraints of the design leave something, as far as bounds tell.
+    """Check that interval arithmetic does not prove the constraints of the design infeasible.
 
     Raises
     ------
     ConfigError
-        If they do not.
+        If it does. Constraints that pass can still turn out infeasible when points are drawn.
     """
     from ensnare.design.constrained.inputs import check_feasible
 
@@ -217,7 +194,7 @@ def check_constraints(study: LoadedStudy) -> None:
 
 
 def _conditioned(study: LoadedStudy) -> Problem:
-    """Return the inputs of a study, sorted by name, and the constraints that they satisfy."""
+    """Return the inputs of a study, sorted by name, conditioned on its constraints."""
     from ensnare.design.constrained.inputs import conditioned_inputs
 
     order = sorted(item.name for item in study.config.random_inputs)
@@ -227,7 +204,7 @@ def _conditioned(study: LoadedStudy) -> Problem:
 
 @contextlib.contextmanager
 def _constraints_named(study: LoadedStudy) -> Iterator[None]:
-    """Say in messages of the sampler where the constraints come from."""
+    """Begin messages of the sampler with the place of the constraints in the study file."""
     try:
         yield
     except NoFeasiblePointError as error:
@@ -261,7 +238,7 @@ def joint_distribution(study: LoadedStudy, order: Sequence[str]) -> tuple[list[A
 
 
 def _blocks(place: NDArray[np.int32], order: list[str], names: list[str]) -> NDArray[np.int32]:
-    """Return block numbers by the order of the file; blocks lie in the order of the names."""
+    """Return blocks, shape (n,), renumbered from the order of sorted names to that of the file."""
     inputs = [names.index(name) for name in order]
     number = [0, 1, *(2 + i for i in inputs), *(2 + len(names) + i for i in inputs)]
     return np.array(number, np.int32)[place]

@@ -1,4 +1,4 @@
-"""Designs that come from files."""
+"""Tables of numbers in files: CSV, HDF5 and pickles, as designs and as data of inputs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,11 @@ PICKLES = (".pkl", ".pklz")
 
 
 class TableError(ValueError):
-    """What is wrong with a table, without the place in the study file that names it."""
+    """A fault of a table; the caller puts the place in the study file before the message."""
 
 
 def count_csv_rows(path: Path) -> int:
-    """Return the number of rows of a CSV table, as `read_table` counts them.
-
-    Raises
-    ------
-    ConfigError
-        If it is not a CSV file.
-    """
+    """Return the number of rows of a CSV table; raise ConfigError if it is not a CSV file."""
     try:
         return len(_csv_rows(path)) - 1
     except TableError as error:
@@ -37,12 +31,9 @@ def count_csv_rows(path: Path) -> int:
 
 
 def count_hdf5_rows(path: Path, dataset: str | None, names: Sequence[str]) -> int:
-    """Return the number of rows that an HDF5 table has for the columns wanted.
+    """Return the number of rows of an HDF5 table: of the shortest of the given columns.
 
-    Raises
-    ------
-    ConfigError
-        If the file or the dataset cannot be read.
+    Raises ConfigError if the file or the dataset cannot be read.
     """
     import h5py
 
@@ -60,6 +51,43 @@ def count_hdf5_rows(path: Path, dataset: str | None, names: Sequence[str]) -> in
     return min(sizes, default=0)
 
 
+def count_pickle_rows(path: Path) -> int:
+    """Return the number of rows of a pickled table; raise ConfigError if it cannot be read."""
+    try:
+        tree = _pickled(path)
+        if isinstance(tree, dict):
+            tree = next((tree[k] for k in ("inputs", "x") if k in tree), [*tree.values()][:1][0])
+        return len(tree)
+    except (TableError, TypeError, IndexError) as error:
+        raise ConfigError(f"design.file: {error}") from None
+
+
+def data_columns(
+    study: LoadedStudy, item: Input, where: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return the data of an input and their weights, each of shape (n,); no weights: None.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such column of at least two numbers, or the weights are negative or all 0;
+        the message begins with `where`, the place of the input in the study file.
+    """
+    assert item.data is not None
+    data, path = item.data, study.path(item.data.file)
+    if not path.is_file():
+        raise ConfigError(f"{where}.data.file: no file {path}")
+    names = [data.column or item.name, *([data.weights] if data.weights else [])]
+    table = read_table(path, names, where=f"{where}.data")
+    if len(table) < 2:
+        raise ConfigError(f"{where}.data: {path}: found {len(table)} values; expected at least 2")
+    if data.weights is None:
+        return table[:, 0], None
+    if table[:, 1].min() < 0 or table[:, 1].sum() <= 0:
+        raise ConfigError(f"{where}.data.weights: {path}: expected weights from 0, not all 0")
+    return table[:, 0], table[:, 1]
+
+
 def _place(file: Any, path: Path, dataset: str | None) -> Any:  # noqa: ANN401
     """Return the group or dataset of an open HDF5 file that holds the table."""
     if dataset and dataset not in file:
@@ -70,24 +98,19 @@ def _place(file: Any, path: Path, dataset: str | None) -> Any:  # noqa: ANN401
 def read_table(
     path: Path, names: Sequence[str], dataset: str | None = None, where: str = "design.file"
 ) -> NDArray[np.float64]:
-    """Read the columns of a CSV or HDF5 table.
+    """Read columns of a table, shape (n, d).
 
     Parameters
     ----------
     path : Path
-        `.h5` or `.hdf5`: HDF5; `.pkl` or `.pklz`: a pickle of arrays, such as
-        otwrapy's; anything else: CSV with a header, `#` starts a comment.
+        `.h5` or `.hdf5`: HDF5; `.pkl` or `.pklz`: a pickle of arrays, such as otwrapy's; anything
+        else: CSV with a header, `#` starts a comment.
     names : sequence of str, length d
         The columns to take.
     dataset : str, optional
-        HDF5: a group with a dataset per column, or a compound dataset.
+        HDF5: a group with a dataset per column, or a compound dataset; default: the root group.
     where : str
-        The place in the study file, for messages.
-
-    Returns
-    -------
-    ndarray of float, shape (n, d)
-        The values.
+        Place in the study file, with which messages begin.
 
     Raises
     ------
@@ -151,7 +174,7 @@ def _read_csv(path: Path, names: Sequence[str]) -> list[Any]:
 
 
 def _csv_rows(path: Path) -> list[list[str]]:
-    """Return the cells of the header and the rows; the header decides the separator."""
+    """Return the cells of the header and the rows, separated as the header is."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = [line for line in file if line.strip() and not line.lstrip().startswith("#")]
@@ -172,10 +195,10 @@ def _check_columns(path: Path, names: Sequence[str], known: Sequence[str]) -> No
 
 
 def _read_pickle(path: Path, names: Sequence[str]) -> list[Any]:
-    """Return columns of a pickle: our archive, otwrapy's sample, or a mapping of columns.
+    """Return columns of a pickle: an archive of ensnare, a sample of otwrapy, or a mapping.
 
-    A bare array, shape (n, d), has a column per input, in the order of the study file; a mapping
-    has `inputs` or `x` and `input_names`, or a column by each name.
+    An array, shape (n, d), has a column per input, in the order of the study file. A mapping has
+    `inputs` or `x` (n, d) and `input_names`, or a column for each name.
     """
     tree = _pickled(path)
     if isinstance(tree, dict):
@@ -208,61 +231,3 @@ def _two_dimensional(path: Path, values: Any, width: int | None) -> NDArray[np.f
         expected = "(n,) per column" if width is None else f"(n, {width})"
         raise TableError(f"{path}: found an array of shape {x.shape}; expected {expected}")
     return x
-
-
-def count_pickle_rows(path: Path) -> int:
-    """Return the number of rows of a pickled table.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read.
-    """
-    try:
-        tree = _pickled(path)
-        if isinstance(tree, dict):
-            tree = next((tree[k] for k in ("inputs", "x") if k in tree), [*tree.values()][:1][0])
-        return len(tree)
-    except (TableError, TypeError, IndexError) as error:
-        raise ConfigError(f"design.file: {error}") from None
-
-
-def data_columns(
-    study: LoadedStudy, item: Input, where: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Read the data of an input.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    item : Input
-        An input with data.
-    where : str
-        Its place in the study file, for messages.
-
-    Returns
-    -------
-    values : ndarray of float, shape (n,)
-        The column.
-    weights : ndarray of float, shape (n,), or None
-        The weights, if it has any.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such column of at least two numbers, or the weights are not positive.
-    """
-    assert item.data is not None
-    data, path = item.data, study.path(item.data.file)
-    if not path.is_file():
-        raise ConfigError(f"{where}.data.file: no file {path}")
-    names = [data.column or item.name, *([data.weights] if data.weights else [])]
-    table = read_table(path, names, where=f"{where}.data")
-    if len(table) < 2:
-        raise ConfigError(f"{where}.data: {path}: found {len(table)} values; expected at least 2")
-    if data.weights is None:
-        return table[:, 0], None
-    if table[:, 1].min() < 0 or table[:, 1].sum() <= 0:
-        raise ConfigError(f"{where}.data.weights: {path}: expected weights from 0, not all 0")
-    return table[:, 0], table[:, 1]

@@ -6,9 +6,9 @@
 
 The input file has the dimension, a starting point, and one constraint on a line, such as
 `0.1 <= x[3] / (x[0] + x[1]) <= 0.15`; `#` starts a comment. Each row of the output is a point. The
-time that sampling took goes to `comp_time.log`, and what there is to say about the points to
-standard output. Exit codes: 0; 1 for an input that cannot be used, or a set without points; 2 for a
-wrong call.
+time that sampling took goes to `comp_time.log`; method, acceptance, effective sample size and so on
+to standard output. Exit codes: 0; 1 for an input that cannot be used, or a set without points;
+2 for a wrong call.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def write_points(path: Path, x: np.ndarray) -> None:
-    """Write points, shape (n, d), each number with all of its digits."""
+    """Write points, shape (n, d), each number with all significant digits."""
     text = "\n".join(" ".join(map(repr, row)) for row in x.tolist())
     write_whole(path, lambda part: part.write_text(text + "\n"))
 
 
 def report(drawn: Draw, elapsed_s: float) -> str:
-    """Return what there is to say about points."""
+    """Return the lines about a draw for standard output, `key = value` and notes after `#`."""
     n, d = drawn.x.shape
     distinct = len(np.unique(drawn.x, axis=0))
     lines = [
@@ -86,17 +86,13 @@ def report(drawn: Draw, elapsed_s: float) -> str:
 
 
 def run(options: argparse.Namespace, team: Team) -> None:
-    """Sample, and write what came of it.
-
-    Raises
-    ------
-    EnsnareError
-        If the input cannot be used, or the set has no points.
-    """
+    """Draw points, and write the output, the time and the report from the first rank."""
     began = time.perf_counter()
     described = read_set(options.input)
-    crew = Processes(team, Streams(options.seed))
-    drawn = draw(described.problem, options.points, options.method, crew, start=described.start)
+    processes = Processes(team, Streams(options.seed))
+    drawn = draw(
+        described.problem, options.points, options.method, processes, start=described.start
+    )
     elapsed_s = time.perf_counter() - began
     if team.rank == 0:
         write_points(options.output, drawn.x)
@@ -117,7 +113,7 @@ def main() -> int:
             print(f"constrained_sampler: {line}", file=sys.stderr)
         return 1
     except BaseException:
-        if team.size > 1:  # the others would wait for this rank for ever
+        if team.size > 1:  # the others would wait for this rank forever
             import traceback
 
             traceback.print_exc()

@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensnare.design.constrained.intervals import contract
-from ensnare.design.constrained.linear import HalfSpaces, centre, half_spaces, tightest_bounds
+from ensnare.design.constrained.linear import (
+    HalfSpaces,
+    chebyshev_centre,
+    half_spaces,
+    tightest_bounds,
+)
 from ensnare.design.constrained.problem import Problem
 from ensnare.errors import NoFeasiblePointError
 
@@ -14,16 +19,9 @@ Array = NDArray[np.float64]
 
 
 def bounding_box(problem: Problem) -> tuple[Array, Array]:
-    """Return a box of the unit cube that holds every feasible point, by interval arithmetic.
+    """Return a box of the unit cube that holds every feasible point, low and high of shape (d,).
 
-    Returns
-    -------
-    low, high : ndarray of float, shape (d,)
-
-    Raises
-    ------
-    NoFeasiblePointError
-        If this proves that there are none.
+    Interval arithmetic raises NoFeasiblePointError where it proves that there is no such point.
     """
     given = [(float(a), float(b)) for a, b in zip(problem.low, problem.high, strict=True)]
     bounds, emptied = contract(problem.constraints, dict(zip(problem.names, given, strict=True)))
@@ -36,7 +34,7 @@ def bounding_box(problem: Problem) -> tuple[Array, Array]:
     low, high = np.zeros(problem.d), np.ones(problem.d)
     if problem.to_unit is not None:
         for j, (name, before) in enumerate(zip(problem.names, given, strict=True)):
-            # the side of the cube stays where nothing moved it: its image may be rounded
+            # a bound that was not tightened stays the side of the cube: its image may be rounded
             if bounds[name][0] > before[0]:
                 low[j] = problem.to_unit(j, bounds[name][0], -1)
             if bounds[name][1] < before[1]:
@@ -52,42 +50,24 @@ def bounding_box(problem: Problem) -> tuple[Array, Array]:
 
 
 def refuse_contradiction(problem: Problem) -> None:
-    """Refuse linear constraints that contradict each other, with the proof.
+    """Raise NoFeasiblePointError, with the proof, if linear constraints contradict each other.
 
-    Raises
-    ------
-    NoFeasiblePointError
-        If a sum of them holds nowhere.
+    The proof is a weighted sum of the constraints that holds nowhere. Does nothing if values are
+    not affine functions of points.
     """
     if not problem.affine:
         return
     spaces, _ = half_spaces(problem.constraints, problem.names, problem.low, problem.high)
-    _, _, certificate = centre(spaces)
+    _, _, certificate = chebyshev_centre(spaces)
     if certificate:
         raise NoFeasiblePointError(f"no feasible point: {certificate}")
 
 
 def polytope(problem: Problem) -> tuple[HalfSpaces, bool, Array, Array]:
-    """Return the linear constraints, whether they are all, and the box that they leave.
+    """Return the linear constraints of an affine problem, whether all are, and their bounding box.
 
-    Parameters
-    ----------
-    problem : Problem
-        An affine one.
-
-    Returns
-    -------
-    spaces : HalfSpaces
-        The linear constraints.
-    complete : bool
-        Whether there are no others.
-    low, high : ndarray of float, shape (d,)
-        The smallest box of the unit cube around them.
-
-    Raises
-    ------
-    NoFeasiblePointError
-        If they contradict each other.
+    The box, low and high of shape (d,), is the smallest in the unit cube. Raises
+    NoFeasiblePointError if the constraints contradict each other.
     """
     refuse_contradiction(problem)
     spaces, complete = half_spaces(problem.constraints, problem.names, problem.low, problem.high)

@@ -1,4 +1,4 @@
-"""Hit-and-run in a polytope: each particle goes to a uniform point of a random line through it.
+"""Hit-and-run in a polytope: each particle moves to a uniform point of a random line through it.
 
 References
 ----------
@@ -13,107 +13,106 @@ from numpy.typing import NDArray
 
 from ensnare.design.constrained.linear import HalfSpaces
 from ensnare.design.constrained.particles import (
-    Memory,
+    Autocorrelation,
     Processes,
-    chances,
     differences,
-    independent_at,
+    independence_threshold,
+    uniform_chunks,
 )
 from ensnare.design.constrained.problem import Problem
 
 Array = NDArray[np.float64]
-_HALF = 0.5  # correlation at which directions are learnt anew
+_STAGE_CORRELATION = 0.5  # with the start of a stage, at which directions are taken anew
 _MOST_ROUNDS = 1000
-_ROUND = 10  # moves between two looks at the particles
-_SETTLED = 0.05  # change of the spread of every coordinate from one stage to the next
-_MARGIN = 1e-13  # of the cube: rounding must not carry a point outside
+_ROUND = 10  # moves between two measurements of the correlation
+_STEADY = 0.05  # relative change of every spread from one stage to the next, at which it is steady
+_MARGIN = 1e-13  # in units of the cube: rounding must not carry a point outside
 
 
 class HitAndRun:
-    """Particles in a polytope.
+    """Particles in a polytope, which is given as a problem and as the same half-spaces.
 
-    Parameters
-    ----------
-    problem : Problem
-        Its constraints, in the coordinates of the unit cube.
-    spaces : HalfSpaces
-        The same.
-    start : ndarray of float, shape (d,)
-        A point inside it.
-    count : int
-        Number of particles m.
-    crew : Processes
-        Processes and random numbers.
+    All of the `count` particles begin at `start`, shape (d,), a point inside.
 
     Attributes
     ----------
-    u : ndarray of float, shape (d, m)
-        The particles, as all processes know them.
-    left : float
-        Correlation of the particles with what they were before the last stage.
+    u : ndarray of float, shape (d, count)
+        The particles, the same on all ranks.
+    correlation : float
+        Largest correlation of a coordinate with its value before the last stage of moves.
     """
 
     def __init__(
-        self, problem: Problem, spaces: HalfSpaces, start: Array, count: int, crew: Processes
+        self,
+        problem: Problem,
+        spaces: HalfSpaces,
+        start: Array,
+        count: int,
+        processes: Processes,
     ) -> None:
         self._problem = problem
-        self._crew, self._count, self._part = crew, count, crew.team.share(count)
-        # what every point inside the cube satisfies is no side of the polytope
+        self._processes, self._count = processes, count
+        self._part = processes.team.share(count)
+        # a half-space that holds the whole cube is no side of the polytope
         needed = np.maximum(spaces.a, 0).sum(axis=1) > spaces.b
-        needed[: 2 * spaces.a.shape[1]] = True
+        needed[: 2 * spaces.a.shape[1]] = True  # the sides of the cube
         self._a, self._b = spaces.a[needed], spaces.b[needed] - _MARGIN
         self.u = np.repeat(start[:, None], count, axis=1)
-        self.left = 1.0
+        self.correlation = 1.0
 
     def spread(self) -> None:
-        """Bring particles from the start to uniform points; directions learn the shape."""
-        streams = self._crew.streams
+        """Move particles from the start to independent uniform points.
+
+        Directions are differences of particles, so they adapt to the shape of the polytope.
+        """
+        streams = self._processes.streams
         # at first lines in all directions, as between points of the cube
         pool = streams.uniforms(streams.next_step(), 0, self._count, len(self.u))
         self._run(pool, 1.0)
         for _ in range(_MOST_ROUNDS):
             before = self.u.std(axis=1)
-            self._run(self.u, _HALF)
-            if np.all(np.abs(self.u.std(axis=1) - before) <= _SETTLED * before):
+            self._run(self.u, _STAGE_CORRELATION)
+            if np.all(np.abs(self.u.std(axis=1) - before) <= _STEADY * before):
                 break
-        self.forget()
+        self.decorrelate()
 
-    def forget(self) -> None:
+    def decorrelate(self) -> None:
         """Move particles until they are independent of where they were."""
-        self._run(self.u, independent_at(self._count))
+        self._run(self.u, independence_threshold(self._count))
 
     def _run(self, pool: Array, goal: float) -> None:
+        """Move the particles until their correlation with their positions is at most the goal."""
         low, high = self._part
-        mine, memory = self.u[:, low:high].copy(), Memory(self.u, self._part)
+        own, autocorrelation = self.u[:, low:high].copy(), Autocorrelation(self.u, self._part)
         for _ in range(_MOST_ROUNDS):
             for _ in range(_ROUND):
-                self._move(mine, pool)
-            self._crew.proposed += _ROUND * self._count
-            self._crew.accepted += _ROUND * self._count
-            self.left = memory.correlation(mine, self._crew.team)
-            if self.left <= goal:
+                self._move(own, pool)
+            self._processes.proposed += _ROUND * self._count
+            self._processes.accepted += _ROUND * self._count
+            self.correlation = autocorrelation.largest(own, self._processes.team)
+            if self.correlation <= goal:
                 break
-        # rounding can carry a point over a side, and then it stays where it was
-        np.copyto(mine, self.u[:, low:high], where=~self._problem.feasible(mine))
-        self.u = self._crew.team.collect(mine, self._count)
+        # rounding can carry a point over a side; it then returns to where the stage began
+        np.copyto(own, self.u[:, low:high], where=~self._problem.feasible(own))
+        self.u = self._processes.team.collect(own, self._count)
 
-    def _move(self, mine: Array, pool: Array) -> None:
-        every = np.arange(len(mine))
-        for _, some, chance in chances(self._crew.streams, self._part):
-            line = differences(pool, every, chance[:2])
-            near, far = self._chord(mine[:, some], line)
-            # two equal members of the pool make no line, and no move
+    def _move(self, own: Array, pool: Array) -> None:
+        every = np.arange(len(own))
+        for _, some, uniforms in uniform_chunks(self._processes.streams, self._part):
+            line = differences(pool, every, uniforms[:2])
+            near, far = self._chord(own[:, some], line)
+            # two equal members of the pool give no line: the particle stays
             length = np.where(np.isfinite(near) & np.isfinite(far), far - near, 0.0)
             near = np.where(np.isfinite(near), near, 0.0)
-            mine[:, some] += (near + chance[2] * length) * line
+            own[:, some] += (near + uniforms[2] * length) * line
 
     def _chord(self, u: Array, line: Array) -> tuple[Array, Array]:
-        """Return how far lines go back and forth inside the polytope, each of shape (n,)."""
+        """Return where lines leave the polytope, back (<= 0) and forth (>= 0), both shape (n,)."""
         near, far = np.full(u.shape[1], -np.inf), np.full(u.shape[1], np.inf)
         with np.errstate(divide="ignore", invalid="ignore"):
             for row, side in zip(self._a, self._b, strict=True):
                 used = np.flatnonzero(row)
-                # sums one by one: a matrix product may round otherwise when there are more columns
+                # term by term: a matrix product may round differently when there are more columns
                 rate, at = row[used[0]] * line[used[0]], row[used[0]] * u[used[0]]
                 for j in used[1:]:
                     rate += row[j] * line[j]

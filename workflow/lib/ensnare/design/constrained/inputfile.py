@@ -1,8 +1,8 @@
-"""The file that describes a set: a dimension, a starting point, and one constraint on a line.
+"""The text file that describes a set of points for the command of the sampler.
 
     4                                     # the dimension
     0.45 0.45 0.5 0.1                     # a point inside
-    # comments and blank lines anywhere
+    # comments and blank lines may stand anywhere; then a constraint on each line
     0.1 <= x[3] / (x[0] + x[1]) <= 0.15
     x[2] >= 0.5
 
@@ -23,27 +23,19 @@ from ensnare.design.constrained.problem import Problem, unit_cube
 from ensnare.errors import ConfigError, os_error_line
 from ensnare.study.constraints import Constraint, parse_constraints
 
-_MOST = 1000  # dimensions
+_MOST = 1000  # largest dimension
 
 
 @dataclass(frozen=True)
 class DescribedSet:
-    """A set, as its file describes it.
-
-    Attributes
-    ----------
-    problem : Problem
-        Its constraints.
-    start : ndarray of float, shape (d,)
-        The point of the file, which need not be feasible.
-    """
+    """The constraints of a file, and its starting point, which need not be feasible."""
 
     problem: Problem
-    start: NDArray[np.float64]
+    start: NDArray[np.float64]  # shape (d,)
 
 
 def read_set(path: Path) -> DescribedSet:
-    """Read the description of a set.
+    """Read the file that describes a set.
 
     Raises
     ------
@@ -71,7 +63,7 @@ def read_set(path: Path) -> DescribedSet:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield what is neither comment nor blank, with its number."""
+    """Yield the number and text of each line that is not blank without its comment."""
     for number, line in enumerate(text.splitlines(), 1):
         kept = line.partition("#")[0].rstrip()
         if kept:
@@ -92,7 +84,7 @@ def _dimension(path: Path, number: int, line: str) -> int:
 
 
 def _start(path: Path, lines: Iterator[tuple[int, str]], d: int) -> NDArray[np.float64]:
-    """Return the numbers of the starting point, which may go over several lines."""
+    """Return the starting point, shape (d,), which may stand on several lines."""
     numbers: list[float] = []
     while len(numbers) < d:
         number, line = next(lines, (0, ""))

@@ -1,4 +1,4 @@
-"""Inputs given that they satisfy constraints."""
+"""Inputs of a study, conditioned on constraints: their distribution given that these hold."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from ensnare.design.marginals import from_uniform
 from ensnare.study.constraints import Constraint
 
 Array = NDArray[np.float64]
-# part of what a seed means, never to be changed: a larger design begins with a smaller one
+# Never change this number: it decides the points of a seed. It is independent of the size of a
+# design, so that a larger design begins with the points of a smaller one.
 _PARTICLES = 4096
-_SLACK = 1e-9  # of probability: quantiles and their inverses agree to no more
+_SLACK = 1e-9  # of probability: the accuracy to which quantiles and CDF are inverse
 
 
 def conditioned_inputs(
@@ -31,21 +32,11 @@ def conditioned_inputs(
     couplings: Sequence[Coupling],
     constraints: Sequence[Constraint],
 ) -> Problem:
-    """Return the inputs whose distribution is conditioned on constraints.
+    """Return d inputs, in the order of `names`, conditioned on constraints.
 
-    Points are uniform where their quantiles satisfy the constraints. That is the joint
-    distribution, copula included, given that it satisfies them.
-
-    Parameters
-    ----------
-    names : sequence of str, length d
-        Names of the inputs.
-    marginals : sequence of openturns.Distribution, length d
-        Their distributions.
-    couplings : sequence of Coupling
-        Copulas of disjoint columns.
-    constraints : sequence of Constraint
-        Constraints over these names.
+    A point of the unit cube becomes the quantiles of the inputs, after the copulas (couplings of
+    disjoint columns). Points are uniform where their values satisfy the constraints, so the values
+    have the joint distribution of the inputs, copulas included, given that the constraints hold.
     """
     ends = np.array([_support(marginal) for marginal in marginals])
 
@@ -53,7 +44,7 @@ def conditioned_inputs(
         return from_uniform(u.T, marginals, couplings).T
 
     def to_unit(j: int, value: float, side: int) -> float:
-        # what lies at a bound stays inside it, though all of it may lie there
+        # a value at the bound stays inside, even where a discrete input has all probability there
         below = math.nextafter(value, -math.inf) if side < 0 else value
         return float(np.clip(marginals[j].computeCDF(below) + side * _SLACK, 0.0, 1.0))
 
@@ -70,7 +61,7 @@ def conditioned_inputs(
 
 
 def _support(marginal: Any) -> tuple[float, float]:  # noqa: ANN401
-    """Return between what values a distribution lies; what OpenTURNS cuts off is infinite."""
+    """Return the support of a distribution; infinite where OpenTURNS only truncates a tail."""
     found = marginal.getRange()
     low, high = found.getLowerBound()[0], found.getUpperBound()[0]
     return (
@@ -80,12 +71,12 @@ def _support(marginal: Any) -> tuple[float, float]:  # noqa: ANN401
 
 
 def check_feasible(problem: Problem) -> None:
-    """Refuse constraints that leave nothing, as far as their bounds tell.
+    """Check that interval arithmetic does not prove that no values satisfy the constraints.
 
     Raises
     ------
     NoFeasiblePointError
-        If no value satisfies them.
+        If they do.
     """
     bounding_box(problem)
 
@@ -96,6 +87,6 @@ def draw_inputs(problem: Problem, size: int, seed: int) -> Draw:
     Raises
     ------
     NoFeasiblePointError
-        If no value satisfies them, or none was found.
+        If no values satisfy them, or none were found.
     """
     return draw(problem, size, "auto", Processes(Team(), Streams(seed)), particles=_PARTICLES)

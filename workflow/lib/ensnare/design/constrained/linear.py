@@ -1,7 +1,7 @@
 """Constraints that are linear, or become so when multiplied by a denominator of known sign.
 
 Linear programs then give the tightest bounds of each value, a point well inside, or the proof
-that there is none.
+that there is no feasible point.
 """
 
 from __future__ import annotations
@@ -19,52 +19,27 @@ from ensnare.design.constrained.intervals import Interval
 from ensnare.study.constraints import Constraint
 
 Array = NDArray[np.float64]
-Affine = dict[str, float]  # coefficients by name, and the constant at ""
-_FLAT = 1e-13  # a largest ball of this radius, in a cube of 1, has no volume
+Affine = dict[str, float]  # coefficients by name; the constant is at ""
+_FLAT = 1e-13  # radius of the largest ball, in a unit cube, up to which there is no volume
 
 
 @dataclass(frozen=True)
 class HalfSpaces:
-    """The points with A u <= b, of the unit cube.
+    """The points u of the unit cube with a u <= b: m half-spaces with rows of norm 1."""
 
-    Attributes
-    ----------
-    a : ndarray of float, shape (m, d)
-        Rows of length 1.
-    b : ndarray of float, shape (m,)
-        Right-hand sides.
-    texts : tuple of str, length m
-        The constraint behind each row.
-    length : ndarray of float, shape (m,)
-        What a row was divided by: the slack of its constraint is length (b - a u).
-    """
-
-    a: Array
-    b: Array
-    texts: tuple[str, ...]
-    length: Array
+    a: Array  # shape (m, d)
+    b: Array  # shape (m,)
+    texts: tuple[str, ...]  # the constraint of each row
+    length: Array  # shape (m,): the slack of the constraint of a row is length (b - a u)
 
 
 def half_spaces(
     constraints: Sequence[Constraint], names: Sequence[str], low: Array, high: Array
 ) -> tuple[HalfSpaces, bool]:
-    """Return the linear constraints in coordinates of the unit cube.
+    """Return the linear constraints in coordinates of the unit cube, and whether all are linear.
 
-    Parameters
-    ----------
-    constraints : sequence of Constraint
-        All constraints.
-    names : sequence of str, length d
-        Names of the values.
-    low, high : ndarray of float, shape (d,)
-        Values at the ends of the cube; they are affine between.
-
-    Returns
-    -------
-    half_spaces : HalfSpaces
-        The sides of the cube, and what is linear after them.
-    complete : bool
-        Whether every constraint is.
+    Values are affine between `low` and `high`, shape (d,), at the ends of the cube. The half-spaces
+    begin with the 2 d sides of the cube.
     """
     box = {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True)}
     forms = [(c.text, _linear_form(c, box)) for c in constraints]
@@ -78,7 +53,7 @@ def half_spaces(
             continue
         normal = np.array([form.get(name, 0.0) for name in names])
         constant = form.get("", 0.0) + float((normal * low).sum())
-        # without a normal it holds everywhere or nowhere, by its constant
+        # a constraint without variables holds everywhere or nowhere: its constant decides
         length = float(np.linalg.norm(normal * width)) or 1.0
         rows.append(-(normal * width)[None] / length)
         right.append(constant / length)
@@ -89,7 +64,7 @@ def half_spaces(
 
 
 def _linear_form(constraint: Constraint, box: Mapping[str, Interval]) -> Affine | None:
-    """Return the affine form that is not negative where a constraint holds; None: there is none."""
+    """Return the affine form that is >= 0 where a constraint holds; None if there is none."""
     sides = [_fraction(constraint.larger), _fraction(constraint.smaller)]
     if sides[0] is None or sides[1] is None:
         return None
@@ -101,14 +76,16 @@ def _linear_form(constraint: Constraint, box: Mapping[str, Interval]) -> Affine 
         form, denominator = _sum(_product(n1, d2), _product(n2, d1), -1.0), _product(d1, d2)
     else:
         return None
-    # numbers may overflow: what is infinite is left to those who evaluate it
+    # coefficients may overflow; the sampler then evaluates the constraint as a nonlinear one
     if form is None or denominator is None or not all(map(math.isfinite, form.values())):
         return None
-    return _without(denominator, form, box)
+    return _clear_denominator(denominator, form, box)
 
 
-def _without(denominator: Affine, form: Affine, box: Mapping[str, Interval]) -> Affine | None:
-    """Multiply a form by its denominator, if that is positive everywhere, or negative."""
+def _clear_denominator(
+    denominator: Affine, form: Affine, box: Mapping[str, Interval]
+) -> Affine | None:
+    """Return a form with the sign of form / denominator; None if the denominator changes sign."""
     low, high = _range(denominator, box)
     if low >= 0 and high > 0:
         return form
@@ -116,7 +93,7 @@ def _without(denominator: Affine, form: Affine, box: Mapping[str, Interval]) -> 
 
 
 def _fraction(node: ast.expr) -> tuple[Affine, Affine] | None:
-    """Return an expression as one affine form over another."""
+    """Return an expression as one affine form over another; None if it is no such fraction."""
     one: Affine = {"": 1.0}
     match node:
         case ast.Constant(value=float() | int() as value):
@@ -138,7 +115,7 @@ def _fraction(node: ast.expr) -> tuple[Affine, Affine] | None:
 def _combined(
     op: ast.operator, a: tuple[Affine, Affine], b: tuple[Affine, Affine]
 ) -> tuple[Affine, Affine] | None:
-    """Return the fraction that an operation on two of them gives, if it is of affine forms."""
+    """Return the sum, difference, product or quotient of two fractions, if it is a fraction too."""
     if isinstance(op, ast.Div):
         op, b = ast.Mult(), (b[1], b[0])
     denominator = _product(a[1], b[1])
@@ -176,7 +153,7 @@ def _sum(a: Affine | None, b: Affine | None, factor: float) -> Any:  # noqa: ANN
 
 
 def _range(form: Affine, box: Mapping[str, Interval]) -> Interval:
-    """Return between what values an affine form lies over a box."""
+    """Return the smallest and largest value of an affine form over a box."""
     low = high = form.get("", 0.0)
     for name, value in form.items():
         if name and value:
@@ -185,17 +162,11 @@ def _range(form: Affine, box: Mapping[str, Interval]) -> Interval:
     return low, high
 
 
-def centre(spaces: HalfSpaces) -> tuple[Array, float, str]:
-    """Return the centre of the largest ball inside half-spaces.
+def chebyshev_centre(spaces: HalfSpaces) -> tuple[Array, float, str]:
+    """Return centre, shape (d,), and radius of the largest ball inside half-spaces.
 
-    Returns
-    -------
-    point : ndarray of float, shape (d,)
-        The centre.
-    radius : float
-        Its radius; 0 or less where the half-spaces have no volume in common.
-    certificate : str
-        Which constraints contradict each other; empty where there is a volume.
+    If they have no volume in common, the radius is 0 or less, and the third result says which
+    constraints contradict each other; else that is empty.
 
     References
     ----------
@@ -207,7 +178,9 @@ def centre(spaces: HalfSpaces) -> tuple[Array, float, str]:
     a = np.column_stack([spaces.a, np.ones(len(spaces.b))])
     found = linprog([0.0] * d + [-1.0], a, spaces.b, bounds=[(None, None)] * (d + 1))
     if found.x is None:
-        raise AssertionError(found.message)  # a cube always has a largest ball, of some radius
+        raise AssertionError(
+            found.message
+        )  # half-spaces of a cube have a largest ball, if of negative radius
     radius = float(found.x[-1])
     if radius > _FLAT:
         return found.x[:-1], radius, ""
@@ -216,7 +189,7 @@ def centre(spaces: HalfSpaces) -> tuple[Array, float, str]:
 
 
 def _contradiction(spaces: HalfSpaces, weights: Array, radius: float) -> str:
-    """Return the constraints whose sum, with these weights, no point satisfies."""
+    """Return the weighted sum of constraints that no point satisfies; the smallest weight is 1."""
     factors = weights / spaces.length
     rows = [int(i) for i in np.argsort(-factors) if weights[i] > 1e-9]
     least = factors[rows[-1]]
@@ -226,7 +199,7 @@ def _contradiction(spaces: HalfSpaces, weights: Array, radius: float) -> str:
 
 
 def tightest_bounds(spaces: HalfSpaces) -> tuple[Array, Array]:
-    """Return between what coordinates half-spaces with a volume lie, each of shape (d,)."""
+    """Return the bounding box of half-spaces that have a volume, low and high of shape (d,)."""
     from scipy.optimize import linprog
 
     d = spaces.a.shape[1]
@@ -236,6 +209,6 @@ def tightest_bounds(spaces: HalfSpaces) -> tuple[Array, Array]:
             goal = np.zeros(d)
             goal[j] = sign
             found = linprog(goal, spaces.a, spaces.b, bounds=[(0, 1)] * d)
-            # the solver is right to 1e-7 of the sides, which are 1 here: a wider box loses nothing
+            # the solver is accurate to 1e-7 of the sides of 1: a wider box loses no point
             ends[side, j] = sign * (found.fun - 1e-7) if found.fun is not None else side
     return np.clip(ends[0], 0, 1), np.clip(ends[1], 0, 1)

@@ -1,7 +1,12 @@
-"""Random numbers that depend on a seed, a step and a particle, and on nothing else.
+"""Random numbers and processes of a sampling run, so that any number of ranks gives the same bytes.
 
-Each step has a Philox generator of its own, and each particle a place of its own in its counter:
-which process draws the numbers of a particle, and how many others it draws, does not matter.
+`Streams` draws random numbers that depend only on a seed, a step and a particle: each step has a
+Philox generator of its own, and each particle a fixed place in its counter. It does not matter
+which process draws the numbers of a particle, or how many others it draws.
+
+`Team` is one process, and `MpiTeam` the ranks of an MPI run. Every rank holds all particles and
+moves a part of them. All ranks take the same decisions from the same numbers, so only particles
+and counts are communicated.
 """
 
 from __future__ import annotations
@@ -16,16 +21,16 @@ from numpy.typing import NDArray
 from ensnare.errors import EnsnareError
 
 Array = NDArray[np.float64]
-_WORDS = 4  # numbers of one count of Philox-4x64
+_WORDS = 4  # random numbers per count of Philox-4x64
+# set by the launchers of Open MPI, MPICH and its derivatives, and SLURM with PMIx
+_LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS")
+# Vector instructions take several numbers at once, and may round the last few of an array
+# differently. Parts that begin at multiples of 64 have the same remainder as the whole array.
+_ALIGNED = 64
 
 
 class Streams:
-    """The random numbers of one run.
-
-    Parameters
-    ----------
-    seed : int
-        Seed; 0 is one.
+    """The random numbers of one run; 0 is a seed.
 
     References
     ----------
@@ -41,21 +46,7 @@ class Streams:
         return next(self._steps)
 
     def uniforms(self, step: int, first: int, count: int, numbers: int) -> Array:
-        """Return the uniforms of particles in [0, 1).
-
-        Parameters
-        ----------
-        step : int
-            The step.
-        first, count : int
-            The particles are `first` to `first + count`, the last one excluded.
-        numbers : int
-            How many each of them takes.
-
-        Returns
-        -------
-        ndarray of float, shape (numbers, count)
-        """
+        """Return uniforms in [0, 1), shape (numbers, count), for `count` particles from `first`."""
         words = -(-numbers // _WORDS)
         rows = self._generator(step, first * words, 0).random((count, words * _WORDS))
         return np.ascontiguousarray(rows[:, :numbers].T)
@@ -69,17 +60,10 @@ class Streams:
         return np.argsort(self.shared(step, size), kind="stable")
 
     def _generator(self, step: int, place: int, lane: int) -> np.random.Generator:
-        # as a list, seeds from 2**63 on would become floating-point numbers
+        # a list of seeds from 2**63 on would become floating-point numbers
         key = np.array([self._seed, step], np.uint64)
         philox = np.random.Philox(key=key, counter=[place, lane, 0, 0])
         return np.random.Generator(philox)
-
-
-# set by launchers of Open MPI, MPICH and its like, and SLURM with PMIx
-_LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS")
-# Vector instructions take some numbers at once, and may round the last few of an array in another
-# way: parts that begin at such multiples have their ends where the whole has its end.
-_ALIGNED = 64
 
 
 class Team:
@@ -88,69 +72,54 @@ class Team:
     rank, size = 0, 1
 
     def share(self, count: int) -> tuple[int, int]:
-        """Return the first of `count` things that are this rank's, and the first after them."""
+        """Return the range [first, last) of `count` items that this rank works on."""
         return self._bound(self.rank, count), self._bound(self.rank + 1, count)
 
     def _bound(self, rank: int, count: int) -> int:
         return min(count, -(-rank * count // (self.size * _ALIGNED)) * _ALIGNED)
 
-    def collect(self, mine: Array, count: int) -> Array:
-        """Return what all ranks have, in their order.
+    def collect(self, own: Array, count: int) -> Array:
+        """Return the columns of all ranks in order, shape (k, count).
 
-        Parameters
-        ----------
-        mine : ndarray of float, shape (k, hi - lo)
-            Columns `share(count)` of it.
-        count : int
-            Its number of columns.
-
-        Returns
-        -------
-        ndarray of float, shape (k, count)
+        `own` has the columns `share(count)` of this rank, shape (k, last - first).
         """
         del count
-        return mine
+        return own
 
     def total(self, counts: Any) -> NDArray[np.int64]:  # noqa: ANN401
-        """Return the sum over ranks of an array of whole numbers, the same in any order."""
+        """Return the sum over ranks of an array of integers, which is the same in any order."""
         return np.asarray(counts, np.int64)
 
     def abort(self) -> None:
-        """End the other ranks, which would wait for this one for ever."""
+        """End the other ranks, which would wait for this one forever."""
 
 
 class MpiTeam(Team):
-    """The ranks of an MPI run.
-
-    Parameters
-    ----------
-    world : mpi4py.MPI.Intracomm
-        Their communicator.
-    """
+    """The ranks of an MPI communicator (`mpi4py.MPI.Intracomm`)."""
 
     def __init__(self, world: Any) -> None:  # noqa: ANN401
         self._world = world
         self.rank, self.size = world.Get_rank(), world.Get_size()
 
-    def collect(self, mine: Array, count: int) -> Array:
-        """Return what all ranks have, in their order; see `Team.collect`."""
+    def collect(self, own: Array, count: int) -> Array:
+        """Return the columns of all ranks in order; see `Team.collect`."""
         from mpi4py import MPI
 
-        k = len(mine)
+        k = len(own)
         bounds = [self._bound(rank, count) for rank in range(self.size + 1)]
         sizes = k * np.diff(bounds)
         everything = np.empty(k * count)
-        # particle after particle, so that the parts of the ranks follow each other
+        # transposed, particle after particle, so that the parts of the ranks follow each other
         self._world.Allgatherv(
-            np.ascontiguousarray(mine.T), [everything, sizes, k * np.array(bounds[:-1]), MPI.DOUBLE]
+            np.ascontiguousarray(own.T), [everything, sizes, k * np.array(bounds[:-1]), MPI.DOUBLE]
         )
         return np.ascontiguousarray(everything.reshape(count, k).T)
 
     def total(self, counts: Any) -> NDArray[np.int64]:  # noqa: ANN401
         """Return the sum over ranks; see `Team.total`."""
-        mine = np.array(counts, np.int64)
-        summed = np.empty_like(mine)
-        self._world.Allreduce(mine, summed)
+        own = np.array(counts, np.int64)
+        summed = np.empty_like(own)
+        self._world.Allreduce(own, summed)
         return summed
 
     def abort(self) -> None:
@@ -159,12 +128,12 @@ class MpiTeam(Team):
 
 
 def find_team() -> Team:
-    """Return the ranks of this MPI run, or this process alone when nothing launched ranks.
+    """Return the ranks of this MPI run, or this process alone if no launcher started several.
 
     Raises
     ------
     EnsnareError
-        If there are several ranks and mpi4py is not installed.
+        If there are several ranks and mpi4py is not installed: they would all do the same work.
     """
     if not any(name in os.environ for name in _LAUNCHED):
         return Team()

@@ -1,9 +1,10 @@
 """Sequential Monte Carlo: from the cube to the feasible points through nested sets.
 
-The largest scaled violation of a constraint is a level. Particles that are uniform below one level
-become uniform below the next, lower one: those above it are replaced by copies of others, and all
-are moved until they have forgotten where they were copied. The last level is 0, where the
-constraints themselves are all that counts. The volume is the product of the shares that remain.
+A level is a bound on the largest scaled violation of a constraint. Particles that are uniform
+below one level become uniform below the next, lower one: those above it are replaced by copies of
+others, and all are moved until they hardly correlate with the particle they were copied from. At
+the last level, 0, the constraints themselves hold. The volume is the product of the shares of
+particles below each next level.
 
 References
 ----------
@@ -23,107 +24,82 @@ from numpy.typing import NDArray
 
 from ensnare.design.constrained.particles import (
     PROBES,
-    Memory,
+    Autocorrelation,
     Move,
     MoveSchedule,
     Processes,
-    chances,
     differences,
-    independent_at,
-    whole,
+    fixed_point,
+    independence_threshold,
+    uniform_chunks,
 )
 from ensnare.design.constrained.problem import Problem
 from ensnare.errors import EnsnareError, NoFeasiblePointError
 
 Array = NDArray[np.float64]
 _KEPT = 0.25  # share of the particles below the next level
-_FORGOTTEN = 0.3  # correlation at which a level has been moved enough
+_LEVEL_CORRELATION = 0.3  # with the copies at its start, at which moves of a level end
 _MOST_ROUNDS = 400
-_PATIENCE = 10  # rounds in which a correlation has to sink
-_HARDLY_LESS = 0.9  # to less than this share of what it was
-_SETTLE = 8  # moves of a level before shares are counted
-_EVERY = 4  # moves between two counts
-_STALLED = 1e-6  # a level that sinks by less, in relation, in so many levels, sinks no more
-_STALLS = 20
-_LOWEST = 1e-14  # where violations are rounding errors of the constraints
+# moves end also where the correlation does not fall below 0.9 of its value 10 rounds before
+_PLATEAU_ROUNDS, _PLATEAU = 10, 0.9
+_BURN_IN = 8  # moves of a level before the particles below the next one are counted
+_COUNT_EVERY = 4  # moves between two counts
+# no feasible point is found where the level falls by less than 1e-6 of itself 20 times in a row
+_STALLED, _STALLS = 1e-6, 20
+_LOWEST = 1e-14  # level at which violations are rounding errors of the constraints
 
 
 @dataclass
 class Level:
-    """A level, and what was seen of the next one.
-
-    Attributes
-    ----------
-    height : float
-        The violation that particles may have.
-    below : float
-        The next level; negative after the last one.
-    counted, seen : int
-        Particles of this process that were looked at, and that were below the next level.
-    """
+    """A bound on the violation of particles, and how many were seen below the next one."""
 
     height: float
-    below: float
-    counted: int = 0
-    seen: int = 0
+    below: float  # the next level; negative after the last one
+    counted: int = 0  # particles of this process that were looked at
+    seen: int = 0  # those of them that were below the next level
 
 
 class Smc:
     """The particles of a run.
 
-    Parameters
-    ----------
-    problem : Problem
-        The constraints.
-    count : int
-        Number of particles m.
-    crew : Processes
-        Processes and random numbers.
-
     Attributes
     ----------
-    u : ndarray of float, shape (d, m)
-        The particles, as all processes know them.
+    u : ndarray of float, shape (d, count)
+        The particles, the same on all ranks.
     log_volume : float
         Logarithm of the share of the cube that lies below the level.
     levels : int
         Levels so far.
-    left : float
-        Correlation of the particles with the copies that they began the level as.
-    alike : float
-        How many others a particle is still equal to in effect: copies count to the extent that
-        their moves have not taken them apart.
+    correlation : float
+        Largest correlation of a coordinate with its value before the last moves.
+    copies : float
+        Effective number of other particles that equal a particle: copies count with the square of
+        the correlation that is left after their moves.
     """
 
-    def __init__(self, problem: Problem, count: int, crew: Processes) -> None:
-        self._problem, self._crew = problem, crew
-        self._count, self._part = count, crew.team.share(count)
-        self.log_volume, self.levels, self.left, self.alike = 0.0, 0, 1.0, 0.0
-        streams = crew.streams
+    def __init__(self, problem: Problem, count: int, processes: Processes) -> None:
+        self._problem, self._processes = problem, processes
+        self._count, self._part = count, processes.team.share(count)
+        self.log_volume, self.levels, self.correlation, self.copies = 0.0, 0, 1.0, 0.0
+        streams = processes.streams
         self.u = streams.uniforms(streams.next_step(), 0, count, problem.d)
         np.maximum(self.u, 2.0**-54, out=self.u)
         self._scale = _scales(problem.slacks(self.u))
         self._height = problem.violation(self.u, self._scale)
-        self._deck = MoveSchedule(problem.d, streams)
+        self._schedule = MoveSchedule(problem.d, streams)
 
     def descend(self) -> None:
-        """Bring the particles to level 0.
-
-        Raises
-        ------
-        NoFeasiblePointError
-            If they cannot come lower before that.
-        """
+        """Bring the particles to level 0; raise NoFeasiblePointError if levels stop to fall."""
         level, stalls = self._level_below(math.inf), 0
         while level.height > 0:
-            before, level = level.height, self._sink(level)
-            sank = 1.0 if math.isinf(before) else 1 - level.height / before
-            stalls = stalls + 1 if sank < _STALLED else 0
+            before, level = level.height, self._next_level(level)
+            fell = 1.0 if math.isinf(before) else 1 - level.height / before
+            stalls = stalls + 1 if fell < _STALLED else 0
             if stalls >= _STALLS or 0 < level.height < _LOWEST:
-                raise NoFeasiblePointError(self._lowest())
-        self.forget()
+                raise NoFeasiblePointError(self._nothing_found())
+        self.decorrelate()
 
-    def _lowest(self) -> str:
+    def _nothing_found(self) -> str:
         best = int(np.argmin(self._height))
         text = self._problem.violated(self.u[:, best])
         return (
@@ -133,110 +109,110 @@ class Smc:
         )
 
     def _level_below(self, height: float) -> Level:
-        """Return a level with the one to come after it, which a share of the particles is below."""
+        """Return a level with the next one, below which a quarter of the particles lies."""
         kept = float(np.sort(self._height)[max(0, int(_KEPT * self._count) - 1)])
         if not kept < height and height > 0:
+            # more than three quarters are at the level itself: the next one is that of the others
             lower = self._height[self._height < height]
             if not len(lower):
-                raise NoFeasiblePointError(self._lowest())
+                raise NoFeasiblePointError(self._nothing_found())
             kept = float(lower.max())
         return Level(height, kept)
 
-    def _sink(self, level: Level) -> Level:
-        """Replace the particles above the next level, and move all of them below it."""
+    def _next_level(self, level: Level) -> Level:
+        """Replace the particles above the next level by copies, and move all of them below it."""
         kept = np.flatnonzero(self._height <= level.below)
-        if not len(kept):  # those that were below it have left
+        if not len(kept):  # moves took all particles out of the next level: choose it anew
             level = self._level_below(level.height)
             kept = np.flatnonzero(self._height <= level.below)
-        counted, seen = self._crew.team.total([level.counted, level.seen])
+        counted, seen = self._processes.team.total([level.counted, level.seen])
         share = seen / counted if seen else len(kept) / self._count
         self.log_volume += math.log(share)
         self.levels += 1
-        self.alike += self._count / len(kept) - 1
-        pick = self._copied(kept)
+        self.copies += self._count / len(kept) - 1
+        pick = self._resampled(kept)
         self.u, self._height = self.u[:, pick], self._height[pick]
         level = Level(level.below, -1.0) if level.below <= 0 else self._level_below(level.below)
         if level.height > 0:
-            self._move(level, _FORGOTTEN)
-            self.alike *= self.left**2
+            self._move(level, _LEVEL_CORRELATION)
+            self.copies *= self.correlation**2
         return level
 
-    def _copied(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return equal numbers of copies of each, and one more of some."""
+    def _resampled(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return each kept particle equally often, and random ones of them once more."""
         copies, rest = divmod(self._count, len(kept))
-        streams = self._crew.streams
+        streams = self._processes.streams
         order = streams.permutation(streams.next_step(), len(kept))
         return np.concatenate([np.tile(kept, copies), kept[order[:rest]]])
 
-    def forget(self) -> None:
+    def decorrelate(self) -> None:
         """Move particles of level 0 until they are independent of where they were.
 
-        Raises
-        ------
-        EnsnareError
-            If they cannot come away from each other.
+        Raises EnsnareError if some of them stay equal, in which case there are too few points.
         """
-        self._move(Level(0.0, -1.0), independent_at(self._count))
-        left, rounds = self.left, 0
-        self.alike *= left**2
+        self._move(Level(0.0, -1.0), independence_threshold(self._count))
+        correlation, rounds = self.correlation, 0
+        self.copies *= correlation**2
         while len(np.unique(self.u, axis=1).T) < self._count:
             rounds += 1
             if rounds > _MOST_ROUNDS:
                 raise EnsnareError("particles stay equal: the feasible points are too few")
             self._move(Level(0.0, -1.0), 1.0)
-        self.left = left
+        self.correlation = correlation
 
     def _move(self, level: Level, goal: float) -> None:
         """Move the particles below a level, in rounds, until the correlation is at the goal."""
         low, high = self._part
-        mine = _Mine(self.u[:, low:high].copy(), self._height[low:high].copy(), self.u)
-        memory = Memory(self.u, self._part)
-        moves, past = 0, [1.0]
+        own = _OwnParticles(self.u[:, low:high].copy(), self._height[low:high].copy(), self.u)
+        autocorrelation = Autocorrelation(self.u, self._part)
+        made, past = 0, [1.0]
         for _ in range(_MOST_ROUNDS):
-            for kind, rows in self._deck.next_moves():
-                self._propose(mine, kind, rows, level.height)
-                moves += 1
-                if moves > _SETTLE and moves % _EVERY == 0:
+            for move, rows in self._schedule.next_moves():
+                self._propose(own, move, rows, level.height)
+                made += 1
+                if made > _BURN_IN and made % _COUNT_EVERY == 0:
                     level.counted += high - low
-                    level.seen += int(np.count_nonzero(mine.height <= level.below))
-            proposed, accepted = self._deck.adapt(self._count, self._crew.team)
-            self._crew.proposed += proposed
-            self._crew.accepted += accepted
-            past.append(memory.correlation(mine.u, self._crew.team))
-            if past[-1] <= goal or _is_stuck(past):
+                    level.seen += int(np.count_nonzero(own.height <= level.below))
+            proposed, accepted = self._schedule.adapt(self._count, self._processes.team)
+            self._processes.proposed += proposed
+            self._processes.accepted += accepted
+            past.append(autocorrelation.largest(own.u, self._processes.team))
+            if past[-1] <= goal or _is_on_plateau(past):
                 break
-        self.left = past[-1]
-        together = np.concatenate([mine.u, mine.height[None]])
-        together = self._crew.team.collect(together, self._count)
+        self.correlation = past[-1]
+        together = np.concatenate([own.u, own.height[None]])
+        together = self._processes.team.collect(together, self._count)
         self.u, self._height = together[:-1], together[-1]
 
-    def _propose(self, mine: _Mine, kind: Move, rows: NDArray[np.int64], height: float) -> None:
-        """Move this process's particles by differences of two others, where they stay below."""
-        kind.moves += 1
-        for first, some, chance in chances(self._crew.streams, self._part):
-            step = differences(mine.pool, rows, chance[:2])
-            step *= kind.factor * (0.5 + chance[2])
-            moved = mine.u[:, some].copy()
+    def _propose(
+        self, own: _OwnParticles, move: Move, rows: NDArray[np.int64], height: float
+    ) -> None:
+        """Move the particles of this process by differences of two others, where that is below."""
+        move.made += 1
+        for first, some, uniforms in uniform_chunks(self._processes.streams, self._part):
+            step = differences(own.pool, rows, uniforms[:2])
+            step *= move.factor * (0.5 + uniforms[2])
+            moved = own.u[:, some].copy()
             moved[rows] += step
             heights = self._problem.violation(moved, self._scale)
             taken = heights <= height
             for row in rows:
-                np.copyto(mine.u[row, some], moved[row], where=taken)
-            np.copyto(mine.height[some], heights, where=taken)
-            kind.accepted += int(np.count_nonzero(taken))
+                np.copyto(own.u[row, some], moved[row], where=taken)
+            np.copyto(own.height[some], heights, where=taken)
+            move.accepted += int(np.count_nonzero(taken))
             if first < PROBES:
                 probes = slice(0, PROBES - first)
                 squares = np.where(taken[probes], step[:, probes], 0.0) ** 2
-                kind.jumps[rows] += whole(squares / mine.variance[rows, None]).sum(axis=1)
+                move.jumps[rows] += fixed_point(squares / own.variance[rows, None]).sum(axis=1)
 
 
-def _is_stuck(past: list[float]) -> bool:
-    """Return whether particles forget no more: they are in parts that they cannot leave."""
-    return len(past) > _PATIENCE and past[-1] > _HARDLY_LESS * past[-1 - _PATIENCE]
+def _is_on_plateau(past: list[float]) -> bool:
+    """Return whether correlations have stopped to fall: no move leads between parts of the set."""
+    return len(past) > _PLATEAU_ROUNDS and past[-1] > _PLATEAU * past[-1 - _PLATEAU_ROUNDS]
 
 
-class _Mine:
-    """The particles of this process, and the pool of all that moves are taken from."""
+class _OwnParticles:
+    """The particles of this process, and the pool of all whose differences are moves."""
 
     def __init__(self, u: Array, height: Array, pool: Array) -> None:
         self.u, self.height, self.pool = u, height, pool
@@ -245,7 +221,10 @@ class _Mine:
 
 
 def _scales(slacks: Array) -> Array:
-    """Return the unit of each constraint: half of what its slack spans over the cube."""
+    """Return the unit of each constraint: half of the range of its slack over the cube.
+
+    The range is that from the first to the last decile, from slacks of shape (K, n).
+    """
     scale = np.ones(len(slacks))
     for k, slack in enumerate(slacks):
         finite = slack[np.isfinite(slack)]
