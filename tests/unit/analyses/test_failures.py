@@ -54,7 +54,7 @@ def test_the_level_holds_with_discrete_inputs():
 
 
 @pytest.mark.parametrize("failing", ["upper fifth", "both ends", "middle"])
-def test_failures_in_a_part_of_the_range_are_found_and_blamed_on_the_right_input(failing):
+def test_failures_in_a_part_of_the_range_are_found_for_the_right_input(failing):
     rng = np.random.default_rng(3)
     n_failed = {"upper fifth": 10, "both ends": 60, "middle": 60}[failing]
     found = np.zeros(5)

@@ -86,14 +86,11 @@ def curves(table: pd.DataFrame, study: Study) -> Iterator[tuple[dict[str, Any], 
 def points_of(runs: pd.DataFrame, scaling: Scaling) -> pd.DataFrame:
     """Return the points of one curve from its rows in the table of runs.
 
-    Returns
-    -------
-    DataFrame
-        The count; cores; time_s, the median, with time_low_s and time_high_s and the level that
-        this interval reaches [-]; speedup and efficiency [-] with intervals from the ends of the
-        intervals of both times; serial_fraction [-]; reference, the count that they refer to;
-        n_ok, n_failed, n_not_run; max_rss_mb and cpu_time_s, medians; reason, why runs have no
-        time.
+    Columns: the count; cores; time_s, the median, with time_low_s and time_high_s and the level
+    that this interval reaches [-]; speedup and efficiency [-], each with _low and _high from the
+    ends of the intervals of both times; serial_fraction [-]; reference, the count that they refer
+    to; n_ok, n_failed, n_not_run; max_rss_mb and cpu_time_s, medians; reason, why runs have no
+    time.
     """
     name = scaling.factor
     groups = [(count, rows) for count, rows in runs.groupby(name, sort=True)]

@@ -38,22 +38,14 @@ _LONGEST_REASON = 300  # characters
 def runs_table(results: StudyResults, *, lacks: Mapping[int, str]) -> pd.DataFrame:
     """Return a row for each run of a scaling study.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive.
-    lacks : mapping of int to str
-        What the machine lacks for the runs that were not attempted, by position of their case.
+    `lacks` says by position of a case why its run was not attempted: what the machine lacks.
 
-    Returns
-    -------
-    DataFrame
-        One column per factor, with the count and the repeat among them; cores; status; time_s (as
-        `scaling.time` of the study says; in mode throughput that of all copies divided by their
-        number; NaN unless ok); elapsed_s; max_rss_mb, cpu_time_s, mean_load [%], io_in_mb and
-        io_out_mb of the job (NaN where it was too short for Snakemake to measure, or took over a
-        run of another job); slurm_job, slurm_elapsed_s, slurm_cpu_s and slurm_max_rss_mb; reason
-        (why there is no time_s); id (of the first sample).
+    Columns: one per factor, with the count and the repeat among them; cores; status; time_s (as
+    `scaling.time` of the study says; in mode throughput that of all copies divided by their
+    number; NaN unless ok); elapsed_s; max_rss_mb, cpu_time_s, mean_load [%], io_in_mb and
+    io_out_mb of the job (NaN where it was too short for Snakemake to measure, or took over a run
+    of another job); slurm_job, slurm_elapsed_s, slurm_cpu_s and slurm_max_rss_mb; reason (why
+    there is no time_s); id (of the first sample).
     """
     messages, origins = results.of_runs()
     cases = [case for case, _ in results.by_case()]

@@ -1,9 +1,10 @@
 """The tables of the analyses, each with rows for every output in every case.
 
-`ANALYSES` maps the name of each table to the function that makes it. The tables of estimates start
-with the columns output, position (in an array output, from 0) and one per factor; they end with
-n_used and n_dropped, the numbers of samples that were used and left out, and note, a warning if
-failures depend on an input. Ends of confidence intervals are ci_low and ci_high.
+`ANALYSES` maps the name of each table to the function that makes it. Tables of estimates start with
+the columns output, position (in an array output, from 0) and one per factor. They end with n_used
+and n_dropped, the numbers of samples used and left out, and note, a warning if failures depend on
+an input. The docstrings below name the columns between those; ci_low and ci_high are the ends of
+the confidence interval of value.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Array = NDArray[np.float64]
 def statistics_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:
     """Return mean, standard deviation, extremes and quantiles of every output in every case.
 
-    Own columns: statistic, value, ci_low, ci_high. Only independent samples are used: of a
+    Columns: statistic, value, ci_low, ci_high. Only independent samples are used: of a
     pick-freeze design those of the blocks A and B.
     """
     independent = independent_rows(results)
@@ -78,7 +79,7 @@ def exceedance_table(results: StudyResults, *, items: list[dict[str, Any]]) -> p
 def sobol_table(results: StudyResults, *, estimator: str, confidence: float) -> pd.DataFrame:
     """Return the Sobol' indices of every output in every case, from a pick-freeze design.
 
-    Own columns: input, index, value, ci_low, ci_high. The index is first or total, or second for
+    Columns: input, index, value, ci_low, ci_high. The index is first or total, or second for
     a pair of inputs `x1:x2` if the design has the blocks for it. n_used and n_dropped count base
     rows.
     """
@@ -129,7 +130,7 @@ def rank_sobol_table(results: StudyResults, *, confidence: float) -> pd.DataFram
 def correlations_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:
     """Return the correlations of every output with every input in every case.
 
-    Own columns: input, coefficient (pearson, spearman, src, srrc, pcc, prcc), value, ci_low,
+    Columns: input, coefficient (pearson, spearman, src, srrc, pcc, prcc), value, ci_low,
     ci_high.
     """
     rows = []
@@ -157,7 +158,7 @@ def _independent_samples(results: StudyResults) -> Iterator[tuple[Group, Array, 
 def morris_table(results: StudyResults, *, confidence: float) -> pd.DataFrame:
     """Return Morris' measures of the elementary effects on every output in every case.
 
-    Own columns: input, then mu, mu_star and sigma, each with its _low and _high, in the unit of
+    Columns: input, then mu, mu_star and sigma, each with its _low and _high, in the unit of
     the output over the whole range of the input. n_used and n_dropped count effects.
     """
     names = list(results.inputs)
@@ -199,7 +200,7 @@ ANALYSES: dict[str, Callable[..., pd.DataFrame]] = {
 
 
 def read_table(path: Path, factors: Mapping[str, Sequence[AnyLevel]]) -> pd.DataFrame:
-    """Read a table back; factors with levels that are texts stay texts, even if all look like 3.10.
+    """Read a table back; levels of factors that are texts stay texts, such as a version `3.10`.
 
     `factors` are the levels of each factor of the study; a table need not have all of them.
     """

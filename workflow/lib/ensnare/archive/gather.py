@@ -198,7 +198,7 @@ def _add_messages(finished: Finished, at: Positions, messages: Messages) -> None
 
 
 def _mark_skipped(table: Any, messages: Messages, amendments: Amendments) -> None:  # noqa: ANN401
-    """Give samples that a user skipped this status, and the reason as their message."""
+    """Give samples without a result that a user has skipped this status, and the reason."""
     if not amendments.skipped:
         return
     for i in np.flatnonzero(table["status"] == Status.NOT_RUN).tolist():
@@ -220,8 +220,9 @@ def _outputs_and_axes(
 ) -> tuple[Array, Axes]:
     """Return the outputs, shape (n, q), with NaN unless ok, and the axes of array outputs.
 
-    Samples whose outputs leave their range, or whose axis is another one, get another status and
-    a message. This is not done where samples run, so that changing a range reruns none.
+    Samples with an output outside its range, or with another axis than the first sample, get the
+    status and the message of that. This is not done where samples run, so that a change of a
+    range reruns none.
     """
     status = table["status"]
     parts, start = [], 0

@@ -76,7 +76,7 @@ def _query(records: Sequence[JobRecord]) -> Accounts:
     if accounts.trouble:
         return accounts
     since = time.time() - _RECENT_S
-    # Snakemake itself may run in a SLURM job together with all batches: that one has not ended
+    # if Snakemake and all batches run in one SLURM job, that one has not ended yet
     ours = os.environ.get("SLURM_JOB_ID", "")
     ended = {job for job, runs in accounts.jobs.items() if all(run.has_ended for run in runs)}
     missing = {r.job_id for r in records if r.end > since} - {"", ours} - ended
@@ -114,8 +114,9 @@ def _is_during(record: JobRecord, run: JobAccount) -> bool:
 def job_line(
     key: Key, record: JobRecord, account: JobAccount | None, trouble: str
 ) -> dict[str, object]:
-    """Return the line of a job: the numbers of accounting if it has the end, or the job's record.
+    """Return the line of a job, with the numbers of accounting if the job has ended there.
 
+    Otherwise, and for what is missing there, the numbers are those that the job recorded itself.
     `trouble` says why accounting could not be queried; empty if it answered.
     """
     source = SACCT if account is not None and account.has_ended else ""

@@ -18,7 +18,7 @@ _LABELS = [status.label for status in Status]
 
 
 def write_samples(path: Path, arrays: StudyArrays, paths: StudyPaths) -> None:
-    """Write one line per sample: id, case, values, status, and its directory if that was kept."""
+    """Write one line per sample: id, case, values, status, message, and the directory if kept."""
     write_whole(path, lambda part: _write(part, arrays, kept_directories(paths)))
 
 

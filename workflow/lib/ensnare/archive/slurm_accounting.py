@@ -52,8 +52,8 @@ class JobAccount:
 class Accounts:
     """The answer of accounting: the runs of each job by its number, in the order of their start.
 
-    Jobs that accounting does not have are left out. `trouble` is the reason why jobs are missing
-    because a query failed; empty if all succeeded.
+    Jobs that accounting does not have are left out. `trouble` says why a query failed, so that
+    more jobs are missing; empty if all succeeded.
     """
 
     jobs: dict[str, tuple[JobAccount, ...]] = field(default_factory=dict)
