@@ -258,7 +258,7 @@ def test_what_ran_on_a_larger_machine_is_known_on_a_smaller_one_under_other_pars
     assert not known_batches(loaded, batches, paths)
 
 
-def test_the_order_is_by_chance_by_the_seed_and_stays_when_counts_are_added(tmp_path):
+def test_the_order_is_random_by_the_seed_and_stays_when_counts_are_added(tmp_path):
     def order(counts, seed=0):
         batches = plan_batches(load(tree({"ranks": counts}), tmp_path))
         found = measuring_order(batches, seed)

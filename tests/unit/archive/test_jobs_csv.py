@@ -201,7 +201,7 @@ def test_idle_cores_are_said(tmp_path):
     assert "the cores were busy for 10% of the time" in section(tmp_path, *lines)[1]
 
 
-def test_a_job_without_a_word_is_not_counted_and_said(tmp_path):
+def test_a_job_whose_end_is_not_on_record_is_not_counted(tmp_path):
     lost = replace(RECORD, job_id="", end=math.nan, cpu_s=math.nan, ended="no word")
     lines = [job_line(("abc", 1), lost, None, ""), job_line(("abc", 2), lost, None, "")]
     shown, note = section(tmp_path, *lines)
