@@ -25,7 +25,7 @@ _INTEGERS = {
     "KPermutationsDistribution": {"k", "n"},
     "ZipfMandelbrot": {"n"},
 }
-# distributions whose parameters are lists, which OpenTURNS does not name
+# distributions whose parameters are lists, with the names that a study file has for them
 _LISTS: dict[str, tuple[str, ...]] = {
     "Histogram": ("first", "width", "height"),
     "FiniteDiscreteDistribution": ("x", "p"),

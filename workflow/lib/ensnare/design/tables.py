@@ -88,13 +88,6 @@ def data_columns(
     return table[:, 0], table[:, 1]
 
 
-def _place(file: Any, path: Path, dataset: str | None) -> Any:  # noqa: ANN401
-    """Return the group or dataset of an open HDF5 file that holds the table."""
-    if dataset and dataset not in file:
-        raise TableError(f"{path} has no '{dataset}'{did_you_mean(dataset, file)}")
-    return file[dataset or "/"]
-
-
 def read_table(
     path: Path, names: Sequence[str], dataset: str | None = None, where: str = "design.file"
 ) -> NDArray[np.float64]:
@@ -134,6 +127,13 @@ def read_table(
             "expected a finite number"
         )
     return x
+
+
+def _place(file: Any, path: Path, dataset: str | None) -> Any:  # noqa: ANN401
+    """Return the group or dataset of an open HDF5 file that holds the table."""
+    if dataset and dataset not in file:
+        raise TableError(f"{path} has no '{dataset}'{did_you_mean(dataset, file)}")
+    return file[dataset or "/"]
 
 
 def _read_hdf5(path: Path, names: Sequence[str], dataset: str | None) -> list[Any]:

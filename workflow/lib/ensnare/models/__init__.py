@@ -1,4 +1,4 @@
-"""Example codes: stand-alone programs that import nothing of ensnare.
+"""Example codes: stand-alone programs that studies wrap, and that import nothing of ensnare.
 
-`constrained_sampler` is another thing: the command of the library `ensnare.design.constrained`.
+`constrained_sampler` is an exception: the command of the package `ensnare.design.constrained`.
 """

@@ -23,23 +23,10 @@ VARIABLES = {
 
 
 def tip_deviation(F: float, E: float, L: float, I: float) -> float:  # noqa: E741
-    """Return the deviation of the free end of a cantilever.
+    """Return the deviation of the free end of a cantilever, F L^3 / (3 E I) [m].
 
-    Parameters
-    ----------
-    F : float
-        Load at the free end [N].
-    E : float
-        Young's modulus [Pa].
-    L : float
-        Span [m].
-    I : float
-        Second moment of area of the section [m^4].
-
-    Returns
-    -------
-    float
-        F L^3 / (3 E I) [m].
+    F is the load [N], E is Young's modulus [Pa], L is the span [m], and I is the second moment of
+    area of the section [m^4].
 
     References
     ----------
@@ -49,24 +36,9 @@ def tip_deviation(F: float, E: float, L: float, I: float) -> float:  # noqa: E74
 
 
 def read_elements(path: str) -> dict[str, dict[str, str]]:
-    """Return the attributes of every element of an XML file.
+    """Return the attributes of every element of an XML file, by element.
 
-    Parameters
-    ----------
-    path : str
-        XML file in which no two elements have the same name.
-
-    Returns
-    -------
-    dict of str to dict of str to str
-        Attributes by element.
-
-    Raises
-    ------
-    ValueError
-        If the file is not well-formed, or has an element twice.
-    OSError
-        If the file cannot be read.
+    Raises ValueError if the file is not well-formed or has an element twice.
     """
     elements: dict[str, dict[str, str]] = {}
 
@@ -86,24 +58,10 @@ def read_elements(path: str) -> dict[str, dict[str, str]]:
 
 
 def read_deck(path: str) -> dict[str, float]:
-    """Return the variables of a deck.
+    """Return F [N], E [Pa], L [m] and I [m^4] of an input deck.
 
-    Parameters
-    ----------
-    path : str
-        Input file.
-
-    Returns
-    -------
-    dict of str to float
-        F [N], E [Pa], L [m] and I [m^4].
-
-    Raises
-    ------
-    ValueError
-        If a variable is missing, in another unit, not a number, or E, L or I is not positive.
-    OSError
-        If the file cannot be read.
+    Raises ValueError if one of them is missing, has another unit or is not a number, or if E, L or
+    I is not positive.
     """
     elements = read_elements(path)
     values = {}
@@ -125,20 +83,7 @@ def read_deck(path: str) -> dict[str, float]:
 
 
 def write_outputs(path: str, deviation: float) -> None:
-    """Write the output file.
-
-    Parameters
-    ----------
-    path : str
-        Output file; it appears only when whole.
-    deviation : float
-        Deviation of the free end [m].
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
+    """Write the deviation [m] to the output file, which appears only when complete."""
     with open(path + ".part", "w", encoding="utf-8") as file:
         file.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -148,18 +93,7 @@ def write_outputs(path: str, deviation: float) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the code.
-
-    Parameters
-    ----------
-    arguments : list of str
-        Input file, output file.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run the code with the names of its input and output file; return its exit code."""
     if len(arguments) != 2:
         print("usage: beam.py IN.xml OUT.xml", file=sys.stderr)
         return 2

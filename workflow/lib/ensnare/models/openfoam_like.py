@@ -34,7 +34,7 @@ def _words(path: str) -> Iterator[str]:
 
 
 def _parse(words: Iterator[str], end: str = "") -> Any:  # noqa: ANN401
-    """Return what stands before the closing bracket: entries of a block or file, or a list."""
+    """Return the entries of a block or file, or the items of a list, up to its closing bracket."""
     entries: dict[str, Any] = {}
     items: list[Any] = []
     for word in words:
@@ -56,7 +56,7 @@ def _parse(words: Iterator[str], end: str = "") -> Any:  # noqa: ANN401
 
 
 def _number(entries: dict[str, Any], key: str, low: float, path: str) -> float:
-    """Return the number of an entry, beside its dimensions; it must exceed a bound."""
+    """Return the number of an entry, which may have dimensions and must exceed a bound."""
     words = [word for word in entries.get(key, []) if isinstance(word, str)]
     try:
         (value,) = map(float, words)
@@ -89,7 +89,7 @@ def _vectors(items: list[Any], component: int) -> list[float]:
 
 
 def _write(path: str, text: str) -> None:
-    """Write a file that appears only when whole."""
+    """Write a file that appears only when complete."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path + ".part", "w", encoding="utf-8") as file:
         file.write(text)
@@ -103,12 +103,7 @@ def _header(kind: str, name: str) -> str:
 def block_mesh() -> None:
     """Write the points of the mesh that system/blockMeshDict describes.
 
-    Raises
-    ------
-    ValueError
-        If there is not one block of at least 2 cells across.
-    OSError
-        If a file cannot be read or written.
+    Raises ValueError if that is not one block of at least 2 cells across.
     """
     path = "system/blockMeshDict"
     entries = _read(path)
@@ -139,24 +134,16 @@ class Channel:
     nu : float
         Kinematic viscosity [m^2/s].
     G : float
-        Pressure gradient over the density, positive when it drives the flow [m/s^2].
+        Pressure gradient over the density, positive if it drives the flow [m/s^2].
     """
 
     def __init__(self, y: list[float], u: list[float], nu: float, G: float) -> None:
         self.y, self.u, self.nu, self.G = y, u, nu, G
 
     def march(self, dt: float) -> Iterator[float]:
-        """Advance step by step, by implicit Euler, without an end.
+        """Advance by implicit Euler with a time step dt [s], without an end.
 
-        Parameters
-        ----------
-        dt : float
-            Time step [s].
-
-        Yields
-        ------
-        float
-            Largest change of the velocity over its largest value [-].
+        Yields the largest change of the velocity over its largest value [-] after each step.
         """
         n = len(self.y)
         r = self.nu * dt / (self.y[1] - self.y[0]) ** 2
@@ -176,13 +163,7 @@ class Channel:
             yield change / (max(map(abs, new)) or 1.0)
 
     def wall_stress(self) -> tuple[float, float]:
-        """Return the shear stress of the flow on both walls, over the density.
-
-        Returns
-        -------
-        tuple of float
-            On the lower and the upper wall [m^2/s^2].
-        """
+        """Return the shear stress on the lower and upper wall, over the density [m^2/s^2]."""
         scale = self.nu / (2 * (self.y[1] - self.y[0]))
         lower, upper = self.u[:3], self.u[:-4:-1]
         a, b = (scale * (4 * u[1] - 3 * u[0] - u[2]) for u in (lower, upper))
@@ -237,12 +218,7 @@ def _write_field(time: str, flow: Channel) -> None:
 def simple_foam() -> None:
     """March the flow from its latest time to the endTime of system/controlDict.
 
-    Raises
-    ------
-    ValueError
-        If an entry is missing or has no meaning, or a field does not fit the mesh.
-    OSError
-        If a file cannot be read or written.
+    Raises ValueError if an entry is missing or has no meaning, or a field does not fit the mesh.
     """
     path = "system/controlDict"
     control = _read(path)
@@ -268,18 +244,7 @@ def simple_foam() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a step.
-
-    Parameters
-    ----------
-    arguments : list of str
-        `blockMesh` or `simpleFoam`.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run `blockMesh` or `simpleFoam`; return the exit code."""
     commands = {"blockMesh": block_mesh, "simpleFoam": simple_foam}
     if len(arguments) != 1 or arguments[0] not in commands:
         print("usage: openfoam_like.py blockMesh|simpleFoam", file=sys.stderr)

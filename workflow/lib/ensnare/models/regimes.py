@@ -22,19 +22,9 @@ RI_MIXED = 0.1
 
 
 def gnielinski(Re: float, Pr: float) -> float:
-    """Return the Nusselt number of turbulent flow in a smooth long pipe.
+    """Return the Nusselt number [-] of turbulent flow in a smooth long pipe.
 
-    Parameters
-    ----------
-    Re : float
-        Reynolds number [-], 4000 to 1e6.
-    Pr : float
-        Prandtl number [-], 0.5 to 2000.
-
-    Returns
-    -------
-    float
-        Nusselt number [-].
+    Re is from 4000 to 1e6, Pr from 0.5 to 2000.
 
     References
     ----------
@@ -46,19 +36,9 @@ def gnielinski(Re: float, Pr: float) -> float:
 
 
 def nusselt(Re: float, Pr: float, bc: str) -> tuple[float, int]:
-    """Return the Nusselt number of forced convection, and its regime.
+    """Return the Nusselt number [-] of forced convection, and its regime.
 
-    Parameters
-    ----------
-    Re, Pr : float
-        Reynolds and Prandtl number [-].
-    bc : str
-        `isothermal` or `isoflux`.
-
-    Returns
-    -------
-    tuple of float and int
-        Nusselt number [-]; 0 laminar, 1 transitional, 2 turbulent.
+    The regime is 0 for laminar, 1 for transitional and 2 for turbulent flow.
 
     References
     ----------
@@ -75,21 +55,9 @@ def nusselt(Re: float, Pr: float, bc: str) -> tuple[float, int]:
 
 
 def solve(Re: float, Pr: float, bc: str, Gr: float) -> dict[str, float]:
-    """Return the results for one flow.
+    """Return `Nu` and `Ri` [-] of a flow, and `regime`: that of `nusselt`, or 3 for mixed.
 
-    Parameters
-    ----------
-    Re, Pr : float
-        Reynolds and Prandtl number [-].
-    bc : str
-        `isothermal` or `isoflux`.
-    Gr : float
-        Grashof number of the flux [-]; 0 for an isothermal wall.
-
-    Returns
-    -------
-    dict of str to float
-        `Nu` and `Ri` [-], and `regime`: 0 laminar, 1 transitional, 2 turbulent, 3 mixed.
+    Gr is the Grashof number of the flux [-], 0 for an isothermal wall.
     """
     Nu, regime = nusselt(Re, Pr, bc)
     Ri = Gr / (Nu * Re**2)  # the wall is warmer by q D / (k Nu)
@@ -98,24 +66,9 @@ def solve(Re: float, Pr: float, bc: str, Gr: float) -> dict[str, float]:
 
 
 def read_deck(path: str) -> dict[str, str]:
-    """Return the entries of a deck.
+    """Return the entries of an input deck, text by key.
 
-    Parameters
-    ----------
-    path : str
-        Input file.
-
-    Returns
-    -------
-    dict of str to str
-        Text by key.
-
-    Raises
-    ------
-    ValueError
-        If a line cannot be used, or a key is unknown or given twice.
-    OSError
-        If the file cannot be read.
+    Raises ValueError if a line has another form, or a key is unknown or given twice.
     """
     entries: dict[str, str] = {}
     with open(path, encoding="utf-8") as deck:
@@ -135,25 +88,7 @@ def read_deck(path: str) -> dict[str, str]:
 
 
 def read_value(name: str, text: str) -> float:
-    """Return a number within the range of the correlations.
-
-    Parameters
-    ----------
-    name : str
-        Re, Pr or Gr.
-    text : str
-        What the deck says.
-
-    Returns
-    -------
-    float
-        The number.
-
-    Raises
-    ------
-    ValueError
-        If it is not a number within `RANGES`.
-    """
+    """Return the value of Re, Pr or Gr; raise ValueError if it is not a number within `RANGES`."""
     low, high = RANGES[name]
     try:
         value = float(text)
@@ -165,18 +100,7 @@ def read_value(name: str, text: str) -> float:
 
 
 def check_entries(entries: dict[str, str]) -> None:
-    """Refuse a deck that lacks a key, or has one that its wall does not know.
-
-    Parameters
-    ----------
-    entries : dict of str to str
-        Text by key.
-
-    Raises
-    ------
-    ValueError
-        If a key is missing or does not belong, or the wall is unknown.
-    """
+    """Raise ValueError if a key is missing, or does not belong to the wall, or `bc` is unknown."""
     bc = entries.get("bc", "")
     if bc not in NUSSELT_LAMINAR:
         raise ValueError(f"bc is {bc!r}; expected {' or '.join(NUSSELT_LAMINAR)}")
@@ -189,18 +113,7 @@ def check_entries(entries: dict[str, str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the code.
-
-    Parameters
-    ----------
-    arguments : list of str
-        Input file.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run the code with the name of its input file; return its exit code."""
     if len(arguments) != 1:
         print("usage: regimes.py DECK.txt", file=sys.stderr)
         return 2

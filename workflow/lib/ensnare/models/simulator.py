@@ -15,21 +15,9 @@ NAMES = ("X", "A", "B")
 
 
 def vibration(x: float, amplitude: float, frequency: float) -> tuple[float, float]:
-    """Return a decaying vibration and its slope.
+    """Return y = amplitude exp(-x) cos(frequency x) and dy/dx [-].
 
-    Parameters
-    ----------
-    x : float
-        Time in units of the decay time [-].
-    amplitude : float
-        Value at x = 0 [-].
-    frequency : float
-        Angular frequency [-].
-
-    Returns
-    -------
-    tuple of float
-        y = amplitude exp(-x) cos(frequency x), and dy/dx [-].
+    x is the time in units of the decay time, frequency the angular one [-].
     """
     decay = amplitude * math.exp(-x)
     y = decay * math.cos(frequency * x)
@@ -37,25 +25,7 @@ def vibration(x: float, amplitude: float, frequency: float) -> tuple[float, floa
 
 
 def read_number(name: str, text: str) -> float:
-    """Return the number that an argument gives.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument.
-    text : str
-        The argument.
-
-    Returns
-    -------
-    float
-        The number.
-
-    Raises
-    ------
-    ValueError
-        If it is not a finite number.
-    """
+    """Return the finite number of an argument; raise ValueError if it is none."""
     try:
         value = float(text)
     except ValueError:
@@ -66,18 +36,7 @@ def read_number(name: str, text: str) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the code.
-
-    Parameters
-    ----------
-    arguments : list of str
-        X, A and B.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run the code with the arguments X, A and B; return its exit code."""
     if len(arguments) != len(NAMES):
         print("usage: simulator.py X A B", file=sys.stderr)
         return 2
