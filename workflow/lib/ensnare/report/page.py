@@ -105,7 +105,7 @@ class ReportData:
     cores: NDArray[np.int64] | int = 1
     # columns status, exit_code, count, message, directory (of one sample of the group)
     failures: pd.DataFrame | None = None
-    # such as failures that are not random; shown under coverage and in every section of results
+    # such as failures that are not random; under coverage, and in every section of results
     warnings: Sequence[str] = ()
     # Tables as in the CSV files, with a column for each factor. Rows of `sobol` with the index
     # `second` have a section of their own. An array output has several values of `position`.

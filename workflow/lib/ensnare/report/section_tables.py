@@ -77,9 +77,9 @@ def _remarks(jobs: pd.DataFrame) -> Iterator[str]:
     if len(unknown):
         why = ", ".join(sorted(set(unknown["accounting"])))
         yield (
-            f"SLURM's accounting has no data on {_count(len(unknown), 'job')} ({why}): their "
-            "times are from their own records, and their waits are not known; to ask again, run "
-            "ensnare gather."
+            f"SLURM's accounting has no data on {_count(len(unknown), 'job')} ({why}): what is "
+            "shown of them is from their own records, and their waits are not known; to ask again, "
+            "run ensnare gather."
         )
     unended = jobs["elapsed_s"].isna() & (jobs["ended"] == NOT_RECORDED)
     if unended.any():
@@ -125,11 +125,13 @@ def _core_advice(jobs: pd.DataFrame) -> str:
 
 
 def _spread(seconds: pd.Series) -> str:
+    """Return the median and the largest of some durations as text."""
     median, most = float(seconds.median()), float(seconds.max())
     return f"{format_duration(median)} (median), {format_duration(most)} at most"
 
 
 def _count(n: int, what: str) -> str:
+    """Return `1 job` or `2 jobs`."""
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
@@ -205,6 +207,7 @@ def distribution_text(item: Input) -> str:
 
 
 def _number(value: float | Sequence[float]) -> str:
+    """Return a parameter of a distribution, a number or a list of numbers, as text."""
     if isinstance(value, float | int):
         return f"{value:.6g}"
     return "[" + ", ".join(f"{v:.6g}" for v in value) + "]"

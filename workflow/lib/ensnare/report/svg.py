@@ -12,7 +12,7 @@ MAX_SVG_BYTES = 500_000
 UNWANTED = {"script", "foreignObject", "metadata", "title", "a"}
 
 
-def _local(name: str) -> str:
+def _local_name(name: str) -> str:
     """Return the name of an element or attribute without its namespace."""
     return name.rpartition("}")[2]
 
@@ -20,11 +20,11 @@ def _local(name: str) -> str:
 def _prune(element: ET.Element) -> None:
     """Remove scripts, metadata and event handlers below an element."""
     for child in list(element):
-        if _local(child.tag) in UNWANTED:
+        if _local_name(child.tag) in UNWANTED:
             element.remove(child)
         else:
             _prune(child)
-    for name in [n for n in element.attrib if _local(n).lower().startswith("on")]:
+    for name in [n for n in element.attrib if _local_name(n).lower().startswith("on")]:
         del element.attrib[name]
 
 
@@ -36,7 +36,7 @@ def _rename_ids(element: ET.Element, prefix: str) -> None:
     for name, value in list(element.attrib.items()):
         if name == "id":
             element.set(name, prefix + value)
-        elif _local(name) == "href":
+        elif _local_name(name) == "href":
             inside = value.startswith(("#", "data:image/"))
             del element.attrib[name]
             if inside:
@@ -60,13 +60,13 @@ def inline_svg(svg: str, number: int, label: str) -> str:
         root = ET.fromstring(svg)
     except ET.ParseError as error:
         raise ValueError(f"figure {number}: not an SVG file: {error}") from None
-    if _local(root.tag) != "svg":
-        raise ValueError(f"figure {number}: found <{_local(root.tag)}>, expected <svg>")
+    if _local_name(root.tag) != "svg":
+        raise ValueError(f"figure {number}: found <{_local_name(root.tag)}>, expected <svg>")
     prefix = f"f{number}-"
     _prune(root)
     for element in root.iter():
         _rename_ids(element, prefix)
-        element.tag = _local(element.tag)
+        element.tag = _local_name(element.tag)
         if element.tag == "style" and element.text:
             # matplotlib styles `*`, which would apply to all other drawings of the page.
             element.text = re.sub(r"@import|url\([^)]*\)", "", element.text)

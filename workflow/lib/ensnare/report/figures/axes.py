@@ -56,6 +56,7 @@ def distinct(values: Sequence[object]) -> tuple[list[object], NDArray[np.intp]]:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
+    """Return whether a level is a finite number; a bool is not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return bool(np.isfinite(value))
@@ -174,7 +175,7 @@ def name_panels(panels: Sequence[Axes], names: Sequence[str], below: Sequence[st
         axes.set_title(name + text, fontsize="small", loc="left")
 
 
-def _broken(label: str) -> str:
+def _in_two_lines(label: str) -> str:
     """Return a label that fits below a panel; a long one has its unit on a second line."""
     if len(label) <= LABEL_WIDTH:
         return plain(label)
@@ -189,10 +190,10 @@ def label_panels(figure: Figure, panels: Sequence[Axes], x_label: str, y_label: 
     first = panels[0]
     label_axis(first, "x", x_label, n_ticks=4)
     label_axis(first, "y", y_label, n_ticks=5)
-    # `plain` has escaped dollar signs already; `_broken` does so again.
+    # `plain` has escaped dollar signs already; `_in_two_lines` does so again.
     y_text, x_text = first.get_ylabel(), first.get_xlabel().replace(r"\$", "$")
     first.set(xlabel="", ylabel="")
     figure.supylabel(y_text, fontsize="medium")
     for axes in panels:
         if axes.xaxis.get_tick_params()["labelbottom"]:
-            axes.set_xlabel(_broken(x_text))
+            axes.set_xlabel(_in_two_lines(x_text))

@@ -78,7 +78,7 @@ def _undefined_note(table: pd.DataFrame) -> str:
     return f"undefined at {n} of {len(known)} positions" if n else ""
 
 
-def _on_axis(table: pd.DataFrame, axis: FloatArray) -> pd.DataFrame:
+def _along_axis(table: pd.DataFrame, axis: FloatArray) -> pd.DataFrame:
     """Return the rows sorted along the axis, with their coordinate in the column `_at`.
 
     Raises ValueError if a position is not on the axis.
@@ -115,7 +115,7 @@ def plot_estimate_curves(
     if not table["value"].notna().any():
         return empty_figure("no estimate could be made")
     ranked = estimates.ranked(table.assign(input=table["input"].astype(str)), "mean")
-    table = _on_axis(table, axis)
+    table = _along_axis(table, axis)
     shown = [i for i in estimates.kinds if (table["index"] == i).any()]
     figure = Figure(figsize=(7.2, 1.6 + 2.2 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), 1, sharex=True, sharey=True, squeeze=False)[:, 0]

@@ -61,10 +61,12 @@ class _Cells:
 
 
 def _is_missing(value: object) -> bool:
+    """Return whether a value is that of a failed sample."""
     return value is None or value == "" or (isinstance(value, float) and not np.isfinite(value))
 
 
 def _is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a number, which NaN is and a bool is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -89,10 +91,8 @@ def _cells(levels: Sequence[Levels], values: Sequence[object]) -> _Cells:
     members: list[list[object]] = [[] for _ in place]
     for k, value in zip(cell.ravel(), values, strict=True):
         members[k].append(value.item() if isinstance(value, np.generic) else value)
-    merged = [_merge(found) for found in members]
-    return _Cells(
-        levels, place, [value for value, _ in merged], sum(differ for _, differ in merged)
-    )
+    merged, differ = zip(*map(_merge, members), strict=True)
+    return _Cells(levels, place, list(merged), sum(differ))
 
 
 def _norm(values: FloatArray) -> mcolors.Normalize:

@@ -217,6 +217,7 @@ def label_linear(axis: Axis, label: str, n_ticks: int = 7, *, integer: bool = Fa
 
 
 def _log_tick(value: float) -> str:
+    """Return the label of a tick on a log axis: a plain number, or `2·10⁻⁵`."""
     if 1e-3 <= value < 1e4:
         return f"{value:g}"
     power = math.floor(math.log10(value) + 1e-9)
