@@ -15,12 +15,12 @@ import os, sys
 from ensnare.commands.main import main
 import ensnare.evaluate.worker as worker
 modules = os.path.abspath('modules.txt')
-leave = worker._leave
+leave = worker._exit_worker
 def tell(code):
     with open(modules, 'a') as file:
         print(*sys.modules, file=file)
     leave(code)
-worker._leave = tell
+worker._exit_worker = tell
 code = main(sys.argv[1:])
 with open(modules, 'a') as file:
     print(*sys.modules, file=file)

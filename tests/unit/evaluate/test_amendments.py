@@ -202,7 +202,7 @@ def test_skipped_samples_do_not_count_as_failures(tmp_path):
     study = Study(tmp_path, on_failure={"stop_after": 3})
     with pytest.raises(BatchError, match="the study ends here"):
         evaluate(study.tree, tmp_path)
-    study.amend(skip, "hopeless", where="status == 'failed' and x > 0.8")
+    study.amend(skip, "cannot converge", where="status == 'failed' and x > 0.8")
     _, arrays = evaluate(study.tree, tmp_path)
     assert 0 < labels(arrays).count("failed") <= 3
 
@@ -246,7 +246,7 @@ def test_nothing_is_changed_while_a_job_or_a_run_is_under_way(study):
     assert study.amend(redo, failed=True)
 
 
-def test_a_dead_owner_does_not_hold_anything_up(study):
+def test_an_abandoned_claim_delays_nothing(study):
     study.run()
     _, paths, (batch,) = prepare(study.tree, study.directory)
 

@@ -383,8 +383,8 @@ def test_a_batch_that_is_told_to_end_leaves_no_process_and_no_claim(tmp_path, lo
 def test_a_batch_that_was_lost_to_another_job_stops(tmp_path, log, monkeypatch):
     monkeypatch.setattr("ensnare.evaluate.claim._RENEW_S", 0.0)
     tree = study_tree(logged(log, "sleep 300;"), size=3)
-    beats = iter([True])
-    monkeypatch.setattr("ensnare.evaluate.claim.Claim.renew", lambda self: next(beats, False))
+    renewals = iter([True])
+    monkeypatch.setattr("ensnare.evaluate.claim.Claim.renew", lambda self: next(renewals, False))
     with pytest.raises(BatchError, match="another job took it over; this one stops"):
         evaluate(tree, tmp_path)
     assert marked_processes(str(log)) == []

@@ -41,7 +41,7 @@ def dead_claim(path, tmp_path):
     log = tmp_path / "dead.log"
     process = fork.Process(target=_use_for_good, args=(path, log))
     process.start()
-    wait_until(lambda: lines_of(log), "the owner")
+    wait_until(lambda: lines_of(log), "the claim")
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert path.exists()
@@ -54,7 +54,7 @@ def claim_of(path, **changes):
 
 
 def _assert_waits(path):
-    """A second owner does not get the claim while nothing changes."""
+    """A second job does not get the claim while nothing changes."""
     said = []
     thread = threading.Thread(target=lambda: Claim(path, said.append).__enter__(), daemon=True)
     thread.start()
@@ -84,7 +84,7 @@ def test_one_process_at_a_time_owns_a_batch(tmp_path, quick):
     assert list(tmp_path.iterdir()) == [log]
 
 
-def test_a_dead_owner_of_this_host_is_replaced_at_once(tmp_path):
+def test_an_abandoned_claim_of_this_host_is_free_at_once(tmp_path):
     path = tmp_path / "a.owner"
     dead_claim(path, tmp_path)
     said = []
@@ -94,7 +94,7 @@ def test_a_dead_owner_of_this_host_is_replaced_at_once(tmp_path):
     assert not path.exists()
 
 
-def test_of_many_that_find_a_dead_owner_one_at_a_time_takes_over(tmp_path, quick):
+def test_of_many_that_find_an_abandoned_claim_one_at_a_time_has_it(tmp_path, quick):
     for trial in range(5):
         path, log = tmp_path / f"{trial}.owner", tmp_path / f"{trial}.log"
         claim_of(path, started="long ago")
@@ -107,14 +107,14 @@ def test_of_many_that_find_a_dead_owner_one_at_a_time_takes_over(tmp_path, quick
         assert not path.exists()
 
 
-def test_a_process_id_that_was_given_away_again_does_not_count_as_alive(tmp_path):
+def test_a_process_number_that_was_reused_does_not_count_as_alive(tmp_path):
     path = tmp_path / "a.owner"
     claim_of(path, pid=os.getpid(), started="12345")
     with Claim(path):
         pass
 
 
-def test_a_live_owner_is_waited_for(tmp_path):
+def test_a_valid_claim_is_waited_for(tmp_path):
     path = tmp_path / "a.owner"
     claim_of(path)
     _assert_waits(path)
@@ -125,21 +125,21 @@ def test_a_live_owner_is_waited_for(tmp_path):
     [{"host": "elsewhere"}, {"boot": "another"}, {"space": "pid:[1]"}],
     ids=["another host", "a host of the same name", "another container"],
 )
-def test_what_runs_elsewhere_is_alive_while_its_heart_may_beat(tmp_path, changes):
+def test_a_claim_from_elsewhere_is_valid_until_renewals_are_missing(tmp_path, changes):
     path = tmp_path / "a.owner"
     claim_of(path, pid=2**22 + 1, **changes)
     _assert_waits(path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"host": 1}'])
-def test_a_damaged_claim_is_left_alone_until_its_heart_stops(tmp_path, text):
+def test_a_damaged_claim_is_valid_until_renewals_are_missing(tmp_path, text):
     path = tmp_path / "a.owner"
     path.write_text(text)
     _assert_waits(path)
 
 
 @pytest.mark.parametrize("text", ["", None], ids=["damaged", "elsewhere"])
-def test_a_heart_that_stopped_lets_another_take_over(tmp_path, monkeypatch, quick, text):
+def test_a_claim_without_renewals_is_taken_over(tmp_path, monkeypatch, quick, text):
     monkeypatch.setattr(claim_module, "_DEAD_S", 0.05)
     path = tmp_path / "a.owner"
     if text is None:
@@ -150,11 +150,11 @@ def test_a_heart_that_stopped_lets_another_take_over(tmp_path, monkeypatch, quic
         assert claim.renew()
 
 
-class _BeatingElsewhere:
-    """A clock by which half the time of a silent owner passes between two of its beats."""
+class _RenewedElsewhere:
+    """A clock by which half the time of an abandoned claim passes between two renewals."""
 
-    def __init__(self, path, beats):
-        self._path, self._left, self._now = path, beats, 0.0
+    def __init__(self, path, renewals):
+        self._path, self._left, self._now = path, renewals, 0.0
 
     def monotonic(self):
         self._now += claim_module._DEAD_S / 2
@@ -168,16 +168,16 @@ class _BeatingElsewhere:
             self._path.unlink()
 
 
-def test_a_beating_heart_keeps_the_claim(tmp_path, monkeypatch):
+def test_a_claim_that_is_renewed_elsewhere_stays_valid(tmp_path, monkeypatch):
     path = tmp_path / "a.owner"
     claim_of(path, host="elsewhere")
-    clock = _BeatingElsewhere(path, beats=20)
+    clock = _RenewedElsewhere(path, renewals=20)
     monkeypatch.setattr(claim_module, "time", clock)
     with Claim(path):
         assert clock._left == 0
 
 
-def test_beating_shows_in_the_file_and_tells_of_a_loss(tmp_path, monkeypatch):
+def test_renewal_changes_the_file_and_tells_when_the_claim_is_lost(tmp_path, monkeypatch):
     monkeypatch.setattr(claim_module, "_RENEW_S", 0.0)
     path = tmp_path / "a.owner"
     with Claim(path) as claim:
@@ -192,14 +192,14 @@ def test_beating_shows_in_the_file_and_tells_of_a_loss(tmp_path, monkeypatch):
     assert path.exists()  # what is not ours stays
 
 
-def test_another_process_beats_for_an_owner_that_is_busy_and_for_no_other(tmp_path):
+def test_another_process_renews_the_claim_of_a_busy_one_and_no_other(tmp_path):
     path = tmp_path / "a.owner"
     renew_for(path, os.getpid())  # no claim yet
     with Claim(path):
-        for pid, beats in ((os.getpid(), True), (os.getpid() + 1, False)):
+        for pid, renews in ((os.getpid(), True), (os.getpid() + 1, False)):
             os.utime(path, (1, 1))
             renew_for(path, pid)
-            assert (path.stat().st_mtime > 1) == beats
+            assert (path.stat().st_mtime > 1) == renews
         for text in ("", "[]", "{", json.dumps({"pid": os.getpid()})):
             path.write_text(text)
             os.utime(path, (1, 1))
@@ -207,7 +207,7 @@ def test_another_process_beats_for_an_owner_that_is_busy_and_for_no_other(tmp_pa
             assert path.stat().st_mtime == 1
 
 
-def test_a_child_beats_for_what_a_busy_process_owns_and_goes_with_it(tmp_path, monkeypatch):
+def test_a_child_renews_the_claims_of_a_busy_process_and_ends_with_it(tmp_path, monkeypatch):
     monkeypatch.setattr(claim_module, "_RENEW_S", 0.01)
     mine, other = tmp_path / "a.owner", tmp_path / "b.owner"
     claim_of(other, pid=os.getpid() + 1)
@@ -227,7 +227,7 @@ def _busy(path):
         signal.pause()
 
 
-def test_the_child_that_beats_dies_with_a_process_that_is_killed(tmp_path, monkeypatch):
+def test_the_child_that_renews_ends_with_a_process_that_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(claim_module, "_RENEW_S", 0.01)
     path = tmp_path / "a.owner"
     process = fork.Process(target=_busy, args=(path,))

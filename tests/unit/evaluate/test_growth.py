@@ -364,7 +364,7 @@ def test_what_nobody_runs_again_costs_nothing_to_count(tmp_path, log, monkeypatc
     assert forecast_of(tree, tmp_path) == Forecast(0, 0, 4)
 
 
-def test_a_rerun_of_dear_samples_is_refused_unless_accepted(tmp_path, log):
+def test_a_rerun_of_expensive_samples_is_refused_unless_accepted(tmp_path, log):
     tree = study_tree(logged(log), size=4)
     counts(tree, tmp_path, log)
     study = load(changed(tree, log), tmp_path)

@@ -30,7 +30,9 @@ def job(tree, tmp_path, attempt):
 
 def test_a_killed_sample_is_left_to_a_job_with_more_memory(tmp_path, log, tree, monkeypatch):
     monkeypatch.setenv(RETRIES, "2")
-    with pytest.raises(HandedBackError, match="1 of 4 samples were killed, probably for lack of me"):
+    with pytest.raises(
+        HandedBackError, match="1 of 4 samples were killed, probably for lack of me"
+    ):
         job(tree, tmp_path, 1)
     assert len(started(log)) == 4
     (record,) = tmp_path.rglob("*.jobs")

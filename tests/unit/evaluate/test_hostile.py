@@ -82,7 +82,9 @@ def assert_defined(tmp_path, arrays, status, code):
 
 
 @pytest.mark.parametrize(("script", "status", "code"), PROCESSES.values(), ids=PROCESSES)
-def test_a_code_with_bad_manners_has_a_status_and_leaves_no_process(tmp_path, script, status, code):
+def test_a_code_that_breaks_its_environment_has_a_status_and_leaves_no_process(
+    tmp_path, script, status, code
+):
     arrays = evaluate_apart(hostile_study(tmp_path, script, keep="all"), tmp_path)
     assert_defined(tmp_path, arrays, status, code)
     assert max(path.stat().st_size for path in tmp_path.rglob("*")) <= 1_000_000

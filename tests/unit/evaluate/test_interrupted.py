@@ -122,7 +122,7 @@ def test_a_sample_that_has_ended_is_on_record_before_it_is_tidied_up(
     assert not (tmp_path / "results/small/under_way").exists()
 
 
-def test_the_time_of_the_legs_adds_up(tmp_path, log, monkeypatch):
+def test_the_times_in_all_jobs_add_up(tmp_path, log, monkeypatch):
     tree = long_runs(log, size=1)
     kill_when(tree, tmp_path, waiting_at(log, 3, 1))
     (under_way,) = (tmp_path / "results/small/under_way").glob("*/*")
@@ -133,7 +133,7 @@ def test_the_time_of_the_legs_adds_up(tmp_path, log, monkeypatch):
     assert 1000 < arrays.elapsed_s[0] < 2000
 
 
-def test_the_time_limit_holds_for_all_legs_together(tmp_path, log):
+def test_the_time_limit_holds_for_all_jobs_together(tmp_path, log):
     tree = long_runs(log, size=1, timeout="900 s")
     kill_when(tree, tmp_path, waiting_at(log, 3, 1))
     (under_way,) = (tmp_path / "results/small/under_way").glob("*/*")
@@ -231,17 +231,17 @@ def test_directories_that_are_to_survive_are_not_on_the_scratch_disk(tmp_path, l
     assert not list((tmp_path / "scratch").iterdir())
 
 
-def test_a_damaged_note_is_no_leg(tmp_path):
-    interrupted = InterruptedSamples(tmp_path / "legs")
+def test_a_damaged_record_is_no_interrupted_sample(tmp_path):
+    interrupted = InterruptedSamples(tmp_path / "under_way")
     interrupted.begin("a", Interrupted("key", 1, 5.0))
     interrupted.begin("b", Interrupted("key", 2, 0.0))
-    (tmp_path / "legs/a").write_text("[1")
+    (tmp_path / "under_way/a").write_text("[1")
     assert {name: found.attempts for name, found in interrupted.all().items()} == {"b": 2}
     interrupted.end("b")
     interrupted.mark_running(["b"])  # not made again
     assert interrupted.all() == {}
     interrupted.clear()
-    assert not (tmp_path / "legs").exists()
+    assert not (tmp_path / "under_way").exists()
 
 
 BAD = {

@@ -317,9 +317,9 @@ def test_a_worker_killed_between_tasks_loses_none(tmp_path):
     work = Dying(log)
     assert_done(work, run_pool(work, 2000, 2))
     finished = [t for t, _ in work.lines("finish")]
-    buried = [t for t, _ in work.lines("record_death")]
+    deaths = [t for t, _ in work.lines("record_death")]
     assert set(finished) == set(range(2000))
-    assert len(finished) - 2000 <= len(buried) <= 1
+    assert len(finished) - 2000 <= len(deaths) <= 1
 
 
 def test_an_error_in_the_parent_ends_the_workers(tmp_path):

@@ -232,24 +232,24 @@ def _beat(path):
         signal.sigtimedwait([], 0.05)
 
 
-# an owner that is silent for two seconds is dead: forty beats of the other host
+# a claim without renewal for two seconds is abandoned: forty renewals of the other host
 IMPATIENT = "import ensnare.evaluate.claim as o; o._DEAD_S = 2.0; o._POLL_S = 0.01"
 
 
-def test_a_job_on_another_host_is_waited_for_while_its_heart_beats(tmp_path, log):
+def test_a_job_on_another_host_is_waited_for_while_it_renews_its_claim(tmp_path, log):
     prepared = prepare(study_tree(logged(log), size=4), tmp_path)
     _, paths, (batch,) = prepared
     owner = elsewhere(paths, batch)
-    heart = fork.Process(target=_beat, args=(owner,))
-    heart.start()
+    renewing = fork.Process(target=_beat, args=(owner,))
+    renewing.start()
     job = start_job(prepared, tmp_path, "job.txt", IMPATIENT)
     wait_until(lambda: any("waiting" in line for line in lines_of(tmp_path / "job.txt")))
     seen = owner.stat().st_mtime_ns
     wait_until(lambda: owner.stat().st_mtime_ns > seen + 3_000_000_000)
     assert job.poll() is None
     assert starts(log) == []
-    heart.kill()  # the host is lost
-    heart.join()
+    renewing.kill()  # the host is lost
+    renewing.join()
     assert job.wait() == 0
     assert_right(gathered(prepared))
     assert len(starts(log)) == 4

@@ -172,7 +172,7 @@ def test_calls_of_a_function_are_handed_back_too(tmp_path, nowhere, vectorized, 
     assert len(lines_of(log)) == (4 if vectorized else 8)
 
 
-def test_no_word_about_the_end_of_jobs_is_in_a_study(tmp_path):
+def test_nothing_about_the_end_of_jobs_is_in_a_study(tmp_path):
     assert "until" not in parse_study(study_tree(logged(tmp_path))).model_dump()
 
 

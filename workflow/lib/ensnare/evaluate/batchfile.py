@@ -115,6 +115,7 @@ def write_rows(
 
 
 def _write(part: Path, finished: Finished, attributes: Mapping[str, Any]) -> None:
+    """Write the datasets and attributes of a batch file to its temporary name."""
     texts = finished.messages
     ids = finished.rows["sample_id"].tolist() if texts else []
     noted = [k for k, i in enumerate(ids) if i.decode() in texts]

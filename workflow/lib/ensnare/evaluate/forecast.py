@@ -166,6 +166,7 @@ def expensive_rerun_note(study: LoadedStudy, forecast: Forecast) -> str:
 
 
 def _shown(hours: float) -> str:
+    """Return core-hours as text."""
     return f"{hours:.2g}" if hours < 10 else f"{hours:.0f}"
 
 

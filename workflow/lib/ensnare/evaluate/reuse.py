@@ -252,6 +252,7 @@ class OlderBatches:
 
     @cached_property
     def _older(self) -> Sequence[OlderBatch]:
+        """The older batches, the latest first; read when they are needed."""
         return list(read_older(self._files, [path.stem for path in self._paths]))
 
 
