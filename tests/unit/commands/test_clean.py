@@ -1,4 +1,4 @@
-"""What a study leaves behind when it changes: found, told, and removed on request, nothing else."""
+"""Figures and tables of earlier versions: found, mentioned, removed on request; nothing else is."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The last words of a run: what came out, and where it is."""
+"""The last lines of a run: samples by status, the report, the most frequent failure."""
 
 import os
 
@@ -35,12 +35,12 @@ def test_the_last_lines_count_what_ended_how_and_quote_the_most_frequent_failure
     ]
 
 
-def test_where_nothing_failed_one_line_is_enough(finished):
+def test_a_run_without_failures_has_one_line(finished):
     paths, keys = finished("echo y = ${x}")
     assert outcome_lines(paths, keys) == [f"16 samples: 16 ok; {paths.report}"]
 
 
-def test_where_everything_failed_it_says_that_none_is_ok(finished):
+def test_a_run_in_which_all_failed_says_that_none_is_ok(finished):
     paths, keys = finished("echo z")
     first, second = outcome_lines(paths, keys)
     assert first.startswith("16 samples: 0 ok, 16 unparsable; ")
@@ -60,7 +60,7 @@ def test_an_archive_older_than_a_batch_is_not_what_the_run_made(finished):
     assert outcome_lines(paths, keys) == []
 
 
-def test_a_run_without_a_report_has_no_last_words(finished):
+def test_a_run_without_a_report_has_no_last_lines(finished):
     paths, keys = finished("echo y = ${x}")
     paths.report.unlink()
     assert outcome_lines(paths, keys) == []

@@ -9,7 +9,7 @@ from small_studies import evaluate, labels, prepare, python, shell, study_tree
 from waiting import wait_until
 
 from ensnare.commands import main as cli
-from ensnare.commands import prepare as elsewhere
+from ensnare.commands import prepare as prepare_module
 from ensnare.evaluate import claim as claim_module
 from ensnare.evaluate.forecast import count_samples
 from ensnare.store.pickles import read_pickle
@@ -186,34 +186,34 @@ def test_what_cannot_be_prepared_or_collected_is_said(tmp_path, run):
     assert "run ensnare prepare first" in err
 
 
-def collect_with(tmp_path, run, monkeypatch, meanwhile, beat_s=0.01):
+def collect_with(tmp_path, run, monkeypatch, meanwhile, renew_s=0.01):
     """Collect four samples; before each one is read, `meanwhile` gets the claim of the batch."""
     tree = study_tree(model(), size=4, sweep={"mesh": ["a"], "level": [1]})
     run(tree, "prepare")
     jobs = tmp_path / "results/small/prepared"
     for script in jobs.glob("*/run.sh"):
         subprocess.run([script], check=False)
-    read = elsewhere.outcome_of
+    read = prepare_module.outcome_of
 
     def slowly(*found):
         (claim,) = (tmp_path / "results/small/batches").glob("*.owner")
         meanwhile(claim)
         return read(*found)
 
-    monkeypatch.setattr(elsewhere, "outcome_of", slowly)
-    monkeypatch.setattr(claim_module, "_RENEW_S", beat_s)
+    monkeypatch.setattr(prepare_module, "outcome_of", slowly)
+    monkeypatch.setattr(claim_module, "_RENEW_S", renew_s)
     return run(tree, "collect", jobs)
 
 
-def test_the_heart_beats_while_an_output_is_read_for_long(tmp_path, run, monkeypatch):
-    def wait_for_a_beat(claim):
+def test_the_claim_is_renewed_while_an_output_is_read_for_long(tmp_path, run, monkeypatch):
+    def wait_for_renewal(claim):
         os.utime(claim, (1, 1))
-        wait_until(lambda: claim.stat().st_mtime > 1, "a beat")
+        wait_until(lambda: claim.stat().st_mtime > 1, "a renewal of the claim")
 
-    assert "4 samples taken over" in collect_with(tmp_path, run, monkeypatch, wait_for_a_beat)[1]
+    assert "4 samples taken over" in collect_with(tmp_path, run, monkeypatch, wait_for_renewal)[1]
 
 
 def test_to_collect_stops_when_another_job_took_the_batch_over(tmp_path, run, monkeypatch):
-    code, out, err = collect_with(tmp_path, run, monkeypatch, lambda c: c.unlink(), beat_s=0.0)
+    code, out, err = collect_with(tmp_path, run, monkeypatch, lambda c: c.unlink(), renew_s=0.0)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "another job took it over; collect again when it ended" in err

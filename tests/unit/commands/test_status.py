@@ -14,9 +14,9 @@ from waiting import is_running, lines_of, marked_processes, wait_until
 from ensnare.analyses.rounds import measure_round
 from ensnare.archive.gather import gather
 from ensnare.archive.results import open_study
-from ensnare.commands import status as standing
+from ensnare.commands import status as status_module
 from ensnare.commands.gather import deliver
-from ensnare.commands.status import show_status, standings, status_lines
+from ensnare.commands.status import batch_states, show_status, status_lines
 from ensnare.errors import ArchiveError
 from ensnare.evaluate.batch import evaluate_batch
 from ensnare.evaluate.batchfile import count_statuses
@@ -57,7 +57,7 @@ def end(process, tmp_path):
 
 def look(tree, tmp_path):
     config, paths, batches = prepare(tree, tmp_path)
-    found = standings(batches, paths, AllCounts(paths).read(batches))
+    found = batch_states(batches, paths, AllCounts(paths).read(batches))
     return found, status_lines(config, paths, found)
 
 
@@ -65,13 +65,13 @@ def test_a_study_that_runs_shows_how_far_it_is_and_one_that_died_says_so(study, 
     assert "study small: [....................] 0/32 done" in look(study, tmp_path)[1]
     process = begin(study, tmp_path)
     # the counts follow what ended within a second or so
-    wait_until(lambda: look(study, tmp_path)[0][1].tally.done >= 1)
+    wait_until(lambda: look(study, tmp_path)[0][1].counts.done >= 1)
     found, lines = look(study, tmp_path)
     assert [s.state.partition(" ")[0] for s in found] == ["done", "runs", "not"]
-    assert found[0].tally.samples == found[0].tally.done == 12
-    assert found[0].tally.by_status[1] == found[0].tally.failed > 0
+    assert found[0].counts.samples == found[0].counts.done == 12
+    assert found[0].counts.by_status[1] == found[0].counts.failed > 0
     assert f"runs on {socket.gethostname()}, process {process.pid}" in lines[1]
-    total = sum((s.tally for s in found), Counts(0))
+    total = sum((s.counts for s in found), Counts(0))
     assert f"] {total.done}/32 done, {total.failed} failed, " in lines[3]
     assert "/s, ETA " in lines[3]
     _, paths, (_, running, _) = prepare(study, tmp_path)
@@ -164,7 +164,7 @@ def test_watching_goes_on_until_no_round_is_left(tmp_path, capsys, monkeypatch):
             doubling(tmp_path, size, width=0.01)
             measure(study, paths, number)
 
-    monkeypatch.setattr(standing.time, "sleep", pause)
+    monkeypatch.setattr(status_module.time, "sleep", pause)
     show_status(study, paths, watch=True)
     lines = capsys.readouterr().out.splitlines()
     second = "round 2 of at most 5: 32 base rows, evaluated, not measured yet; 128 of 128 samples"

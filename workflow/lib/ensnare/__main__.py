@@ -1,11 +1,11 @@
-"""`python -m ensnare`, which jobs of the workflow call."""
+"""The command `ensnare` as `python -m ensnare`, which the jobs of the workflow call."""
 
 import gc
 import os
 import sys
 
-# what modules make while they are imported stays: to look for garbage among it takes a tenth of
-# the time in which a job starts
+# objects that modules create at import live as long as the process; looking for garbage among them
+# takes a tenth of the time that a job needs to start
 gc.disable()
 
 from ensnare.commands.main import main  # noqa: E402
@@ -14,4 +14,4 @@ gc.enable()
 code = main()
 sys.stdout.flush()
 sys.stderr.flush()
-os._exit(code)  # all is closed; to take down the interpreter takes another tenth
+os._exit(code)  # all files are closed; the shutdown of the interpreter takes another tenth

@@ -1,8 +1,9 @@
-"""What a study leaves behind when it changes: tables and figures that nothing asks for any more.
+"""Figures and tables that the study does not have any more (`ensnare clean`).
 
-Each table and figure is noted with its checksum when it is written. So what may be removed is known
-to be ours, and as we wrote it, by more than its name. Samples, batches, journals, fine solves and
-what was measured in rounds are results, which later versions of the study take over: they stay.
+Ensnare lists each figure and table that it writes with its checksum, in `derived.json`. So a file
+is removed only if Ensnare wrote it and nobody changed it since. Batch files, journals, kept
+directories, fine solves and what was measured in rounds are never removed: later versions of the
+study take them over.
 """
 
 from __future__ import annotations
@@ -31,40 +32,21 @@ from ensnare.study.study import Study
 
 @dataclass(frozen=True)
 class Leftovers:
-    """Files of earlier versions of a study.
+    """Files of earlier versions of a study."""
 
-    Attributes
-    ----------
-    unused : list of Path
-        Those that may be removed: ours, and needed by nothing.
-    changed : list of Path
-        Tables and figures that somebody changed after we wrote them.
-    """
-
-    unused: list[Path]
-    changed: list[Path]
+    unused: list[Path]  # may be removed: written by Ensnare, and neither used nor changed
+    changed: list[Path]  # tables and figures that were changed after Ensnare wrote them
 
 
 def find_leftovers(study: LoadedStudy, paths: StudyPaths) -> Leftovers:
-    """Return what earlier versions of a study left.
+    """Return the files that earlier versions of a study left; `study` is as it was last run.
 
-    What belongs to the archive that is there counts as used: until a run of the study as it is now
-    has ended, those are its results.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study as it was run last.
-    paths : StudyPaths
-        Its files.
-
-    Raises
-    ------
-    ArchiveError
-        If the archive is damaged.
+    Figures and tables of the present archive count as used: until a run of the changed study has
+    ended, they are its results. Raises ArchiveError if the archive is damaged.
     """
     unused, changed = list(_unused_ends(study, paths)), list[Path]()
-    if (archived := _archived(paths)) is None:  # then they are all that is left of it
+    # without an archive the figures and tables are all that is left of an earlier one
+    if (archived := _archived_study(paths)) is None:
         return Leftovers(unused, changed)
     used = {path for config in (archived, study.config) for path in _derived_files(config, paths)}
     for name, checksum in noted_files(paths).items():
@@ -75,12 +57,9 @@ def find_leftovers(study: LoadedStudy, paths: StudyPaths) -> Leftovers:
 
 
 def remove_leftovers(study: LoadedStudy, paths: StudyPaths) -> Leftovers:
-    """Remove what earlier versions of a study left; return it. See `find_leftovers`.
+    """Remove the unused files that `find_leftovers` finds, and return what it found.
 
-    Raises
-    ------
-    BatchError
-        If a run of the study is under way.
+    Raises BatchError while a run of the study is under way.
     """
     with exclude_runs(paths.lock):
         found = find_leftovers(study, paths)
@@ -92,12 +71,12 @@ def remove_leftovers(study: LoadedStudy, paths: StudyPaths) -> Leftovers:
 
 
 def leftovers_note(study: LoadedStudy, paths: StudyPaths) -> str:
-    """Return what to say of tables and figures that nothing asks for any more; or else nothing.
+    """Return a line that counts unused figures and tables and names the command to remove them.
 
-    Nothing also where that cannot be told: it is a word by the way.
+    Returns an empty text if there are none, or if they cannot be found out; this is only a hint.
     """
     with contextlib.suppress(EnsnareError, OSError):
-        ends = set(_unused_ends(study, paths))  # they mislead nobody
+        ends = set(_unused_ends(study, paths))  # nobody takes them for results
         if n := len([path for path in find_leftovers(study, paths).unused if path not in ends]):
             return (
                 f"{n} files of figures and tables are left of earlier versions of the study; "
@@ -106,8 +85,8 @@ def leftovers_note(study: LoadedStudy, paths: StudyPaths) -> str:
     return ""
 
 
-def _archived(paths: StudyPaths) -> Study | None:
-    """Return the study of which there is an archive."""
+def _archived_study(paths: StudyPaths) -> Study | None:
+    """Return the study whose results are in the archive; None if there is no archive."""
     if not paths.archive.exists():
         return None
     try:
@@ -125,10 +104,11 @@ def _derived_files(study: Study, paths: StudyPaths) -> list[Path]:
 
 
 def _unused_ends(study: LoadedStudy, paths: StudyPaths) -> Iterable[Path]:
-    """Yield the files that say how an earlier criterion ended a loop.
+    """Yield the files in which a loop ended by an earlier criterion (`until`, `tolerance`).
 
-    Without them a return to that criterion ends the loop again, from results on record. The newest
-    ones stay whatever the study says: files of the model may have changed since its last run.
+    If the user returns to that criterion, the loop ends again from its recorded steps. The newest
+    file of each kind stays, since it may belong to the last run: its name also depends on files of
+    the model, which may have changed since.
     """
     is_parareal = study.config.parareal is not None
     digest = Growth(study).end_key if not is_parareal and grows(study) else ""
@@ -142,7 +122,7 @@ def _unused_ends(study: LoadedStudy, paths: StudyPaths) -> Iterable[Path]:
 
 
 def _others(directory: Path, pattern: str, present: str) -> Sequence[Path]:
-    """Return the files of a pattern in a directory but the present one and the newest."""
+    """Return the files whose name matches a pattern, without the present and the newest one."""
     if not directory.is_dir():
         return []
     found = [p for p in directory.iterdir() if re.fullmatch(pattern, p.name) and p.is_file()]

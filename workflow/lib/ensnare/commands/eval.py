@@ -1,4 +1,4 @@
-"""Evaluating one point by hand, through the same code as the workflow."""
+"""One point evaluated by hand, with the code that the workflow uses (`ensnare eval`)."""
 
 from __future__ import annotations
 
@@ -31,40 +31,22 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Point:
-    """A point that was asked for.
+    """A point that the user asked for."""
 
-    Attributes
-    ----------
-    values : dict
-        Inputs, constants and factors by name.
-    occurrence : int
-        How many equal rows of the design come before it: its id and seed are those of the workflow.
-    """
-
-    values: Values
+    values: Values  # inputs, constants and factors by name
+    # how many equal rows of the design come before it; the sample id and seed depend on it
     occurrence: int = 0
 
 
 def parse_request(
     study: LoadedStudy, pairs: Sequence[str], x: Sequence[str] | None, row: int | None
 ) -> Point:
-    """Return the point that was asked for.
+    """Return the point that the user asked for.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    pairs : sequence of str
-        `NAME=VALUE`: inputs, constants and factors.
-    x : sequence of str, optional
-        Values of the uncertain inputs in the order of the study file.
-    row : int, optional
-        A row of the design instead.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown, a value is no number, or an input has no value.
+    It is given by `pairs`, which are words NAME=VALUE for inputs, constants and factors, by the
+    values `x` of the uncertain inputs in the order of the study file, or by a row of the design; a
+    pair wins over the two others. Raises ConfigError if a name is unknown, a value is not a number,
+    or an input has no value.
     """
     config = study.config
     names = [item.name for item in config.random_inputs]
@@ -88,15 +70,20 @@ def parse_request(
 
 
 def _levels(study: LoadedStudy, values: Values) -> Values:
-    """Return the levels of the factors that were not given: those that are the only one."""
+    """Return the level of each factor: the given one, or else the only one.
+
+    Raises ConfigError if a factor has several levels and none was given, or does not exist for the
+    given levels of other factors.
+    """
     levels: Values = {}
-    own = (REPEAT, COPY) if study.config.scaling else ()  # which run of a point does not matter
+    # the runs of a point of a scaling study are equal, so the first level of these will do
+    run_factors = (REPEAT, COPY) if study.config.scaling else ()
     todo = list(study.config.whole_sweep.items())
     while todo:
         factor, known = todo.pop(0)
         opened = branches(known)
         first = next(iter(opened))
-        if factor not in values and len(opened) > 1 and factor not in own:
+        if factor not in values and len(opened) > 1 and factor not in run_factors:
             raise ConfigError(f"no value for the factor '{factor}'; add {factor}={first}")
         levels[factor] = values.get(factor, first)
         todo = [*opened.get(levels[factor], {}).items(), *todo]
@@ -146,12 +133,9 @@ def _design_row(study: LoadedStudy, row: int) -> Point:
 
 
 def complete_values(study: LoadedStudy, point: Point) -> Values:
-    """Add constants, derived values, the sample id and its seed.
+    """Add constants, derived values, the sample id and its seed to the values of a point.
 
-    Raises
-    ------
-    ConfigError
-        If a derived value is not a number.
+    Raises ConfigError if a derived value is not a number.
     """
     config = study.config
     full: Values = {**known_values(study, point.values), **point.values}
@@ -166,7 +150,7 @@ def complete_values(study: LoadedStudy, point: Point) -> Values:
 
 
 def sample_id_of(study: LoadedStudy, point: Point) -> str:
-    """Return the id that a point has in a design that holds it."""
+    """Return the sample id that the workflow gives to a point."""
     values = point.values
     config = study.config
     names = [item.name for item in config.random_inputs]
@@ -178,42 +162,31 @@ def sample_id_of(study: LoadedStudy, point: Point) -> str:
 
 
 def evaluate_one(study: LoadedStudy, point: Point, *, prepare_only: bool) -> dict[str, Any]:
-    """Evaluate one point, or only prepare its files.
+    """Evaluate one point, or with `prepare_only` make its working directory and run nothing.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    point : Point
-        From `parse_request`.
-    prepare_only : bool
-        Make the working directory and run nothing.
-
-    Returns
-    -------
-    dict
-        status, outputs by name (None where there is none), elapsed_s, directory, and a message
-        if the sample failed.
+    Returns the status, the outputs by name (None if the sample has no result), elapsed_s, the
+    directory, and a message if there is one. Raises ConfigError for `prepare_only` with a Python
+    function.
     """
     full = complete_values(study, point)
     if study.config.model.python:
         if prepare_only:
             raise ConfigError("--prepare-only: a Python function has no files to prepare")
-        return _report(study, _call_apart(study, load_python_model(study), full), "")
+        return _report(study, _call_in_process(study, load_python_model(study), full), "")
     model = compile_model(study, full["threads"])
     paths = StudyPaths.of(study.config.study)
     directory = (paths.samples / "by-hand" / str(full["sample"])).absolute()
     here = Path.cwd()
     try:
         enter_empty(str(directory))
-        end = _run(model, full, str(directory), prepare_only)
+        outcome = _run(model, full, str(directory), prepare_only)
     finally:
         os.chdir(here)
-    return _report(study, end, str(directory))
+    return _report(study, outcome, str(directory))
 
 
-def _call_apart(study: LoadedStudy, model: PythonModel, values: Values) -> Outcome:
-    """Call a Python function in a process of its own: it may exit, crash or never end."""
+def _call_in_process(study: LoadedStudy, model: PythonModel, values: Values) -> Outcome:
+    """Call a Python function in a process of its own, since it may exit, crash or never end."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     worker = context.Process(target=lambda: sender.send(model.run(values)))
@@ -223,8 +196,8 @@ def _call_apart(study: LoadedStudy, model: PythonModel, values: Values) -> Outco
     nothing = [math.nan] * sum(o.width for o in study.config.model.outputs)
     try:
         if receiver.poll(limit_s):
-            end: Outcome = receiver.recv()
-            return end
+            outcome: Outcome = receiver.recv()
+            return outcome
         why = f"passed the time limit of {limit_s:g} s"
         return Outcome(Status.TIMEOUT, NO_EXIT_CODE, limit_s or 0.0, nothing, why)
     except EOFError:
@@ -237,7 +210,7 @@ def _call_apart(study: LoadedStudy, model: PythonModel, values: Values) -> Outco
 
 
 def _run(model: CommandModel, values: Values, directory: str, prepare_only: bool) -> Outcome:
-    """Prepare and run in the current directory; what cannot be prepared is a result too."""
+    """Prepare and run in the current directory; files that cannot be made give status ERROR."""
     nothing = [math.nan] * model.width
     try:
         model.prepare(values)
@@ -249,13 +222,14 @@ def _run(model: CommandModel, values: Values, directory: str, prepare_only: bool
         return Outcome(Status.ERROR, NO_EXIT_CODE, 0.0, nothing, text)
 
 
-def _report(study: LoadedStudy, end: Outcome, directory: str) -> dict[str, Any]:
-    status, message = end.status, end.message
+def _report(study: LoadedStudy, outcome: Outcome, directory: str) -> dict[str, Any]:
+    status, message = outcome.status, outcome.message
     found, start = {}, 0
     for output in study.config.model.outputs:
-        y = np.array(end.outputs[start : start + output.size])
+        y = np.array(outcome.outputs[start : start + output.size])
         start += output.width
         found[output.name] = y.tolist() if output.shape else float(y[0])
+        # the workflow applies ranges when it gathers, so a model does not
         bad = outside(y, output.range)
         if status is Status.OK and bad.any():
             j = int(np.argmax(bad))
@@ -265,7 +239,7 @@ def _report(study: LoadedStudy, end: Outcome, directory: str) -> dict[str, Any]:
     report = {
         "status": "prepared" if status is Status.NOT_RUN else status.label,
         "outputs": {name: value if ok else None for name, value in found.items()},
-        "elapsed_s": end.elapsed_s,
+        "elapsed_s": outcome.elapsed_s,
         "directory": os.path.relpath(directory) if directory else "",
     }
     return report | ({"message": message} if message else {})

@@ -1,4 +1,7 @@
-"""Archive, tables, figures and report of a study at once, also of one that is not complete."""
+"""Archive, tables, figures and report of a study in one call (`ensnare gather`).
+
+The scripts of the rules `compute_tables` and `write_report` call parts of it.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +25,10 @@ from ensnare.study.loading import LoadedStudy
 
 
 def deliver(study: LoadedStudy, paths: StudyPaths, *, partial: bool) -> dict[str, int]:
-    """Write archive, tables, figures and report.
+    """Write archive, tables, figures and report; return the number of samples by status.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files.
-    partial : bool
-        Of what there is: batch files, and the journals of batches that are not complete.
-
-    Returns
-    -------
-    dict of str to int
-        Number of samples by status.
-
-    Raises
-    ------
-    ArchiveError
-        If samples are missing and `partial` is false.
+    With `partial` they are of the samples that have ended: those in batch files, and in the
+    journals of batches that are not complete. Otherwise raises ArchiveError if a batch is missing.
     """
     from ensnare.report.sections import status_counts
 
@@ -67,14 +54,10 @@ def deliver(study: LoadedStudy, paths: StudyPaths, *, partial: bool) -> dict[str
 
 
 def write_tables(results: StudyResults, tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """Make and write the tables of the analyses, as CSV.
+    """Write the tables of the analyses as CSV files.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive.
-    tables : mapping of str to mapping
-        Options of the analyses by name of the table: `ensnare.study.analyses.wanted_tables`.
+    `tables` has the options of the analysis by the name of its table, as `wanted_tables` of
+    `ensnare.study.analyses` returns them.
     """
     from ensnare.analyses.tables import ANALYSES, write_table
 
@@ -84,16 +67,9 @@ def write_tables(results: StudyResults, tables: Mapping[str, Mapping[str, Any]])
 
 
 def write_report(results: StudyResults, tables: Sequence[str], *, processes: int = 1) -> None:
-    """Draw the figures of a study and write its report.
+    """Draw the figures of a study in so many processes, and write its report.
 
-    Parameters
-    ----------
-    results : StudyResults
-        The archive.
-    tables : sequence of str
-        Names of the tables of its analyses, which are there.
-    processes : int
-        How many draw at once.
+    `tables` names the tables of the analyses, which must exist.
     """
     from ensnare.report.draw import draw_figures
     from ensnare.report.page import render_report
@@ -108,9 +84,10 @@ def write_report(results: StudyResults, tables: Sequence[str], *, processes: int
 
 
 def _make_older(paths: StudyPaths) -> None:
-    """Make what was gathered older than what it came from, so that the next run gathers again.
+    """Make what was gathered older than `study.json`, so that the next run gathers again.
 
-    A batch may have been completed after it was looked at and before the archive was written.
+    Otherwise a batch that is completed after it was read and before the archive was written would
+    be older than the archive, and never be gathered.
     """
     then = paths.study.stat().st_mtime - 1
     for path in (paths.archive, paths.pickle, paths.table("samples"), paths.table("jobs")):

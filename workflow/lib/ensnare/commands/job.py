@@ -1,4 +1,4 @@
-"""What every job of the workflow needs: a log, and mistakes in one line."""
+"""The logs of the jobs of the workflow, and errors as one line."""
 
 from __future__ import annotations
 
@@ -14,18 +14,10 @@ from ensnare.errors import EnsnareError, os_error_line
 
 @contextlib.contextmanager
 def logged(log: str) -> Iterator[None]:
-    """Send output to the log of a job; end with one line when the user must mend something.
+    """Send the output of a script to the log of its job, for the time of a `with` block.
 
-    Parameters
-    ----------
-    log : str
-        The log file.
-
-    Raises
-    ------
-    SystemExit
-        With exit code 1 instead of an EnsnareError or an OSError; the line is in the log and on
-        stderr.
+    An EnsnareError, or an OSError of the system, becomes one line in the log and on stderr, and
+    SystemExit with exit code 1. The traceback of any other exception is in the log.
     """
     terminal = sys.stderr
     try:
@@ -39,12 +31,12 @@ def logged(log: str) -> Iterator[None]:
             except EnsnareError as error:
                 _end(str(error), file, terminal)
             except OSError as error:
-                if error.strerror is None:  # a library's, not the system's
+                if error.strerror is None:  # raised by a library such as h5py, not by the system
                     raise
                 _end(os_error_line(error), file, terminal)
-    except OSError as error:  # of the log itself
+    except OSError as error:  # the log cannot be written, or a library raised it
         _end(os_error_line(error), terminal)
-    except Exception:  # a mistake of ours: the log has it all
+    except Exception:  # a fault in Ensnare
         with contextlib.suppress(OSError), _open(Path(log), "a") as file:
             traceback.print_exc(file=file)
         print(f"ensnare: an error of Ensnare's own; see {log}", file=terminal)
@@ -60,17 +52,9 @@ def _end(line: str, *files: TextIO) -> None:
 
 @contextlib.contextmanager
 def line_log(path: Path) -> Iterator[Callable[[str], None]]:
-    """Open a log to which lines are added; give the function that adds one.
+    """Open a log for appending, and yield a function that adds a line to it.
 
-    Parameters
-    ----------
-    path : Path
-        The log file.
-
-    Raises
-    ------
-    OSError
-        If a line cannot be written, with the name of the file.
+    The function raises OSError, with the name of the file, if a line cannot be written.
     """
     with _open(path, "a") as file:
 
@@ -85,7 +69,7 @@ def line_log(path: Path) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def job_log(path: Path) -> Iterator[Callable[[str], None]]:
-    """Open a log of lines; what ends the job stands there too. See `line_log`."""
+    """Open a log as `line_log` does; an EnsnareError that ends the job is also written to it."""
     with line_log(path) as say:
         try:
             yield say
@@ -97,7 +81,10 @@ def job_log(path: Path) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def _open(path: Path, mode: str) -> Iterator[TextIO]:
-    """Open a log; what did not fit on a full disk is not tried again when it is closed."""
+    """Open a log, and ignore errors of closing it.
+
+    Closing writes again what a full disk has refused, and would fail for the same reason.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     file: TextIO = open(path, mode, buffering=1)  # type: ignore[assignment]  # noqa: SIM115
     try:

@@ -1,4 +1,8 @@
-"""The command line: `ensnare eval`, `ensnare check`, and what the rules call."""
+"""The command line `ensnare`: its parser, and the commands that take a study file.
+
+Commands on results are in `study`, those of the rules of parareal studies in `parareal`. Every
+batch job starts with this module, so each command imports what it needs when it is called.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +29,11 @@ _BAD_REQUEST, _SAMPLE_FAILED = 1, 2
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are one line and exit code 1, as all of ours."""
+    """A parser that reports a wrong command line like other errors: one line, exit code 1."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
-        # before Python 3.14 argparse takes -1e-5 for an option
+        # argparse before Python 3.14 takes -1e-5 for an option
         self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 
     def error(self, message: str) -> None:  # type: ignore[override]
@@ -37,28 +41,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line, by default with the words of the process, and return its exit code.
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Words after the program name; default: those of the process.
-
-    Returns
-    -------
-    int
-        Exit code: 0 done, 1 bad request or error, 2 the sample failed (`eval`).
+    The code is 0 if all went well, 1 for a bad request or an error, 2 if the sample of `eval`
+    failed, and 128 + n after signal n.
     """
     options = _parse(arguments)
     raise_on_signals()
     try:
         code = int(options.run(options))
-        sys.stdout.flush()  # here, and not when Python ends, so that what fails is said below
+        sys.stdout.flush()  # not left to the end of Python, so that errors are handled below
         return code
     except EnsnareError as error:
         print(f"ensnare: {error}", file=sys.stderr)
         return _BAD_REQUEST
-    except BrokenPipeError:  # whoever read our lines wants no more of them, as `head` does
+    except BrokenPipeError:  # a reader such as `head` has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BAD_REQUEST
     except OSError as error:
@@ -70,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the words of a command line; NAME=VALUE may stand anywhere behind `eval STUDY`."""
+    """Parse the words of a command line; NAME=VALUE may be anywhere after `eval STUDY`."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     pairs = [word for word in rest if "=" in word and not word.startswith("-")]
@@ -100,7 +97,7 @@ def _parser() -> _Parser:
         "--dump", action="store_true", help="also write InputSample.pklz and OutputSample.pklz"
     )
     evaluate.set_defaults(run=_eval)
-    _add_elsewhere(commands)
+    _add_by_hand(commands)
     add_commands(commands)
 
     adopt = commands.add_parser("adopt", help="declare older results valid for the study as it is")
@@ -118,8 +115,8 @@ def _parser() -> _Parser:
     return parser
 
 
-def _add_elsewhere(commands: Any) -> None:  # noqa: ANN401
-    """Add the commands for samples that are looked at, or run, by hand."""
+def _add_by_hand(commands: Any) -> None:  # noqa: ANN401
+    """Add the commands with which users look at samples, or run them, by hand."""
     path = commands.add_parser("path", help="print the kept directory of a sample")
     path.add_argument("study", type=study_place, help=STUDY_HELP)
     path.add_argument(
@@ -170,17 +167,17 @@ def _eval(options: argparse.Namespace) -> int:
     from ensnare.model.checks import check_once
 
     study = _study(options.study)
-    # -X takes all words behind it, also those that give a name
+    # argparse gives all words after -X to it, also those of the form NAME=VALUE
     pairs = [*options.values, *(word for word in options.x or () if "=" in word)]
     x = None if options.x is None else [word for word in options.x if "=" not in word]
     point = parse_request(study, pairs, x, options.sample)
     check_once(study, Path(".snakemake/ensnare"))
-    # what a Python model prints must not mix with the answer
-    answer, sys.stdout = sys.stdout, sys.stderr
+    # what a Python model prints must not mix with the JSON that is the answer
+    stdout, sys.stdout = sys.stdout, sys.stderr
     try:
         result = evaluate_one(study, point, prepare_only=options.prepare_only)
     finally:
-        sys.stdout = answer
+        sys.stdout = stdout
     if options.dump:
         _dump(study, point.values, result)
     print(json.dumps(result))
@@ -188,7 +185,7 @@ def _eval(options: argparse.Namespace) -> int:
 
 
 def _dump(study: LoadedStudy, values: dict[str, Any], result: dict[str, Any]) -> None:
-    """Write a point as otwrapy does: arrays of one row, NaN where there is no output."""
+    """Write a point to pickles as otwrapy does: arrays of one row, NaN for missing outputs."""
     import numpy as np
 
     from ensnare.store.pickles import write_pickle
@@ -249,14 +246,17 @@ def _adopt(options: argparse.Namespace) -> int:
 
 
 def _paths(path: Path) -> StudyPaths:
-    """Return the files of a study, of which its file or its directory of results is given."""
+    """Return the files of a study, given its study file or its directory of results."""
     return StudyPaths(path) if path.is_dir() else StudyPaths.of(load_study(path).config.study)
 
 
 def _study(path: Path) -> LoadedStudy:
-    """Read a study of samples: a study file, or the one of a directory of results."""
+    """Read a study of samples from its study file or its directory of results.
+
+    Raises ConfigError for a parareal study.
+    """
     study = results_of(path)[0] if path.is_dir() else load_study(path)
-    study.config.model  # noqa: B018  # other studies have none
+    study.config.model  # noqa: B018  # raises the error
     return as_it_stands(study, _paths(path))
 
 
@@ -266,11 +266,13 @@ def _evaluate_batch(options: argparse.Namespace) -> int:
     from ensnare.evaluate.claim import renew_for
     from ensnare.model.process import fork_with_guard
 
-    gc.freeze()  # see __main__; and workers need not copy what nobody looks at
+    # as in __main__; collections in forked workers would also copy the memory of these objects
+    gc.freeze()
     gc.enable()
     study, batch = find_batch(read_resolved(options.study), options.key)
     paths = StudyPaths(options.study.parent)
-    # to load a model or to pack directories may take longer than a heart may stand still
+    # the parent process renews the claim: this one may be busy loading a model or packing
+    # directories for longer than the minute after which others take a claim for abandoned
     claim = paths.owner(batch.key)
     if (code := fork_with_guard(lambda child: renew_for(claim, child))) is not None:
         return code

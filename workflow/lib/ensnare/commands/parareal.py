@@ -1,4 +1,4 @@
-"""The commands of the rules of a parareal study."""
+"""The commands that the rules of a parareal study call (`solve-parareal` and three more)."""
 
 from __future__ import annotations
 
@@ -51,8 +51,11 @@ def _command(
     return parser
 
 
-def _guard(owner: Path) -> int | None:
-    """Go on in a child whose heart beats whatever it is busy with; return its exit code."""
+def _fork_job(owner: Path) -> int | None:
+    """Fork: the child does the job and gets None, the parent renews its claim until it has ended.
+
+    The parent returns the exit code of the child.
+    """
     from ensnare.evaluate.claim import renew_for
     from ensnare.model.process import fork_with_guard
 
@@ -64,7 +67,7 @@ def _solve_all(options: argparse.Namespace) -> int:
 
     study = read_resolved(options.study)
     paths = StudyPaths(options.study.parent)
-    if (code := _guard(paths.parareal_owner)) is not None:
+    if (code := _fork_job(paths.parareal_owner)) is not None:
         return code
     with job_log(options.log) as say:
         write_solved(options.output, solve_all(study, paths, options.threads, say, options.attempt))
@@ -99,7 +102,7 @@ def _end_case(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace, name: str, do: Callable[[Job], None]) -> int:
-    """Do a job of a case, unless another one does it."""
+    """Do a job of a case; if another job does it now, wait for that one."""
     from ensnare.parareal.pooled import side_by_side
     from ensnare.parareal.problem import problem_of
     from ensnare.parareal.ruled import Job
@@ -109,7 +112,7 @@ def _job(options: argparse.Namespace, name: str, do: Callable[[Job], None]) -> i
     workers = side_by_side(study.config.resources_of(problem.case.case), options.threads)
     with job_log(options.log) as say:
         job = Job(problem, name, workers, options.attempt, say)
-        if (code := _guard(job.owner)) is not None:
+        if (code := _fork_job(job.owner)) is not None:
             return code
         do(job)
     return 0

@@ -1,4 +1,4 @@
-"""Finding what was kept of a sample."""
+"""The kept working directory of a sample (`ensnare path`)."""
 
 from __future__ import annotations
 
@@ -19,40 +19,30 @@ _ID = re.compile(f"[0-9a-f]{{{ID_LENGTH}}}")
 
 
 def kept_directory(study: LoadedStudy, paths: StudyPaths, words: Sequence[str]) -> Path:
-    """Return the kept working directory of a sample; it is unpacked first if it was packed.
+    """Return the kept working directory of a sample, unpacked first if it is in a tar file.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files.
-    words : sequence of str
-        A row of the design, or the id of a sample; `FACTOR=LEVEL` says which case is meant.
-
-    Raises
-    ------
-    ConfigError
-        If the words do not name one sample, or nothing was kept of it.
+    `words` are a row of the design or a sample id, and FACTOR=LEVEL to choose the case. Raises
+    ConfigError if they do not name one sample, or no directory of it was kept.
     """
     sample_id = _sample_id(study, paths, words)
     kept = kept_directories(paths)
-    found = [(key, place) for (key, name), place in kept.items() if name == sample_id]
+    found = [(key, path) for (key, name), path in kept.items() if name == sample_id]
     if not found:
         raise ConfigError(
             f"nothing was kept of the sample {sample_id}; see its status in "
             f"{paths.table('samples')}, and keep in the study file"
         )
-    # of several versions of the model the one that ran last
-    key, place = max(found, key=lambda item: _time(item[1]))
-    if place == paths.pack(key) / sample_id:
+    # several versions of the model may have run it: take the last
+    key, directory = max(found, key=lambda item: _time(item[1]))
+    if directory == paths.pack(key) / sample_id:
         unpack_directory(paths.pack(key), sample_id, paths.samples / key)
         return paths.sample(key, sample_id)
-    return place
+    return directory
 
 
-def _time(place: Path) -> float:
-    return (place if place.exists() else place.parent).stat().st_mtime
+def _time(directory: Path) -> float:
+    # of a packed directory the time of the tar file, which is its parent in the path
+    return (directory if directory.exists() else directory.parent).stat().st_mtime
 
 
 def _sample_id(study: LoadedStudy, paths: StudyPaths, words: Sequence[str]) -> str:
@@ -73,7 +63,7 @@ def _sample_id(study: LoadedStudy, paths: StudyPaths, words: Sequence[str]) -> s
 
 
 def _case(study: LoadedStudy, pairs: Sequence[str]) -> int:
-    """Return the position of the one case that is meant."""
+    """Return the position of the only case with these levels, given as FACTOR=LEVEL."""
     cases = case_table(study)
     wanted = {}
     for pair in pairs:
@@ -84,7 +74,9 @@ def _case(study: LoadedStudy, pairs: Sequence[str]) -> int:
             )
         wanted[factor] = level
     fitting = [
-        i for i, case in enumerate(cases) if all(_is(case.get(f), v) for f, v in wanted.items())
+        i
+        for i, case in enumerate(cases)
+        if all(_is_level(case.get(f), v) for f, v in wanted.items())
     ]
     if not fitting:
         raise ConfigError(f"there is no case with {', '.join(pairs)}")
@@ -97,7 +89,7 @@ def _case(study: LoadedStudy, pairs: Sequence[str]) -> int:
     return fitting[0]
 
 
-def _is(level: str | float | None, text: str) -> bool:
+def _is_level(level: str | float | None, text: str) -> bool:
     if level is None or isinstance(level, str):
         return level == text
     try:

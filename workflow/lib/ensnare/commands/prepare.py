@@ -1,4 +1,8 @@
-"""Running the samples of a study by hand or with another scheduler: prepare, then collect."""
+"""Samples that the user runs by hand or with another scheduler (`ensnare prepare`, `collect`).
+
+`prepare` writes a directory for each sample, with its input files and a script `run.sh`. `collect`
+reads the outputs in these directories, and writes them to the journals of the batches.
+"""
 
 from __future__ import annotations
 
@@ -25,32 +29,27 @@ from ensnare.store.outcome import NO_EXIT_CODE, Outcome, Status
 from ensnare.store.paths import StudyPaths, write_whole
 from ensnare.study.loading import LoadedStudy
 
-LIST, SCRIPT, BEGUN, DONE = "samples.csv", "run.sh", "run.begun", "run.done"
+LIST = "samples.csv"  # the prepared samples: directory, id, hash of what they run, values
+# in the directory of each sample; the script writes BEGUN first and DONE last
+SCRIPT, BEGUN, DONE = "run.sh", "run.begun", "run.done"
+
+
+@dataclass
+class Collected:
+    """How many samples were collected, and how many were not."""
+
+    taken: int = 0  # recorded now
+    known: int = 0  # recorded before
+    waiting: int = 0  # not run yet, or still running
+    stale: int = 0  # of another version of the study
 
 
 def prepare_all(study: LoadedStudy, directory: Path, paths: StudyPaths) -> tuple[int, int]:
-    """Write the directory of every sample that has no result yet, and a list of them.
+    """Write `<directory>/<id>` with the files and `run.sh` of every sample, and a list of them.
 
-    Those that were prepared before, and have begun since, stay as they are.
-
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    directory : Path
-        Where; every sample gets `<directory>/<id>` with its files and `run.sh`.
-    paths : StudyPaths
-        The files of the study; samples that are on record there are left out.
-
-    Returns
-    -------
-    prepared, bad : int
-        Directories made, and samples whose files cannot be made; these are not in the list.
-
-    Raises
-    ------
-    ConfigError
-        If the model is a Python function.
+    Samples that have a result or are skipped are left out; a directory that was prepared before and
+    has begun since stays as it is. Returns the number of samples in the list, and of those whose
+    files cannot be made, which are not in it. Raises ConfigError if the model is a Python function.
     """
     model = _model(study)
     directory.mkdir(parents=True, exist_ok=True)
@@ -95,7 +94,7 @@ def _batches(study: LoadedStudy) -> Iterator[tuple[Batch, Samples]]:
 
 
 def _known(study: LoadedStudy, batch: Batch, paths: StudyPaths) -> set[bytes]:
-    """Return the samples of a batch that are on record."""
+    """Return the ids of the samples of a batch that have a result in its journal."""
     journal = read_journal(paths.journal(batch.key), record_width(study))
     return set(journal.rows["sample_id"].tolist())
 
@@ -108,12 +107,12 @@ def _write_list(part: Path, header: list[str], rows: list[list[object]]) -> None
 
 
 def _has_begun(model: CommandModel, place: Path) -> bool:
-    """Return whether a prepared sample runs elsewhere, or did."""
+    """Return whether a prepared sample is running, or has run."""
     return (place / BEGUN).exists() or outcome_of(model, place) is not None
 
 
 def _prepare_one(study: LoadedStudy, model: CommandModel, values: Values, place: Path) -> None:
-    with contextlib.chdir(Path.cwd()):  # and back
+    with contextlib.chdir(Path.cwd()):  # returns to the present directory at the end
         enter_empty(str(place))
         model.prepare(values)
         script = Path(SCRIPT)
@@ -122,27 +121,27 @@ def _prepare_one(study: LoadedStudy, model: CommandModel, values: Values, place:
 
 
 def run_script(study: LoadedStudy, model: CommandModel, values: Values) -> str:
-    """Return a script of bash that runs a sample in its own directory.
+    """Return a bash script that runs a sample in its own directory.
 
-    It leaves `run.begun`, and at its end `run.done`: the exit code, and the times when it began
-    and ended.
+    It creates `run.begun` first, and at its end `run.done` with the exit code and the times when
+    the command began and ended [s since 1970].
     """
     lines = ["#!/bin/bash", f"# sample {values['sample']} of the study {study.config.study}"]
     lines += ['cd "$(dirname "$0")" || exit 1', f"rm -f {DONE}", f": > {BEGUN}"]
-    around = model.environment
-    if around.modules:
+    environment = model.environment
+    if environment.modules:
         lines.append(FIND_MODULES.rstrip())
-    lines += [f"module load {shlex.quote(m.render(values))} || exit 1" for m in around.modules]
-    if around.source is not None:
-        path = study.path(around.source.render(values)).absolute()
+    lines += [f"module load {shlex.quote(m.render(values))} || exit 1" for m in environment.modules]
+    if environment.source is not None:
+        path = study.path(environment.source.render(values)).absolute()
         lines.append(f"source {shlex.quote(str(path))}")
     threads = values["threads"]
     lines += [f'export {name}="${{{name}:-{threads}}}"' for name in THREAD_VARIABLES]
-    if model.launcher:  # another machine may start ranks in another way
+    if model.launcher:  # a launcher that is set already wins: the script may run on another machine
         start = shlex.quote(shlex.join(model.launcher.command(values)))
         lines.append(f'[ -n "${MPI_VARIABLE}" ] || {MPI_VARIABLE}={start}')
         lines.append(f"export {MPI_VARIABLE}")
-    for name, template in around.variables.items():
+    for name, template in environment.variables.items():
         lines.append(f"export {name}={shlex.quote(template.render(values))}")
     lines += ["begin=$(date +%s.%N)", _commands(model, values), "code=$?"]
     lines += [f'echo "$code $begin $(date +%s.%N)" > {DONE}', "exit $code"]
@@ -150,81 +149,44 @@ def run_script(study: LoadedStudy, model: CommandModel, values: Values) -> str:
 
 
 def _commands(model: CommandModel, values: Values) -> str:
-    """Return the steps as one list of bash, which ends with the first that fails."""
+    """Return the steps joined by `&&`, so that the first step that fails ends the run."""
     out, error = map(shlex.quote, model.streams)
     steps = []
     for number, step in enumerate(model.steps):
         words = [word.render(values) for word in step]
         if "/" in words[0] and not words[0].startswith("./"):  # relative to the study file
             words[0] = os.path.join(model.base, words[0])
-        more = ">>" if number else ">"
-        streams = f"{more}{out} 2>&1" if out == error else f"{more}{out} 2{more}{error}"
+        to = ">>" if number else ">"
+        streams = f"{to}{out} 2>&1" if out == error else f"{to}{out} 2{to}{error}"
         start = f"${MPI_VARIABLE} " if model.launcher and model.launcher.steps[number] else ""
         steps.append(f"{start}{shlex.join(words)} {streams} </dev/null")
     return " &&\n".join(steps)
 
 
-@dataclass
-class Collected:
-    """What came of collecting.
-
-    Attributes
-    ----------
-    taken : int
-        Samples that are on record now.
-    known : int
-        Samples that were on record before.
-    waiting : int
-        Samples that were not run yet.
-    stale : int
-        Samples of another version of the study.
-    """
-
-    taken: int = 0
-    known: int = 0
-    waiting: int = 0
-    stale: int = 0
-
-
 def collect(
     study: LoadedStudy, directory: Path, paths: StudyPaths, say: Callable[[str], None]
 ) -> Collected:
-    """Read the outputs of samples that were run elsewhere, and put them on record.
+    """Read the outputs of the samples in `directory`, and write them to the journals.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    directory : Path
-        What `prepare_all` made.
-    paths : StudyPaths
-        The files of the study.
-    say : callable
-        Receives lines of progress.
-
-    Raises
-    ------
-    ArchiveError
-        If there is no list in the directory.
-    BatchError
-        If another job takes a batch over meanwhile; what was read until then is on record.
+    `say` receives lines of progress. Raises ArchiveError if the directory has no list of samples,
+    and BatchError if another job takes over the claim on a batch; results written before stay.
     """
-    model, listed, count = _model(study), _read_list(directory), Collected()
+    model, listed, counts = _model(study), _read_list(directory), Collected()
     total = len(listed)
-    collector = _Collector(study, model, paths, count)
+    collector = _Collector(study, model, paths, counts)
     for batch, samples in _batches(study):
-        mine = {i: listed.pop(k) for i, k in enumerate(samples.ids.tolist()) if k in listed}
-        if mine:
+        prepared = {i: listed.pop(k) for i, k in enumerate(samples.ids.tolist()) if k in listed}
+        if prepared:
             path = paths.owner(batch.key)
-            with Claim(path, say) as owner, renewing([path]):
-                collector.batch(batch, samples, mine, owner)
-    count.stale += len(listed)
-    assert count.taken + count.known + count.waiting + count.stale == total
-    return count
+            with Claim(path, say) as claim, renewing([path]):
+                collector.collect_batch(batch, samples, prepared, claim)
+    counts.stale += len(listed)  # these are in no batch of the study as it is
+    assert counts.taken + counts.known + counts.waiting + counts.stale == total
+    return counts
 
 
 def _read_list(directory: Path) -> dict[bytes, tuple[Path, str]]:
-    """Return for each sample its directory and what it runs."""
+    """Return the directory of each sample, and the hash of what it runs, by its id."""
     path = directory / LIST
     try:
         with path.open(newline="") as file:
@@ -239,57 +201,62 @@ def _read_list(directory: Path) -> dict[bytes, tuple[Path, str]]:
 
 @dataclass(frozen=True)
 class _Collector:
-    """Where samples that were run elsewhere are put on record, and counted."""
+    """Writes results to the journals of batches, and counts samples."""
 
     study: LoadedStudy
     model: CommandModel
     paths: StudyPaths
-    count: Collected
+    counts: Collected
 
-    def batch(
-        self, batch: Batch, samples: Samples, mine: dict[int, tuple[Path, str]], owner: Claim
+    def collect_batch(
+        self, batch: Batch, samples: Samples, prepared: dict[int, tuple[Path, str]], claim: Claim
     ) -> None:
-        """Put those samples of a batch on record that are in `mine`: its directory, what it ran."""
+        """Write the results of the prepared samples of a batch to its journal.
+
+        `prepared` has the directory of a sample, and the hash of what it was prepared to run, by
+        the position of the sample in the batch.
+        """
         study, paths = self.study, self.paths
         known, columns = _known(study, batch, paths), column_order(study)
         journal = Journal(paths.journal(batch.key), record_width(study), journal_note(study))
         try:
-            for i, (place, prepared_key) in mine.items():
+            for i, (place, prepared_key) in prepared.items():
                 if samples.ids[i] in known:
-                    self.count.known += 1
+                    self.counts.known += 1
                     continue
-                if not owner.renew():
+                if not claim.renew():
                     raise BatchError(
                         f"batch {batch.key}: another job took it over; collect again when it ended"
                     )
                 run_key = self.model.identity(samples.values(i))
-                end = self._outcome(place, run_key == prepared_key)
-                if end is not None:
-                    end = replace(end, outputs=[end.outputs[j] for j in columns])
-                    journal.append(samples.ids[i], (run_key, batch.key), 1, end)
+                outcome = self._outcome(place, run_key == prepared_key)
+                if outcome is not None:
+                    outcome = replace(outcome, outputs=[outcome.outputs[j] for j in columns])
+                    journal.append(samples.ids[i], (run_key, batch.key), 1, outcome)
             journal.sync()
-            paths.counts(batch.key).unlink(missing_ok=True)  # of a job that was interrupted
+            # counts that an interrupted job published are out of date now
+            paths.counts(batch.key).unlink(missing_ok=True)
         finally:
             journal.close()
 
     def _outcome(self, place: Path, is_current: bool) -> Outcome | None:
-        """Return how a sample ended, if it has and is of the study as it is; count it."""
+        """Return how a sample ended and count it; None if it is stale or has not ended."""
         if not is_current:
-            self.count.stale += 1
+            self.counts.stale += 1
             return None
-        end = outcome_of(self.model, place)
-        if end is None:
-            self.count.waiting += 1
+        outcome = outcome_of(self.model, place)
+        if outcome is None:
+            self.counts.waiting += 1
         else:
-            self.count.taken += 1
-        return end
+            self.counts.taken += 1
+        return outcome
 
 
 def outcome_of(model: CommandModel, place: Path) -> Outcome | None:
-    """Return how a sample ended that was run elsewhere; None if it has not.
+    """Return how the sample in a prepared directory ended; None if it has not.
 
-    Without `run.done` it has ended when its outputs can be read, unless the script has begun: it
-    may have been run otherwise. What a run has written so far is no result.
+    Without `run.begun` and `run.done` the user ran it without the script: it has ended if all of
+    its outputs can be read. With `run.begun` alone it still runs, so its outputs are incomplete.
     """
     if not place.is_dir():
         return None
@@ -297,10 +264,10 @@ def outcome_of(model: CommandModel, place: Path) -> Outcome | None:
         code, begin, end = (place / DONE).read_text().split()
         exit_code, elapsed_s = int(code), max(0.0, float(end) - float(begin))
     except FileNotFoundError:
-        return None if (place / BEGUN).exists() else _without_mark(model, place)
-    except ValueError:  # it is being written
+        return None if (place / BEGUN).exists() else _outcome_without_script(model, place)
+    except ValueError:  # the script is just writing DONE
         return None
-    if exit_code > 128:  # what bash says of a signal
+    if exit_code > 128:  # bash adds 128 to the number of the signal that ended a step
         exit_code = 128 - exit_code
     if exit_code:
         nothing = [float("nan")] * model.width
@@ -310,7 +277,7 @@ def outcome_of(model: CommandModel, place: Path) -> Outcome | None:
         return model.read(str(place), exit_code, elapsed_s)
 
 
-def _without_mark(model: CommandModel, place: Path) -> Outcome | None:
+def _outcome_without_script(model: CommandModel, place: Path) -> Outcome | None:
     with contextlib.chdir(place), contextlib.suppress(OutputError):
         model.parse(str(place))
         found = model.read(str(place), NO_EXIT_CODE, float("nan"))

@@ -1,4 +1,4 @@
-"""Choosing samples of a study: by a condition, by their ids, or those that failed."""
+"""Which samples the user means with `ensnare redo` or `skip`: the failed, a condition, ids."""
 
 from __future__ import annotations
 
@@ -16,47 +16,25 @@ from ensnare.store.outcome import Status
 from ensnare.study.conditions import Condition, parse_condition
 from ensnare.study.loading import LoadedStudy
 
-# what every sample has besides its values
+# what a condition can name besides values, outputs, `status` and `id`
 _COLUMNS = ("exit_code", "attempts", "elapsed_s", "design_row")
 _NO_FAILURES = (Status.OK, Status.SKIPPED, Status.NOT_RUN)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which samples are meant; at least one way of saying it.
+    """Which samples the user means; at least one field is set."""
 
-    Attributes
-    ----------
-    failed : bool
-        Those that have no result, but for skipped ones and those that were not run.
-    where : str
-        Those for which a condition holds, see `conditions`; empty for no condition.
-    ids : sequence of str
-        Those with these ids.
-    """
-
-    failed: bool = False
-    where: str = ""
-    ids: Sequence[str] = ()
+    failed: bool = False  # those that failed; not the skipped ones and those that did not run
+    where: str = ""  # those for which this condition holds; see `ensnare.study.conditions`
+    ids: Sequence[str] = ()  # those with these ids
 
 
 def select(study: LoadedStudy, arrays: StudyArrays, selection: Selection) -> NDArray[np.int64]:
-    """Return the positions of the samples that are meant, in order.
+    """Return the positions of the selected samples, in ascending order.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    arrays : StudyArrays
-        Its samples.
-    selection : Selection
-        What is meant; several ways of saying it narrow each other, but for ids, which add.
-
-    Raises
-    ------
-    ConfigError
-        If the condition is none, names something that the study does not have, or an id is none
-        of the study's.
+    `failed` and `where` narrow each other; samples given by `ids` are added. Raises ConfigError if
+    the condition is wrong or names something that samples do not have, or an id is unknown.
     """
     chosen = np.full(len(arrays), selection.failed or bool(selection.where))
     if selection.failed:
@@ -98,12 +76,9 @@ def _check_statuses(condition: Condition) -> None:
 
 
 def _values(study: LoadedStudy, arrays: StudyArrays, condition: Condition) -> dict[str, Any]:
-    """Return the values that a condition needs, by name, each of shape (n,).
+    """Return what a condition can use, by name, each of shape (n,).
 
-    Raises
-    ------
-    ValueError
-        If there is no such name.
+    Raises ValueError if the condition uses another name.
     """
     config = study.config
     values: dict[str, Any] = {name: getattr(arrays, name).astype(float) for name in _COLUMNS}
@@ -115,7 +90,7 @@ def _values(study: LoadedStudy, arrays: StudyArrays, condition: Condition) -> di
     for factor in arrays.factors:
         levels = arrays.levels(factor)
         values[factor] = levels if levels.dtype.kind == "U" else levels.astype(float)
-    for name, expression in config.expressions.items():  # each after those it needs
+    for name, expression in config.expressions.items():  # in order: later ones may use earlier ones
         if expression.names <= values.keys():
             values[name] = expression.evaluate_each(values)
     for name in sorted(condition.names):

@@ -1,4 +1,4 @@
-"""Commands on the results of a study: `ensnare status`, `gather`, `redo`, `skip`."""
+"""The commands on the results of a study: `ensnare gather`, `redo`, `skip`, `status`, `clean`."""
 
 from __future__ import annotations
 
@@ -58,9 +58,12 @@ def add_commands(commands: Any) -> None:  # noqa: ANN401
 
 
 def _samples_of(path: Path) -> tuple[LoadedStudy, StudyPaths]:
-    """Return a study of samples as it was run last, and its files."""
+    """Return a study of samples as it was last run, and its files.
+
+    Raises ConfigError for a parareal study.
+    """
     study, paths = results_of(path)
-    study.config.model  # noqa: B018  # other studies have none
+    study.config.model  # noqa: B018  # raises the error
     return study, paths
 
 
@@ -76,14 +79,13 @@ def _gather(options: argparse.Namespace) -> int:
 
 def _redo(options: argparse.Namespace) -> int:
     from ensnare.archive.gather import gather
+    from ensnare.commands.select import select
     from ensnare.evaluate.amendments import redo
     from ensnare.plan.batches import plan_batches
     from ensnare.store.outcome import Status
 
     study, paths = _samples_of(options.study)
     arrays = gather(study, plan_batches(study), paths, partial=True)
-    from ensnare.commands.select import select
-
     at = select(study, arrays, _selection(options, "--failed, --where or sample ids"))
     at = at[arrays.status[at] != Status.NOT_RUN]
     if options.list:
@@ -141,6 +143,7 @@ def _list(arrays: StudyArrays, at: Any) -> None:  # noqa: ANN401
 
 
 def _status(options: argparse.Namespace) -> int:
+    from ensnare.commands.clean import leftovers_note
     from ensnare.commands.status import show_lines, show_status
 
     study, paths = results_of(options.study)
@@ -150,8 +153,6 @@ def _status(options: argparse.Namespace) -> int:
         show_lines(lambda: parareal_status(study, paths), watch=options.watch)
     else:
         show_status(study, paths, watch=options.watch)
-    from ensnare.commands.clean import leftovers_note
-
     if note := leftovers_note(study, paths):
         print(note)
     return 0
