@@ -1,10 +1,10 @@
-# One job makes all tables: its imports cost more than most analyses.
+# One job makes all tables, since its imports take longer than most analyses.
 if tables:
 
     rule compute_tables:
         input:
             paths.archive,
-            # times by SLURM beside our own
+            # the tables of a scaling study also show the times that SLURM measured
             [paths.table("jobs")] if study.config.scaling else [],
         output:
             [

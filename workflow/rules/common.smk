@@ -25,7 +25,7 @@ from snakemake.logging import logger
 
 
 def in_one_line(function, *arguments):
-    """Call a function; end with one line, and no traceback, if the user must mend something."""
+    """Call a function; end with one line and no traceback if it raises an EnsnareError."""
     try:
         return function(*arguments)
     except EnsnareError as error:
@@ -33,14 +33,14 @@ def in_one_line(function, *arguments):
 
 
 def load():
-    """Read the study that this run, or this module of another workflow, is about."""
+    """Read the study of this run, or of this module of another workflow."""
     settings = workflow.config_settings
     files = [Path(path) for path in workflow.configfiles]
     return in_one_line(study_from_snakemake, config, dict(settings.config), files)
 
 
 def check_and_announce():
-    """Say what is wrong, or what will run, before any job starts."""
+    """Check the study, and print what will run, before any job starts."""
     from ensnare.evaluate.forecast import count_rounds, count_samples
     from ensnare.evaluate.forecast import (
         growth_note,
@@ -67,11 +67,12 @@ def check_and_announce():
         attempted = [batch for batch in batches if batch.key not in lacks]
         account = in_one_line(count_samples, study, attempted, paths)
         notes = [growth_note(study, paths), *lack_notes(study, batches, lacks)]
-    if workflow.resource_settings.nodes is not None:  # also in a dry run
+    if workflow.resource_settings.nodes is not None:  # with --jobs it is a cluster
         notes.append(length_note(sized, planned, paths))
     notes.append(namesake_note(study, paths))
     logger.info(f"study {study.config.study}: {account}")
-    if workflow.output_settings.dryrun:  # another run stops, or was told to go on
+    # a real run stops instead, or the user has told it to go on
+    if workflow.output_settings.dryrun:
         notes.append(expensive_rerun_note(study, account))
     for note in filter(None, notes):
         logger.info(f"study {study.config.study}: {note}")
@@ -79,7 +80,7 @@ def check_and_announce():
 
 
 def announce_parareal():
-    """Say what is wrong with a parareal study, or how many cases are to be solved."""
+    """Check a parareal study, and print how many cases are to be solved."""
     from ensnare.parareal.check import check_parareal
     from ensnare.parareal.progress import account_line
 
@@ -100,13 +101,13 @@ def refuse_rerun_of_study():
 
 
 def tell_jobs_of_retries():
-    """Let jobs on a cluster know that others with more memory follow them."""
+    """Tell jobs on a cluster how often Snakemake retries them with more memory."""
     if not workflow.local_exec and "mem_mb" in stated_names(study):
         os.environ.update({RETRIES: str(workflow.execution_settings.retries)})
 
 
 def explain_failure(logs):
-    """Say in one line what a scheduler did to jobs, below all that Snakemake says of each."""
+    """Print one line that says which jobs SLURM refused or ended, and what to do about it."""
     from ensnare.commands.status import failure_note
 
     text = "".join(Path(log).read_text(errors="replace") for log in logs)
@@ -116,7 +117,7 @@ def explain_failure(logs):
 
 
 def tell_of_leftovers():
-    """Say that figures and tables of earlier versions of the study are still there."""
+    """Print how many figures and tables of earlier versions of the study are still there."""
     from ensnare.commands.clean import leftovers_note
 
     if note := leftovers_note(study, paths):
@@ -124,7 +125,7 @@ def tell_of_leftovers():
 
 
 def tell_outcome():
-    """Say at the end of a run what came out, and where it is."""
+    """Print at the end of a run the samples by status, and where the report is."""
     from ensnare.commands.status import outcome_lines
 
     attempted = [batch.key for batch in batches if batch.key not in lacks]
@@ -133,37 +134,38 @@ def tell_outcome():
 
 
 def evaluate_threads():
-    """Return the cores of a batch job: all of them where jobs run here."""
+    """Return the cores of a batch job: for local jobs all cores of the run."""
     try:
         return workflow.cores
-    except WorkflowError:  # a cluster has no total; profiles set threads there
+    except WorkflowError:  # a cluster has no total; the profile sets threads
         return 1
 
 
 def find_lacks():
-    """Return the runs of a scaling study that this machine or cluster cannot run, with the reason."""
+    """Return the reason for each run of a scaling study that this machine or cluster cannot run."""
     if study.config.scaling is None:
         return {}
-    if not workflow.is_main_process:  # does not judge again: what could be run is there
+    # a job does not decide anew: when it needs batch files, those that could be made exist
+    if not workflow.is_main_process:
         return {b.key: "" for b in batches if not paths.batch(b.key).exists()}
     from ensnare.evaluate.forecast import known_batches
     from ensnare.plan.needs import cluster_capacity, local_capacity, not_attempted
 
     if workflow.resource_settings.nodes is None:
         capacity = local_capacity(workflow.cores)
-    else:  # --jobs is for clusters; a dry run has a number of cores there too
+    else:  # with --jobs it is a cluster, whatever number of cores a dry run has
         defaults = dict(workflow.resource_settings.default_resources or {})
         partition = defaults.get("slurm_partition")
         capacity = cluster_capacity(str(partition.value) if partition else "")
     found = not_attempted(study, batches, paths, capacity)
-    # what ran on a larger machine is only read again here
+    # results of a larger machine are taken over, which needs no cores
     missing = [batch for batch in batches if batch.key in found]
     known = in_one_line(known_batches, study, missing, paths) if found else ()
     return {key: lack for key, lack in found.items() if key not in known}
 
 
 def measure_priority(wildcards):
-    """Return the place of a run in the order of a scaling study."""
+    """Return the priority of a run of a scaling study, which makes the order random."""
     return order[wildcards.key]
 
 
@@ -173,7 +175,7 @@ def batch_threads(wildcards):
 
 
 def batch_resource(name):
-    """Return how much the job of a batch needs: what the study states, or else the profile."""
+    """Return the function for a resource of batch jobs, from the study or else the profile."""
     return job_resource(
         name,
         lambda wildcards, threads, attempt: job_needs[wildcards.key].resources(
@@ -183,16 +185,16 @@ def batch_resource(name):
 
 
 def job_resource(name, stated_of):
-    """Return how much a job needs: what the study states, or else the profile."""
+    """Return the function for a resource of jobs: what `stated_of` returns, or else the profile."""
 
     def amount(wildcards, input, threads, attempt, rulename, async_run):
         stated = stated_of(wildcards, threads, attempt)
         if name in stated:
             return stated[name]
-        # of what only some cases state, the others take what the profile says
+        # cases without a value of their own take the default of the profile
         defaults = dict(workflow.resource_settings.default_resources or {})
         if name not in defaults:
-            # Snakemake takes no None for memory; its plugin for SLURM takes 0 as not stated
+            # Snakemake refuses None for memory; its SLURM plugin takes 0 as not stated
             return 0 if name == "mem_mb" else None
         known = dict(input=input, threads=threads, attempt=attempt)
         known |= dict(rulename=rulename, async_run=async_run)
@@ -202,18 +204,18 @@ def job_resource(name, stated_of):
 
 
 def stays_here(rule):
-    """Return whether a step runs where Snakemake runs; `set-resources` of a profile makes it a job."""
-    name = workflow.modifier.modify_rulename(rule)  # of a module, with its prefix
+    """Return whether a rule runs where Snakemake runs: if `set-resources` does not name it."""
+    name = workflow.modifier.modify_rulename(rule)  # with the prefix of the module
     return name not in workflow.resource_settings.overwrite_resources
 
 
 def amendments():
-    """Return the list of samples that were amended by hand, if there is one."""
+    """Return the file of samples that the user redid or skipped, if there is one."""
     return [paths.amendments] if paths.amendments.exists() else []
 
 
 def targets():
-    """Return what a whole run makes."""
+    """Return all files that a run makes."""
     figures = [
         paths.figures / f"{name}.{kind}"
         for name in figure_names(study.config)
@@ -222,16 +224,18 @@ def targets():
     whole = [paths.archive, paths.pickle, *figures, paths.report]
     if study.config.parareal:
         return [paths.solved(solved_digest(study)), paths.table("parareal"), *whole]
-    # Snakemake does not miss a batch file, or a round, while the archive made of it is there
+    # batch files and rounds are named too: otherwise Snakemake would not notice that one was
+    # removed while the archive exists
     tables_of_study = [paths.table("samples"), paths.table("jobs"), *analysis_tables]
     return [*batch_files, *measured, *end_of_rounds(), *tables_of_study, *whole]
 
 
 def cut(study):
-    """Return the study with the size of its batches, which may depend on what has run."""
-    if study.config.parareal:  # has none
+    """Return the study with its batch size, which may depend on the times of earlier samples."""
+    if study.config.parareal:  # has no batches
         return study
-    if not workflow.is_main_process:  # does not judge again: results come meanwhile
+    # a job takes the size that the main process chose: new results would change the choice
+    if not workflow.is_main_process:
         return in_one_line(with_settled_size, study, paths)
     from ensnare.evaluate.measured_size import with_measured_size
 
@@ -239,7 +243,7 @@ def cut(study):
 
 
 def needs_of_jobs(sizes):
-    """Return what the job of each batch needs, by its key; of all sizes that a design may have."""
+    """Return what the job of each batch needs, by its key, for all sizes that a design may have."""
     found = {}
     for sized, batches in sizes:
         needs = batch_resources(sized, batches)
@@ -255,31 +259,31 @@ doubling = in_one_line(Growth, study) if grows(study) else None
 batches = [] if study.config.parareal else in_one_line(plan_batches, study)
 job_needs = needs_of_jobs(doubling.sizes() if doubling else [(study, batches)])
 measured = []
-if doubling:  # the round that is evaluated now, or was the last
+if doubling:  # the round that is evaluated now, or the last one
     present = in_one_line(doubling.present, paths)
     batches, measured = present.batches, [paths.round(present.key)]
-# of a scaling study, in which order, and what cannot run here
+# for a scaling study: the order of its runs, and those that cannot run here
 order = measuring_order(batches, study.config.seed) if study.config.scaling else {}
 lacks = find_lacks()
 batch_files = [paths.batch(b.key) for b in batches if b.key not in lacks]
-# of a parareal study, what a solve of each case needs
+# for a parareal study: what a solve of each case needs
 cases = in_one_line(plan_cases, study) if study.config.parareal else []
 solve_needs = {case.key: study.config.resources_of(case.case) for case in cases}
 tables = wanted_tables(study.config)
 if study.config.scaling:
-    # why runs have no time, by the case that they begin with
+    # why runs have no time, by the first case of their batch
     reasons = {b.segments[0].case: lacks[b.key] for b in batches if b.key in lacks}
     tables |= {name: {"lacks": reasons} for name in SCALING_TABLES}
 analysis_tables = [paths.table(name) for name in tables]
 
-# The Python that has Ensnare, whatever is on PATH. Not a parameter of the rule: results do not
-# depend on where it is installed.
+# Jobs use the Python of this installation, whatever is on PATH. It is no parameter of the rule,
+# since results do not depend on where Ensnare is installed.
 os.environ.update(ENSNARE_PYTHON=sys.executable)
 
-# remote jobs parse this file again; what they do has been checked
+# jobs parse this file again, after the main process has checked the study
 if workflow.is_main_process:
     account = check_and_announce()
-    # a module's onstart is not called; the other one is, if there are jobs to run
+    # Snakemake does not call `onstart` of a module, so the module refuses here
     if (
         not workflow.modifier.is_main_snakefile()
         and not workflow.output_settings.dryrun

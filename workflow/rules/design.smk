@@ -1,5 +1,6 @@
-# The resolved study is a file, so that jobs read what this run was started with. It and the design
-# come from one job: behind a scheduled job, `ancient` inputs hide that parameters changed.
+# The resolved study is a file, so that jobs read what this run was started with. One job writes it
+# and the design: Snakemake would overlook changed parameters of a second job with an `ancient`
+# input while the first one is scheduled.
 rule make_design:
     output:
         study=paths.study,

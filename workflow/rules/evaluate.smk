@@ -1,5 +1,5 @@
-# One job per batch; its pool of workers runs the samples. The name of the output says what the
-# batch holds, so its inputs need not be newer or older than it: `ancient`.
+# One job per batch; its pool of workers runs the samples. The inputs are `ancient`, since the name
+# of the output is a hash of all that decides its content: their times do not matter.
 rule evaluate:
     input:
         study=ancient(paths.study),
@@ -10,7 +10,7 @@ rule evaluate:
         paths.log("evaluate/{key}"),
     conda:
         "../envs/ensnare.yaml"
-    # a local run uses all its cores for one batch after the other; --set-threads for others
+    # a local run gives all its cores to one batch after the other; --set-threads changes that
     threads: batch_threads
     resources:
         **{name: batch_resource(name) for name in stated_names(study)},

@@ -7,7 +7,7 @@ rule gather:
         batches=files_to_gather,
         amendments=amendments(),
     output:
-        # the old results stay until the new ones are whole
+        # `update`: the old results stay until the new ones are complete
         archive=update(paths.archive),
         pickle=update(paths.pickle),
     log:
@@ -19,7 +19,8 @@ rule gather:
         "../../scripts/gather.py"
 
 
-# What the jobs were: time, wait, use of cores and memory, from their records and from accounting.
+# For each job its time, its wait in the queue, and its use of cores and memory, from the records of
+# the jobs and from the accounting of SLURM.
 rule write_jobs:
     input:
         study=paths.study,
@@ -27,7 +28,7 @@ rule write_jobs:
         end=end_of_rounds(),
         batches=files_to_gather,
     output:
-        # accounting forgets: what it said before is read from here
+        # `update`: SLURM's accounting forgets jobs, so the new table takes them from the old one
         update(paths.table("jobs")),
     log:
         paths.log("write_jobs"),
@@ -38,7 +39,7 @@ rule write_jobs:
         "../../scripts/write_jobs.py"
 
 
-# A job of its own: the text of a million samples costs more than their archive.
+# A job of its own, since writing a million samples as text takes longer than writing the archive.
 rule write_samples:
     input:
         study=paths.study,

@@ -1,8 +1,8 @@
-# The driver `rules` of a parareal study. Names say what files hold, so their inputs need not be
-# newer or older than them: `ancient`.
+# The driver `rules` of a parareal study. Inputs are `ancient`, since the name of each file is made
+# from all that decides its content: the times of files do not matter.
 
 
-# fine solves of one case; the file of the last slice stands for those of the job
+# fine solves of one case; the file of the last slice is the only output, and stands for all
 rule solve_slices:
     input:
         study=ancient(paths.study),
@@ -23,7 +23,8 @@ rule solve_slices:
         " --threads {threads} --attempt {resources.attempt} --log {log:q}"
 
 
-# A checkpoint for each iteration: by how much its states changed decides whether there is a next.
+# A checkpoint for each iteration, since the change of its states decides whether another one
+# follows.
 checkpoint update_states:
     input:
         study=ancient(paths.study),
@@ -43,7 +44,7 @@ checkpoint update_states:
         " {wildcards.iteration} --attempt {resources.attempt} --log {log:q}"
 
 
-# each case for itself: the cases do not wait for each other
+# one job for each case, so that cases do not wait for each other
 rule end_case:
     input:
         study=ancient(paths.study),

@@ -1,5 +1,5 @@
-# A scaling study has a job for every run: in random order, on exactly its cores. On this
-# machine it takes all cores of the run, so that nothing shares those on which it is timed.
+# A scaling study has a job for every run: in random order, on exactly its cores. A local job takes
+# all cores that Snakemake has, so that no other job runs while it is timed.
 rule measure:
     input:
         study=ancient(paths.study),

@@ -1,7 +1,7 @@
 # An initial-value problem for every case of the sweep, integrated in parallel in time.
 
 
-# a file, so that jobs read what this run was started with
+# the resolved study is a file, so that jobs read what this run was started with
 rule write_study:
     output:
         paths.study,
@@ -17,14 +17,15 @@ rule write_study:
 
 
 if study.config.parareal.driver == "pool":
-    # as if each slice of each case were solved once: how often is known at the end
+    # as if each slice of each case were solved once; the real number is known only at the end
     pool_needs = JobNeeds(
         study.config.resources,
         len(case_table(study)) * study.config.parareal.slices,
     )
 
-    # One job; its pool of workers runs the solves of all cases. The name of the output says what is
-    # solved, and to which tolerance, so its input need not be newer or older than it: `ancient`.
+    # One job; its pool of workers runs the solves of all cases. The input is `ancient`, since the
+    # name of the output is a hash of what is solved, and to which tolerance: times of files do not
+    # matter.
     rule solve_parareal:
         input:
             study=ancient(paths.study),
@@ -60,7 +61,7 @@ rule gather_parareal:
         study=paths.study,
         solved=paths.solved(solved_digest(study)),
     output:
-        # the old results stay until the new ones are whole
+        # `update`: the old results stay until the new ones are complete
         archive=update(paths.archive),
         pickle=update(paths.pickle),
     log:
@@ -92,8 +93,8 @@ rule compute_parareal:
         "../../scripts/compute_parareal.py"
 
 
-# One job draws all figures and writes the page: the import of the plotting library costs more than
-# a figure.
+# One job draws all figures and writes the page, since importing matplotlib takes longer than
+# drawing a figure.
 rule report_parareal:
     input:
         archive=paths.archive,

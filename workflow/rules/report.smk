@@ -1,5 +1,5 @@
-# One job draws all figures and writes the page: the import of the plotting library costs more than
-# a figure.
+# One job draws all figures and writes the page, since importing matplotlib takes longer than
+# drawing a figure.
 rule write_report:
     input:
         archive=paths.archive,

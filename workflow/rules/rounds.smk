@@ -1,5 +1,5 @@
-# A design that grows by itself: a checkpoint per round. Its file keeps what was measured and its name
-# says of what, so the criterion, which is in neither, can change without measuring again.
+# A design that grows by itself: a checkpoint per round. Its file keeps what was measured, and its
+# name says of which samples. The criterion is in neither, so it can change without measuring again.
 if doubling:
 
     checkpoint measure_round:
@@ -17,8 +17,8 @@ if doubling:
         script:
             "../../scripts/measure_round.py"
 
-    # Named by the criterion and by all sizes, so it is missing when rounds may be: Snakemake does not
-    # look for the next round on behalf of an archive that is there.
+    # The name is a hash of the criterion and of all sizes, so this file is missing whenever a round
+    # may be: while the archive exists, Snakemake does not ask whether it needs another round.
     rule end_rounds:
         input:
             files_of_rounds,
