@@ -98,7 +98,7 @@ BEYOND_ITS_FORM = {
     "a slope of another shape": ({"rhs": {"call": "own.py:short"}},
         "parareal.rhs: ValueError: rhs returned the shape (1,); expected (2,)"),
     "too few parameters": ({"rhs": {"call": "own.py:only_t"}},
-        "parareal.rhs.call: the function takes too little; expected t, y"),
+        "parareal.rhs.call: the function takes too few arguments; expected t, y"),
     "an exact solution of another shape": ({"exact": {"call": "own.py:only_t"}},
         "parareal.exact: a state of shape (); expected (2,)"),
     "a factor that nothing uses": ({"study__sweep": {"omega0": [1], "zeta": [1], "mu": [1]}},

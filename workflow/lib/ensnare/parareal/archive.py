@@ -1,4 +1,7 @@
-"""The archive of a parareal study: HDF5, a pickle, a table; see docs/archive.md."""
+"""The archive of a parareal study: writing and opening it, and its table of cases.
+
+The layout is described in docs/archive.md.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 LAYOUT_VERSION = 1
 KIND = "parareal"
-_ARRAYS = (
+_ARRAYS = (  # attributes of `CaseResults` that are datasets of a case
     *("t", "y", "maxdif", "fine_s", "coarse_s", "wall_s", "jumps", "time", "rows"),
     *("trajectory", "serial", "exact"),
 )
@@ -39,11 +42,11 @@ class PararealResults:
     study : Study
         The resolved study.
     components : tuple of str, length m
-        Names of the numbers of a state.
+        Names of the numbers of a state: `q`, and `u[0]`, `u[1]` ... of a list.
     cases : list of CaseResults
         The cases, in the order of the study file.
     attributes : dict
-        Versions, git state, host.
+        Versions, git state and host of the run that wrote the archive.
     """
 
     paths: StudyPaths
@@ -63,9 +66,9 @@ class PararealResults:
         Returns
         -------
         DataFrame
-            Factors, `iterations`, `converged`, `maxdif` of the last iteration, `fine_solves`,
-            largest `jump` between slices, `error_serial` and `error_exact` (largest at a point)
-            and speed-ups; see `CaseResults`.
+            A row for each case: factors, `iterations`, `converged`, `maxdif` of the last iteration,
+            `fine_solves`, largest `jump` between slices, `error_serial` and `error_exact` (largest
+            at a point) and speed-ups; see `CaseResults`.
         """
         import pandas as pd
 
@@ -91,18 +94,9 @@ class PararealResults:
 def write_parareal_archive(
     path: Path, study: LoadedStudy, components: tuple[str, ...], cases: list[CaseResults]
 ) -> None:
-    """Write the archive as HDF5: a group for each case.
+    """Write the archive as HDF5, with a group for each case.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    study : LoadedStudy
-        The resolved study.
-    components : tuple of str
-        Names of the numbers of a state.
-    cases : list of CaseResults
-        The cases.
+    `components` are the names of the m numbers of a state.
     """
 
     def write(part: Path) -> None:
@@ -132,7 +126,7 @@ def _write_case(group: h5py.Group, case: CaseResults) -> None:
 
 
 def parareal_tree(components: tuple[str, ...], cases: list[CaseResults]) -> dict[str, Any]:
-    """Return the content of `archive.pklz`."""
+    """Return the content of the archive as plain dicts, lists and arrays, for `archive.pklz`."""
     return {
         "layout_version": LAYOUT_VERSION,
         "kind": KIND,

@@ -1,4 +1,4 @@
-"""What can be wrong with a parareal study beyond its form: checked before any job starts."""
+"""Checks of a parareal study that need its files and functions, made before any job starts."""
 
 from __future__ import annotations
 
@@ -24,16 +24,13 @@ from ensnare.study.values import one_line
 def check_parareal(study: LoadedStudy) -> int:
     """Check a parareal study; return the number of its cases.
 
-    Raises
-    ------
-    ConfigError
-        With the first thing that is wrong, in one line.
+    Raises ConfigError, in one line, with the first thing that is wrong.
     """
     try:
-        cases = problems(study, StudyPaths.of(study.config.study))  # every file exists
+        cases = problems(study, StudyPaths.of(study.config.study))  # fails if a file is missing
         used = _check_solvers(study) | _expression_names(study)
         for problem in cases:
-            problem.initial  # noqa: B018
+            problem.initial  # noqa: B018  # fails if an expression has no value
         _check_functions(cases[0])
         for function in (parareal_of(study).rhs, parareal_of(study).exact):
             used |= _parameters(study, function) if function else set()
@@ -46,19 +43,19 @@ def check_parareal(study: LoadedStudy) -> int:
 
 
 def _check_solvers(study: LoadedStudy) -> set[str]:
-    """Check the codes of the propagators; return the names of the values that they use."""
+    """Check the models of the propagators; return the names of the values that they use."""
     used: set[str] = set()
     for which in ("coarse", "fine"):
         propagator = getattr(parareal_of(study), which)
         if isinstance(propagator, Solver):
-            with _of(which):
+            with _naming(which):
                 used |= check_model(with_model(study, propagator.model))
     return used
 
 
 @contextlib.contextmanager
-def _of(which: str) -> Iterator[None]:
-    """Say in messages which of the two models is meant."""
+def _naming(which: str) -> Iterator[None]:
+    """Add to messages which of the two models is meant: `model.` is `parareal.fine.model.`."""
     try:
         yield
     except ConfigError as error:
@@ -75,7 +72,10 @@ def _expression_names(study: LoadedStudy) -> set[str]:
 
 
 def _parameters(study: LoadedStudy, function: Function) -> set[str]:
-    """Return the names that a function takes; all names if it takes what it is given."""
+    """Return the names of the parameters of a function.
+
+    That is all names of the study if the function takes any (`**kwargs`), or hides its parameters.
+    """
     loaded, _ = load_function(function.call, study.directory, "parareal")
     try:
         found = inspect.signature(loaded).parameters
@@ -87,7 +87,7 @@ def _parameters(study: LoadedStudy, function: Function) -> set[str]:
 
 
 def _check_functions(problem: Problem) -> None:
-    """Call the functions once, at the initial state."""
+    """Call `rhs` once at the initial state, and `exact` once at the initial time."""
     for which in ("coarse", "fine"):
         propagator = getattr(problem, which)
         if isinstance(propagator, IntegratorPropagator):

@@ -1,4 +1,4 @@
-"""A propagator that is a code, or a Python function: run as a sample is run."""
+"""The propagator that runs a model: an external code or a Python function, like a sample."""
 
 from __future__ import annotations
 
@@ -29,41 +29,49 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ModelPropagator:
-    """A code, or a Python function, run as a sample is run: the state in, the state out."""
+    """A model that gets the state at the start of a slice and returns the state at its end.
 
-    study: LoadedStudy
+    Each solve is run as a sample whose values are the components of the state, `t0` and `t1`, so
+    files, environment, time limit, `resume` and `keep` work as in a study of samples.
+    """
+
+    study: LoadedStudy  # its model is the one of this propagator
     case: PararealCase
     model: CommandModel | PythonModel
     keeper: Keeper
-    legs: InterruptedSamples
+    interrupted: InterruptedSamples
     parareal: Parareal
-    order: tuple[int, ...]
+    order: tuple[int, ...]  # for each component of the state, its place among the outputs
 
     def solve(self, name: str, times: tuple[float, float], y: Array, attempt: int) -> Solve:
-        """Run it once; see `Propagator`. Of the slice it gives both ends."""
+        """Run the model once; see `Propagator`. The solution has only both ends of the slice."""
         samples = self._samples(name, times, y)
-        end = self._run(samples, attempt)
-        if end.status is not Status.OK:
+        outcome = self._run(samples, attempt)
+        if outcome.status is not Status.OK:
             where = ""
             if isinstance(self.model, CommandModel):
                 directory = self.keeper.directory(samples.ids[0])
                 where = f"; see {os.path.relpath(directory)}" if os.path.isdir(directory) else ""
-            raise SolveError(end.status, end.message + where)
-        data = np.array([y, np.asarray(end.outputs)[list(self.order)]])
+            raise SolveError(outcome.status, outcome.message + where)
+        data = np.array([y, np.asarray(outcome.outputs)[list(self.order)]])
         check_finite(data, times)
-        return Solve(data, times[1] - times[0], end.elapsed_s)
+        return Solve(data, times[1] - times[0], outcome.elapsed_s)
 
     def _run(self, samples: Samples, attempt: int) -> Outcome:
         if isinstance(self.model, PythonModel):
             return self.model.run(samples.values(0))
-        with _staying_here():
-            runs = SampleRuns(samples, self.keeper, self.legs, np.zeros(1, np.uint8))
-            end, _ = runs.run(self.model, 0, attempt)
-        runs.finish(self.model, 0, end)
-        return end
+        with _restored_directory():
+            runs = SampleRuns(samples, self.keeper, self.interrupted, np.zeros(1, np.uint8))
+            outcome, _ = runs.run(self.model, 0, attempt)
+        runs.finish(self.model, 0, outcome)
+        return outcome
 
     def _samples(self, name: str, times: tuple[float, float], y: Array) -> Samples:
-        """Return one sample with the state among its values; a list is text, a line a number."""
+        """Return one sample with the components of the state among its values.
+
+        A component that is a list is an array for a Python function, and for an external code a
+        text with one number per line.
+        """
         numbers: dict[str, float] = {"t0": times[0], "t1": times[1]}
         texts: dict[str, Any] = {}
         start = 0
@@ -89,43 +97,29 @@ class ModelPropagator:
 
     @property
     def stops_itself(self) -> bool:
-        """Whether it is a code, which is ended at its time limit; a function is not."""
+        """Whether it is an external code, which is ended at its time limit; a function is not."""
         return isinstance(self.model, CommandModel)
 
     def make_ready(self) -> None:
-        """Load the environment of a code."""
+        """Load the environment of an external code, such as its modules."""
         if isinstance(self.model, CommandModel):
             self.model.make_ready([known_values(self.study, self.case.case) | self.case.case])
 
     def begin(self, slot: int) -> None:
-        """Show a worker GPUs of its own."""
+        """Give a worker GPUs of its own."""
         show_gpus(self.model, slot, self.study.config.resources_of(self.case.case).gpus)
 
     def finish(self) -> None:
-        """Pack what was kept, if it is to be packed."""
+        """Pack the directories that are kept, if the study says so."""
         self.keeper.finish()
 
 
 def load_code(
     study: LoadedStudy, case: PararealCase, solver: Solver, paths: StudyPaths
 ) -> ModelPropagator:
-    """Return the code of a propagator, ready to run.
+    """Return the propagator for a section `model` of the study file.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    case : PararealCase
-        The case.
-    solver : Solver
-        What the study says of it.
-    paths : StudyPaths
-        The files of the study.
-
-    Raises
-    ------
-    ConfigError
-        If a function, template or program is wrong.
+    Raises ConfigError if a function, template or program is wrong.
     """
     inner = with_model(study, solver.model)
     needs = study.config.resources_of(case.case)
@@ -142,7 +136,10 @@ def load_code(
 
 
 def _order(parareal: Parareal, solver: Solver) -> tuple[int, ...]:
-    """Return where the components of the state stand among the outputs of a solver."""
+    """Return the place of each component of the state among the outputs of a solver.
+
+    The study file may list the outputs in another order than the state.
+    """
     at: dict[str, range] = {}
     start = 0
     for output in solver.model.outputs:
@@ -152,8 +149,8 @@ def _order(parareal: Parareal, solver: Solver) -> tuple[int, ...]:
 
 
 @contextmanager
-def _staying_here() -> Iterator[None]:
-    """Come back to the current directory, which a sample leaves for its own."""
+def _restored_directory() -> Iterator[None]:
+    """Return to the current directory after a block that changes it, as each sample does."""
     here = os.getcwd()
     try:
         yield

@@ -1,4 +1,4 @@
-"""The figures of a parareal study, drawn from its archive and its fine solves."""
+"""Draws and saves all figures of a parareal study, from its archive and its fine solves."""
 
 from __future__ import annotations
 
@@ -20,20 +20,14 @@ from ensnare.store.derived import note_derived
 if TYPE_CHECKING:
     from ensnare.parareal.archive import PararealResults
 
-
-MOST_ROWS = 4000
-
-
-"""Rows of a trajectory that are drawn."""
+MOST_ROWS = 4000  # of a trajectory that are drawn; of a longer one every second, third, ...
 
 
 def draw_parareal_figures(results: PararealResults) -> None:
-    """Draw and save every figure of a parareal study.
+    """Draw every figure of a parareal study and save it as SVG and PNG.
 
-    Raises
-    ------
-    ArchiveError
-        If a fine solve is missing or damaged.
+    Raises ArchiveError if a fine solve is missing or damaged: the archive has the trajectory of the
+    last iteration only, so those of earlier ones are read from the files of the fine solves.
     """
     results.paths.figures.mkdir(parents=True, exist_ok=True)
     for name in figure_names(results.study):
@@ -42,7 +36,7 @@ def draw_parareal_figures(results: PararealResults) -> None:
 
 
 def _groups(results: PararealResults) -> tuple[list[object], str]:
-    """Return what cases are coloured by: the levels of the first factor."""
+    """Return the group of each case, the level of the first factor, and the name of that factor."""
     if not results.factors:
         return [""] * len(results.cases), ""
     first = results.factors[0]
@@ -51,7 +45,7 @@ def _groups(results: PararealResults) -> tuple[list[object], str]:
 
 
 def _iterations(results: PararealResults, _name: FigureName) -> Figure:
-    """Draw the iterations over the first two factors, or over the only one."""
+    """Draw the numbers of iterations over one factor, two, or more (the others as panels)."""
     counts = [case.iterations for case in results.cases]
     levels: dict[str, Sequence[object]] = {
         results.study.shown_factor(factor): [case.case.get(factor, "") for case in results.cases]

@@ -1,4 +1,7 @@
-"""Figures of a parareal study: convergence, trajectories of the iterations, speed-up."""
+"""Plot functions of a parareal study: convergence, trajectories of the iterations, speed-up.
+
+Arrays in, a matplotlib `Figure` out: like `ensnare.report.figures`, this module knows no study.
+"""
 
 from __future__ import annotations
 
@@ -31,33 +34,25 @@ from ensnare.report.figures.style import (
     styled,
 )
 
-# from yellow to dark blue: the last iterations, which lie on the solution, stand out
+# from yellow to dark blue, so that the last iterations, closest to the solution, stand out
 MAP = "viridis_r"
-MOST_NUMBERS = 400  # cells with their numbers
-MOST_TICKS = 20
-BEYOND = 0.4  # of the range of the solution is shown above and below it
+MOST_NUMBERS = 400  # cells of a heat map; with more of them, they have colours alone
+MOST_TICKS = 20  # names of levels at an axis
+MARGIN = 0.4  # above and below the solution, as a share of its range
 
 
 @dataclass(frozen=True)
 class Series:
-    """What is drawn in one colour.
+    """The style of the cases of one group, and its name in the legend."""
 
-    Attributes
-    ----------
-    name : str
-        Its name in the legend; empty for none.
-    color, dash, marker : str
-        Its style.
-    """
-
-    name: str
+    name: str  # empty for none
     color: str
     dash: str
     marker: str
 
 
 def _series(groups: Sequence[object]) -> tuple[list[Series], list[int]]:
-    """Return a style for each distinct group, and the number of the style of each row."""
+    """Return a style for each distinct group, and the index of the style of each case."""
     found, index = distinct(groups)
     names = plain_names([number(v) if isinstance(v, float) else str(v) for v in found], 24)
     styles = [
@@ -73,7 +68,7 @@ def _series(groups: Sequence[object]) -> tuple[list[Series], list[int]]:
 
 
 def _legend(figure: Figure, axes: Axes, label: str) -> None:
-    """Put a legend of all that has a name below the figure."""
+    """Put a legend of all labelled artists below the figure."""
     handles, names = axes.get_legend_handles_labels()
     if handles:
         figure.legend(
@@ -95,18 +90,10 @@ def plot_iterations(
     x_label: str,
     y_label: str,
 ) -> Figure:
-    """Plot a heat map of the iterations that cases take, with their numbers.
+    """Plot a heat map of the iterations of n cases over the levels x and y of two factors.
 
-    Parameters
-    ----------
-    x, y : sequence, length n
-        Levels of two factors.
-    iterations : sequence of int, length n
-        Iterations of each case.
-    exact : sequence of bool, length n
-        Whether a case ended only since it was exact; these numbers are in brackets.
-    x_label, y_label : str
-        Names of the factors.
+    `exact` says which cases did not converge, and ended only when they were exact: their numbers
+    are in brackets. The labels are the names of the factors.
     """
     columns, rows = levels_of(list(x), x_label), levels_of(list(y), y_label)
     order = [np.argsort(levels.positions).argsort() for levels in (columns, rows)]
@@ -119,14 +106,14 @@ def plot_iterations(
     drawn = axes.pcolormesh(cells, cmap="cividis", edgecolors="white", linewidth=0.8)
     middle = (np.nanmin(cells) + np.nanmax(cells)) / 2
     if cells.size <= MOST_NUMBERS:
-        for i, j, k, ends in zip(across, up, iterations, exact, strict=True):
+        for i, j, k, is_exact in zip(across, up, iterations, exact, strict=True):
             color = "black" if k > middle else "white"
-            text = f"({k})" if ends else str(k)
+            text = f"({k})" if is_exact else str(k)
             axes.text(i + 0.5, j + 0.5, text, ha="center", va="center", color=color)
-    for ticks, levels, place in ((axes.set_xticks, columns, 0), (axes.set_yticks, rows, 1)):
-        every = -(-len(levels.names) // MOST_TICKS)
-        names = plain_names([levels.names[k] for k in np.argsort(order[place])], 16)
-        ticks(np.arange(len(names))[::every] + 0.5, names[::every])
+    for set_ticks, levels, axis in ((axes.set_xticks, columns, 0), (axes.set_yticks, rows, 1)):
+        every = -(-len(levels.names) // MOST_TICKS)  # rounded up
+        names = plain_names([levels.names[k] for k in np.argsort(order[axis])], 16)
+        set_ticks(np.arange(len(names))[::every] + 0.5, names[::every])
     axes.set(xlabel=plain(x_label), ylabel=plain(y_label))
     bar = figure.colorbar(drawn, ax=axes, pad=0.02, aspect=25)
     bar.ax.yaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -144,32 +131,23 @@ def plot_maxdif(
     tolerance: float,
     group_label: str = "",
 ) -> Figure:
-    """Plot how much the states of each case change from iteration to iteration.
+    """Plot the largest change of the states of each case against the iteration.
 
-    Parameters
-    ----------
-    curves : sequence of ndarray of float, shape (K,)
-        Largest change of each case in iteration 1, 2, ...
-    converged : sequence of bool
-        Whether a case ended below the tolerance; or else since it was exact.
-    groups : sequence
-        What each case is coloured by.
-    tolerance : float
-        Where a case ends.
-    group_label : str
-        Title of the legend.
+    Each of `curves` has shape (K,), for iterations 1 to K of a case. A case that has not converged
+    ended only when it was exact, and ends in a cross. Cases of the same group have one colour;
+    `group_label` is the title of the legend.
     """
     figure, axes = new_figure(6.4, 4.2)
     styles, index = _series(groups)
     named: set[int] = set()
     exact = 0
-    for curve, ends_below, k in zip(curves, converged, index, strict=True):
+    for curve, has_converged, k in zip(curves, converged, index, strict=True):
         style = styles[k]
         x, y = np.arange(1, len(curve) + 1), np.where(curve > 0, curve, np.nan)
         name = style.name if k not in named and len(styles) > 1 else None
         named.add(k)
         axes.plot(x, y, color=style.color, ls=style.dash, lw=1.1, label=name)
-        if ends_below:
+        if has_converged:
             axes.plot(x[-1:], y[-1:], ls="none", marker="o", ms=3.5, color=style.color)
         else:
             exact += 1
@@ -196,21 +174,11 @@ def plot_iterates(
     time_label: str,
     title: str = "",
 ) -> Figure:
-    """Plot the fine trajectory of each iteration, and its error below.
+    """Plot the first component of the trajectory of each iteration, and the largest error below.
 
-    Parameters
-    ----------
-    time : ndarray of float, shape (rows,)
-        Times.
-    curves : mapping of int to ndarray of float, shape (rows, m)
-        Trajectory of each iteration.
-    truths : mapping of str to ndarray of float, shape (rows, m)
-        Solutions to compare with by name; errors are those against the first one. If there is
-        none, the last iteration takes its place.
-    components : sequence of str, length m
-        Names of the numbers of a state; the first one is drawn.
-    time_label, title : str
-        Label of the axis, and what else to say on top.
+    `time` has shape (rows,); `curves`, by iteration, and `truths`, by name, have shape (rows, m).
+    Errors are the largest ones of a component against the first truth, or against the last
+    iteration if there is no truth. `components` are the names of the m numbers of a state.
     """
     figure = Figure(figsize=(6.4, 5.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
@@ -219,17 +187,17 @@ def plot_iterates(
     name, truth = next(iter(against.items()))
     norm = Normalize(0.5, last + 0.5)
     colors = matplotlib.colormaps[MAP]
-    is_wrong = False
+    has_errors = False
     for k, curve in curves.items():
         upper.plot(time, curve[:, 0], color=colors(norm(k)), lw=0.9)
         error = np.abs(curve - truth).max(axis=1)
-        is_wrong |= bool(error.any())
+        has_errors |= bool(error.any())
         lower.plot(time, np.where(error > 0, error, np.nan), color=colors(norm(k)), lw=0.8)
     for k, (label, curve) in enumerate(truths.items()):
         style = {"color": ("black", FAILED)[k % 2], "ls": ("--", ":")[k % 2], "lw": 1.4}
         upper.plot(time, curve[:, 0], label=label, **style)
-    hidden = _frame(upper, truth[:, 0], curves)
-    if is_wrong:
+    hidden = _limit_to_solution(upper, truth[:, 0], curves)
+    if has_errors:  # a logarithmic axis needs a positive number
         lower.set_yscale("log")
     label_axis(upper, "y", components[0], n_ticks=6)
     label_axis(lower, "y", f"error against {name}", n_ticks=6)
@@ -243,14 +211,17 @@ def plot_iterates(
     return figure
 
 
-def _frame(axes: Axes, truth: FloatArray, curves: Mapping[int, FloatArray]) -> int:
-    """Show the range of the solution and some more; return how many curves leave it."""
+def _limit_to_solution(axes: Axes, truth: FloatArray, curves: Mapping[int, FloatArray]) -> int:
+    """Limit the axis to the range of the solution and a margin; return how many curves leave it.
+
+    Early iterations can be so far away that the solution would be a flat line.
+    """
     low, high = float(truth.min()), float(truth.max())
-    beyond = BEYOND * (high - low) or 0.5 * abs(high) or 0.5
-    ends = (low - beyond, high + beyond)
-    axes.set_ylim(*ends)
+    margin = MARGIN * (high - low) or 0.5 * abs(high) or 0.5
+    limits = (low - margin, high + margin)
+    axes.set_ylim(*limits)
     firsts = [curve[:, 0] for curve in curves.values()]
-    return sum(bool((first < ends[0]).any() or (first > ends[1]).any()) for first in firsts)
+    return sum(bool((first < limits[0]).any() or (first > limits[1]).any()) for first in firsts)
 
 
 @styled
@@ -261,18 +232,9 @@ def plot_speedup(
     *,
     group_label: str = "",
 ) -> Figure:
-    """Plot the measured speed-up of each case against the largest possible one.
+    """Plot the measured speed-up of n cases against the largest possible one, slices / iterations.
 
-    Parameters
-    ----------
-    bound : ndarray of float, shape (n,)
-        Slices over iterations.
-    measured : ndarray of float, shape (n,)
-        Speed-up by the times of the solves.
-    groups : sequence, length n
-        What each case is coloured by.
-    group_label : str
-        Title of the legend.
+    Cases of the same group have one colour and marker; `group_label` is the title of the legend.
     """
     figure, axes = new_figure(5.2, 4.2)
     styles, index = _series(groups)
@@ -287,7 +249,7 @@ def plot_speedup(
             ls="none",
             marker=style.marker,
             color=style.color,
-            ms=5.5 + 1.5 * k,  # one in the other where cases agree
+            ms=5.5 + 1.5 * k,  # markers of cases that agree are nested, and all visible
             mfc="none",
             mew=1.2,
             label=style.name if len(styles) > 1 else None,

@@ -1,10 +1,11 @@
 """The HDF5 files of a case: one for each fine solve, one for the states of each iteration.
 
-A fine solve has the dataset `data`, shape (n + 1, m), and the attributes `t0`, `t1`, `h` (the step
-that was asked for), `n` (the number of steps), `step` (the step that was taken) and `elapsed_s`.
-The states of iteration k have the dataset `y`, shape (slices + 1, m), the dataset `coarse`, shape
-(slices, m), which holds the coarse solution over each slice from these states, and the attributes
-`iteration`, `maxdif`, `coarse_s` and `wall_s`.
+The file of a fine solve has the dataset `data`, shape (n + 1, m), and the attributes `t0`, `t1`,
+`h` (the step size that was asked for), `n` (the number of steps), `step` (the step size that was
+used) and `elapsed_s`. The file of an iteration has the dataset `y`, shape (slices + 1, m), with the
+states at the points in time, the dataset `coarse`, shape (slices, m), with the coarse solution at
+the end of each slice, started from these states, and the attributes `iteration`, `maxdif`,
+`coarse_s` and `wall_s`; see `Iterate`.
 """
 
 from __future__ import annotations
@@ -24,41 +25,30 @@ from ensnare.store.hdf5 import new_hdf5
 from ensnare.store.paths import write_whole
 
 Array = NDArray[np.float64]
-# To bring a file to the disk takes longer than many a solve: for less than this [s] it is not worth
-# it. A power loss may leave an empty file of it, which is made again (`is_whole`).
-_WORTH_S = 1.0
+# Flushing a file to the disk (fsync) can take longer than a short solve, so results of solves
+# shorter than this [s] are not flushed. A power failure may then leave an empty file, which
+# `is_whole` detects, and the solve is run again.
+_FLUSHED_FROM_S = 1.0
 
 
 @dataclass(frozen=True)
 class Iterate:
-    """The states after an iteration.
+    """The states after an iteration."""
 
-    Attributes
-    ----------
-    iteration : int
-        Which one; 0 is the coarse solution.
-    y : ndarray of float, shape (slices + 1, m)
-        States at the points.
-    coarse : ndarray of float, shape (slices, m)
-        The coarse solution over each slice from these states; NaN where it is not needed any more.
-    maxdif : float
-        Largest change of a component at a point; NaN in iteration 0.
-    coarse_s : float
-        Time of the coarse solves of this iteration [s].
-    wall_s : float
-        Wall-clock time of the iteration [s]; NaN where it was interrupted, or was several jobs.
-    """
-
-    iteration: int
-    y: Array
+    iteration: int  # 0 is the coarse solution
+    y: Array  # states at the points in time, shape (slices + 1, m)
+    # the coarse solution at the end of each slice, started from these states, shape (slices, m);
+    # NaN for slices 0 to k - 1 of iteration k, whose ends are exact already
     coarse: Array
-    maxdif: float
-    coarse_s: float
+    maxdif: float  # largest change of a component at a point in this iteration; NaN in iteration 0
+    coarse_s: float  # time of all coarse solves of this iteration [s]
+    # wall-clock time of the iteration [s]; NaN if it is unknown: iteration 0, an iteration that was
+    # interrupted, solved together with other cases, or done by several jobs
     wall_s: float = float("nan")
 
 
 def write_solve(path: Path, times: tuple[float, float], solve: Solve) -> None:
-    """Write a fine solve."""
+    """Write a fine solve; `times` are the start and end of its slice."""
 
     def write(part: Path) -> None:
         with new_hdf5(part) as file:
@@ -75,17 +65,11 @@ def write_solve(path: Path, times: tuple[float, float], solve: Solve) -> None:
                 }
             )
 
-    write_whole(path, write, durable=solve.elapsed_s >= _WORTH_S)
+    write_whole(path, write, durable=solve.elapsed_s >= _FLUSHED_FROM_S)
 
 
 def read_solve(path: Path) -> Solve:
-    """Read a fine solve.
-
-    Raises
-    ------
-    ArchiveError
-        If it is missing or damaged.
-    """
+    """Read a fine solve; raise ArchiveError if its file is missing or damaged."""
     with _reading(path) as file:
         attributes = file.attrs
         return Solve(file["data"][:], float(attributes["h"]), float(attributes["elapsed_s"]))
@@ -93,28 +77,17 @@ def read_solve(path: Path) -> Solve:
 
 @dataclass(frozen=True)
 class Ends:
-    """The ends of a fine solve.
+    """The states of a fine solve at both ends of its slice, without the steps in between."""
 
-    Attributes
-    ----------
-    first, last : ndarray of float, shape (m,)
-        Its states at the begin and the end of the slice.
-    elapsed_s : float
-        Wall-clock time [s].
-    """
-
-    first: Array
-    last: Array
-    elapsed_s: float
+    first: Array  # shape (m,)
+    last: Array  # shape (m,)
+    elapsed_s: float  # wall-clock time of the whole solve [s]
 
 
 def read_ends(path: Path) -> Ends:
-    """Read the ends of a fine solve, and not what is between.
+    """Read the first and last state of a fine solve, and nothing in between.
 
-    Raises
-    ------
-    ArchiveError
-        If it is missing or damaged.
+    Raises ArchiveError if its file is missing or damaged.
     """
     with _reading(path) as file:
         data = file["data"]
@@ -131,36 +104,30 @@ def write_iterate(path: Path, iterate: Iterate) -> None:
             for name in ("iteration", "maxdif", "coarse_s", "wall_s"):
                 file.attrs[name] = getattr(iterate, name)
 
-    write_whole(path, write, durable=iterate.coarse_s >= _WORTH_S)
+    write_whole(path, write, durable=iterate.coarse_s >= _FLUSHED_FROM_S)
 
 
 def read_iterate(path: Path) -> Iterate:
-    """Read the states after an iteration.
-
-    Raises
-    ------
-    ArchiveError
-        If they are missing or damaged.
-    """
+    """Read the states after an iteration; raise ArchiveError if they are missing or damaged."""
     with _reading(path) as file:
         numbers = {n: float(file.attrs[n]) for n in ("maxdif", "coarse_s", "wall_s")}
         return Iterate(int(file.attrs["iteration"]), file["y"][:], file["coarse"][:], **numbers)
 
 
 def read_maxdif(path: Path) -> float:
-    """Return by how much an iteration changed the states, without reading them.
+    """Return `maxdif` of an iteration without reading its states.
 
-    Raises
-    ------
-    ArchiveError
-        If the file is missing or damaged.
+    Raises ArchiveError if the file is missing or damaged.
     """
     with _reading(path) as file:
         return float(file.attrs["maxdif"])
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether there is a file, and HDF5 can open it; of a damaged one the work is redone."""
+    """Return whether a file exists and HDF5 can open it.
+
+    The work whose file is damaged is done again.
+    """
     if not path.exists():
         return False
     try:
@@ -172,7 +139,7 @@ def is_whole(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[h5py.File]:
-    """Open a file; what cannot be read in it is one line."""
+    """Open a file; raise ArchiveError, in one line, for what cannot be read of it."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file

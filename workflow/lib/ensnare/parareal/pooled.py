@@ -1,17 +1,19 @@
 """The driver `pool`: one job whose workers run the solves of all cases, round after round.
 
-What is on record is never run again, so a job that was killed goes on where it was. A round has
-the fine solves that the next iteration of every open case still needs, then the updates.
+A round has the fine solves that the next iteration of each unfinished case still needs; then the
+states of these cases are updated. Whatever has a file is never run again, so after a kill the next
+job continues from the files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,10 +23,10 @@ from ensnare.evaluate.claim import Claim
 from ensnare.evaluate.pool import Pool
 from ensnare.evaluate.worker import Death
 from ensnare.model.launcher import job_cores
-from ensnare.parareal.attempts import FailedSolveError, failing_once
 from ensnare.parareal.files import is_whole, read_iterate
 from ensnare.parareal.iteration import (
     begin,
+    case_progress,
     failure_line,
     is_over,
     missing_serial,
@@ -32,7 +34,6 @@ from ensnare.parareal.iteration import (
     needed_slices,
     solve_fine,
     solve_serial,
-    standing,
     update,
 )
 from ensnare.parareal.problem import Problem, problems
@@ -41,37 +42,27 @@ from ensnare.store.paths import StudyPaths, write_whole
 from ensnare.study.loading import LoadedStudy
 from ensnare.study.resources import Resources
 
+# the coarse solution, one fine solve, the states of an iteration, what the serial solution lacks
 Kind = Literal["begin", "fine", "update", "serial"]
+
+
+class FailedSolveError(BatchError):
+    """A solve failed in spite of the retries of the study."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something that a worker does for a case.
-
-    Attributes
-    ----------
-    problem : Problem
-        The case.
-    kind : Kind
-        `begin`: the coarse solution; `fine`: one fine solve; `update`: the states of an iteration;
-        `serial`: what the serial solution lacks.
-    iteration : int
-        The iteration.
-    i : int
-        The slice of a fine solve, from 0.
-    since : float, optional
-        When the iteration began, if that can tell how long it took.
-    """
+    """Work of one worker for a case."""
 
     problem: Problem
     kind: Kind
     iteration: int
-    i: int = 0
-    since: float | None = None
+    i: int = 0  # the slice of a fine solve, from 0
+    since: float | None = None  # for `update`, see `ensnare.parareal.iteration.update`
 
     @property
     def is_done(self) -> bool:
-        """Whether its file is there."""
+        """Whether the file that it writes exists."""
         key, paths = self.problem.key, self.problem.paths
         if self.kind == "serial":
             return not missing_serial(self.problem)
@@ -80,8 +71,11 @@ class Task:
         return is_whole(paths.iterate(key, self.iteration))
 
     @property
-    def place(self) -> tuple[str, int, int | None]:
-        """Which solve is under way: its kind, iteration and slice, as far as that is known."""
+    def current_solve(self) -> tuple[str, int, int | None]:
+        """The solve that is running, as `failure_line` takes it; the slice of a coarse one is None.
+
+        Seen from outside of the worker, the files do not tell which coarse solve it is.
+        """
         match self.kind:
             case "fine":
                 return "fine", self.iteration, self.i
@@ -91,7 +85,7 @@ class Task:
                 return "coarse", self.iteration, None
 
     def run(self, attempt: int, restart_clock: Callable[[], None]) -> None:
-        """Do it; solves that follow each other have a time limit each."""
+        """Do the task; each of several solves in sequence has the time limit of a solve."""
         match self.kind:
             case "begin":
                 begin(self.problem, restart_clock)
@@ -106,29 +100,30 @@ class Task:
 
 
 class Round:
-    """Tasks that need nothing of each other, as `ensnare.evaluate.worker.Work`."""
+    """Tasks that do not depend on each other, as `ensnare.evaluate.worker.Work`."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tasks
-        # forked workers share its position, so each adds to it; without a name it goes with the job
+        # Forked workers share the position in this file, so all of them append. It has no name, and
+        # disappears with the job.
         self._failures = tempfile.TemporaryFile()  # noqa: SIM115
         self._deaths: Counter[int] = Counter()
 
     def begin(self, slot: int) -> None:
-        """Prepare what solves, in a worker."""
+        """Prepare the propagators in a worker."""
         for problem in {id(task.problem): task.problem for task in self.tasks}.values():
             problem.coarse.begin(slot)
             problem.fine.begin(slot)
 
     def do(self, task: int, attempt: int, restart_clock: Callable[[], None]) -> None:
-        """Do a task; that it failed is on record too."""
+        """Do a task, and record it if it fails."""
         try:
             self.tasks[task].run(attempt, restart_clock)
         except EnsnareError as error:
             self._fail(str(error))
 
     def record_death(self, task: int, death: Death) -> bool:
-        """Give a task up whose worker died too often."""
+        """Return whether a task whose worker died has ended: done, or out of retries and failed."""
         found = self.tasks[task]
         self._deaths[task] += 1
         if found.is_done:
@@ -141,7 +136,7 @@ class Round:
             text = (
                 f"{status.label}: it passed the limit of {found.problem.study.config.timeout:g} s"
             )
-        self._fail(failure_line(found.problem, found.place, text))
+        self._fail(failure_line(found.problem, found.current_solve, text))
         return True
 
     def _fail(self, line: str) -> None:
@@ -154,8 +149,8 @@ class Round:
 
     @property
     def limit_s(self) -> float | None:
-        """The longest time of a solve that cannot stop itself [s]."""
-        first = self.tasks[0]
+        """The time limit of a solve [s]; None if the propagator applies the limit itself."""
+        first = self.tasks[0]  # all tasks of a round have the same kind
         fine = first.kind in ("fine", "serial")
         propagator = first.problem.fine if fine else first.problem.coarse
         return None if propagator.stops_itself else first.problem.study.config.timeout
@@ -164,40 +159,18 @@ class Round:
 def solve_all(
     study: LoadedStudy, paths: StudyPaths, cores: int, say: Callable[[str], None], attempt: int = 1
 ) -> dict[str, int]:
-    """Iterate every case of a study until it converged, or is exact.
+    """Iterate every case of a study until it has converged, or is exact.
 
-    Parameters
-    ----------
-    study : LoadedStudy
-        The study.
-    paths : StudyPaths
-        Its files; what is on record is not run again.
-    cores : int
-        Cores to use.
-    say : callable
-        Receives lines of progress.
-    attempt : int
-        Which job of this call of Snakemake it is. The retries of a profile are for jobs that die:
-        after a solve failed, in spite of the retries of the study, the next one only says so again.
-
-    Returns
-    -------
-    dict of str to int
-        Case to the number of its last iteration.
-
-    Raises
-    ------
-    BatchError
-        If a solve fails in spite of the retries of the study, or another job took over: one line.
-    EnsnareError
-        If the study cannot be run.
+    Returns the number of the last iteration of each case by its key. `say` receives lines of
+    progress; for `attempt` see `without_job_retries`. Raises BatchError, one line, if a solve fails
+    in spite of the retries of the study or another job took over.
     """
     cases = problems(study, paths)
     for problem in cases:
         problem.make_ready()
     with Claim(paths.parareal_owner, say) as owner:
         driver = Driver(side_by_side(study.config.resources, cores), owner, say)
-        with failing_once(paths.parareal_failure, attempt):
+        with without_job_retries(paths.parareal_failure, attempt):
             last = driver.iterate(cases)
             if cases[0].parareal.serial:
                 driver.serial(cases)
@@ -208,31 +181,52 @@ def solve_all(
 
 
 def side_by_side(needs: Resources, cores: int) -> int:
-    """Return how many solves that need so much run at a time."""
+    """Return how many solves with these needs run at the same time."""
     if needs.ranks is None:
         return max(1, cores // needs.cores)
     return job_cores(cores).side_by_side(needs.cores)
 
 
+@contextlib.contextmanager
+def without_job_retries(failure: Path, attempt: int) -> Iterator[None]:
+    """Keep a solve that failed from being run again when Snakemake retries its job.
+
+    The retries of a profile are for jobs that die, not for solves that fail. If a solve fails in
+    this block, its message goes to the file `failure`. Attempt 2, 3, ... of the job in the same
+    call of Snakemake raises BatchError with that message at once; attempt 1, of another call,
+    removes the file and tries again.
+    """
+    if attempt > 1 and failure.exists():
+        raise BatchError(failure.read_text().strip())
+    failure.unlink(missing_ok=True)
+    try:
+        yield
+    except FailedSolveError as error:
+        line = f"{error}\n"
+        write_whole(failure, lambda part: part.write_text(line))
+        raise
+
+
 @dataclass
 class Driver:
-    """The job: its workers, its claim, its log."""
+    """Runs rounds of tasks in a pool of workers, as the job that holds a claim."""
 
     workers: int
     owner: Claim
     say: Callable[[str], None]
 
     def iterate(self, cases: Sequence[Problem]) -> dict[str, int]:
-        """Iterate all cases; return the last iteration of each."""
-        found = {problem.key: standing(problem) for problem in cases}
+        """Iterate all cases; return the last iteration of each by its key."""
+        found = {problem.key: case_progress(problem) for problem in cases}
         self.round([Task(p, "begin", 0) for p in cases if found[p.key].iteration < 0])
-        last = {key: max(0, where.iteration) for key, where in found.items()}
+        last = {key: max(0, progress.iteration) for key, progress in found.items()}
         left = [p for p in cases if not found[p.key].is_over]
         while left:
             since = time.time()
             missing = {p.key: missing_solves(p, last[p.key] + 1) for p in left}
             self.round([Task(p, "fine", last[p.key] + 1, i) for p in left for i in missing[p.key]])
-            # the time of a round is a case's own if it was alone, and not interrupted
+            # the wall-clock time of a round is that of an iteration only if its case had the
+            # workers for itself and no earlier job had run a part of it
             first = left[0]
             whole = len(missing[first.key]) == len(needed_slices(last[first.key] + 1, first.slices))
             begun = since if len(left) == 1 and whole else None
@@ -241,7 +235,7 @@ class Driver:
         return last
 
     def _still_open(self, cases: Sequence[Problem], last: dict[str, int]) -> list[Problem]:
-        """Note that cases are an iteration further; return those that are not over."""
+        """Count an iteration of each case in `last`; return the cases that are not over."""
         left, worst = [], 0.0
         for problem in cases:
             last[problem.key] += 1
@@ -264,10 +258,7 @@ class Driver:
     def round(self, tasks: Sequence[Task]) -> None:
         """Do tasks in a pool of workers.
 
-        Raises
-        ------
-        FailedSolveError
-            If one fails; the others are done first.
+        Raises FailedSolveError if some fail, after all others are done.
         """
         if not tasks:
             return
@@ -284,10 +275,10 @@ class Driver:
 
 
 def serial_tasks(cases: Sequence[Problem]) -> list[Task]:
-    """Return what the serial solutions of cases lack, a task for each case that lacks some."""
+    """Return a task for each case whose serial solution is not complete."""
     return [Task(problem, "serial", 0) for problem in cases if missing_serial(problem)]
 
 
 def write_solved(path: Path, last: dict[str, int]) -> None:
-    """Write that all cases are solved: the last iteration of each."""
+    """Write the file that says that all cases are solved: the last iteration of each by its key."""
     write_whole(path, lambda part: part.write_text(json.dumps(last, indent=1) + "\n"))

@@ -1,4 +1,7 @@
-"""The initial-value problem of a case: points in time, initial state, propagators."""
+"""The initial-value problem of a case: points in time, initial state, propagators, exact solution.
+
+Also here: Python functions of the user that take constants, factors and derived values by name.
+"""
 
 from __future__ import annotations
 
@@ -24,101 +27,25 @@ from ensnare.study.expressions import parse_expression
 from ensnare.study.loading import LoadedStudy
 from ensnare.study.parareal import Function, Integrator, Parareal, Solver
 
-
-def case_values(study: LoadedStudy, case: Mapping[str, Any]) -> dict[str, Any]:
-    """Return constants, factors and derived values of a case, by name."""
-    values = {**study.config.constants, **case}
-    for name, expression in study.config.expressions.items():
-        values[name] = expression.evaluate(values)
-    return values
-
-
-def _load(call: str, directory: Path, where: str) -> Callable[..., Any]:
-    """Load a function, once for all cases; a file that has changed is read again."""
-    changed = callable_file(call, directory, where).stat().st_mtime_ns
-    return _load_once(call, directory, where, changed)
-
-
-@functools.lru_cache(maxsize=8)
-def _load_once(call: str, directory: Path, where: str, _changed: int) -> Callable[..., Any]:
-    return load_function(call, directory, where)[0]
-
-
-def bound(
-    function: Function, study: LoadedStudy, where: str, given: tuple[str, ...], more: dict[str, Any]
-) -> Callable[..., Any]:
-    """Return a Python function with its named parameters set to values of a case.
-
-    Parameters
-    ----------
-    function : Function
-        What the study names.
-    study : LoadedStudy
-        The study.
-    where : str
-        Begins messages.
-    given : tuple of str
-        What it is called with, by position.
-    more : dict
-        Values by name.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be imported, or takes a name that there is not.
-    """
-    where = f"{study.source}: {where}.call"
-    loaded = _load(function.call, study.directory, where)
-    try:
-        parameters = list(inspect.signature(loaded).parameters.values())
-    except (TypeError, ValueError):  # compiled functions may hide their signature
-        return loaded
-    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if len([p for p in parameters if p.kind in by_place]) < len(given):
-        raise ConfigError(f"{where}: the function takes too little; expected {', '.join(given)}")
-    values: dict[str, Any] = {}
-    for parameter in parameters[len(given) :]:
-        if parameter.kind is parameter.VAR_KEYWORD:
-            values |= more
-        elif parameter.name in more:
-            values[parameter.name] = more[parameter.name]
-        elif parameter.default is parameter.empty:
-            raise ConfigError(
-                f"{where}: the function takes '{parameter.name}', which the study does not have"
-                + did_you_mean(parameter.name, more)
-            )
-    return lambda *arguments: loaded(*arguments, **values)
-
-
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The initial-value problem of a case of a study.
-
-    Attributes
-    ----------
-    study : LoadedStudy
-        The study.
-    case : PararealCase
-        The case.
-    paths : StudyPaths
-        The files of the study, absolute: codes run in directories of their own.
-    """
+    """The initial-value problem of a case of a study."""
 
     study: LoadedStudy
     case: PararealCase
-    paths: StudyPaths
+    paths: StudyPaths  # absolute, since external codes run in other directories
 
     @property
     def parareal(self) -> Parareal:
-        """What the study says of it."""
+        """The section `parareal` of the study."""
         return parareal_of(self.study)
 
     @property
     def key(self) -> str:
-        """The name of the case's directory."""
+        """The key of the case, which is the name of its directory."""
         return self.case.key
 
     @property
@@ -133,7 +60,7 @@ class Problem:
         return np.linspace(start, end, self.parareal.points)
 
     def slice(self, i: int) -> tuple[float, float]:
-        """Return begin and end of a slice, from 0."""
+        """Return the start and end of slice i, from 0."""
         return float(self.times[i]), float(self.times[i + 1])
 
     @cached_property
@@ -145,10 +72,7 @@ class Problem:
     def initial(self) -> Array:
         """The initial state, shape (m,).
 
-        Raises
-        ------
-        ConfigError
-            If an expression has no finite value in this case.
+        Raises ConfigError if an expression has no finite value in this case.
         """
         found: list[float] = []
         for name, value in self.parareal.state.items():
@@ -163,34 +87,31 @@ class Problem:
         try:
             return float(parse_expression(text).evaluate(self.values))
         except (KeyError, TypeError) as error:
-            raise ConfigError(f"{where}: no number {error} there") from None
+            raise ConfigError(f"{where}: no value of {error}") from None
         except ValueError as error:
             raise ConfigError(f"{where}: {error}") from None
 
     @cached_property
     def coarse(self) -> Propagator:
-        """The coarse propagator."""
+        """The coarse propagator, G in `ensnare.parareal.iteration.update`."""
         return self._load(self.parareal.coarse)
 
     @cached_property
     def fine(self) -> Propagator:
-        """The fine propagator."""
+        """The fine propagator, F in `ensnare.parareal.iteration.update`."""
         return self._load(self.parareal.fine)
 
     def _load(self, config: Integrator | Solver) -> Propagator:
         if isinstance(config, Solver):
             return load_code(self.study, self.case, config, self.paths)
         assert self.parareal.rhs is not None
-        rhs = bound(self.parareal.rhs, self.study, "parareal.rhs", ("t", "y"), self.values)
+        rhs = _bind(self.parareal.rhs, self.study, "parareal.rhs", ("t", "y"), self.values)
         return IntegratorPropagator(config, rhs)
 
     def make_ready(self) -> None:
-        """Load what the solves need, once for all workers to come.
+        """Load what the solves need, in the job, before its workers are forked.
 
-        Raises
-        ------
-        ConfigError
-            If a function, a template, a module or the launcher is not there.
+        Raises ConfigError if a function, a template, a module or the launcher does not exist.
         """
         for propagator in (self.coarse, self.fine):
             propagator.make_ready()
@@ -198,17 +119,14 @@ class Problem:
     def exact(self, times: Array) -> Array | None:
         """Return the exact solution at times, shape (k, m); None if the study gives none.
 
-        Raises
-        ------
-        ConfigError
-            If the function fails or returns something else than a state.
+        Raises ConfigError if the function fails or returns something else than a state.
         """
         function = self.parareal.exact
         if function is None:
             return None
         where = "parareal.exact"
         values = self.values | {"y0": self.initial}
-        call = bound(function, self.study, where, ("t",), values)
+        call = _bind(function, self.study, where, ("t",), values)
         try:
             found = np.array([np.asarray(call(t), dtype=np.float64) for t in times.tolist()])
         except Exception as error:  # the user's code may raise anything
@@ -225,6 +143,30 @@ class Problem:
         return found
 
 
+def problems(study: LoadedStudy, paths: StudyPaths) -> list[Problem]:
+    """Return the problem of each case of a study.
+
+    Raises ConfigError if a file that the study names does not exist.
+    """
+    absolute = StudyPaths(paths.root.absolute())
+    return [Problem(study, case, absolute) for case in plan_cases(study)]
+
+
+def problem_of(study: LoadedStudy, paths: StudyPaths, key: str) -> Problem:
+    """Return the problem of the case with a key.
+
+    Raises ConfigError if there is none: keys change with the files that the study names, and one of
+    them was edited since Snakemake planned the run.
+    """
+    for problem in problems(study, paths):
+        if problem.key == key:
+            return problem
+    raise ConfigError(
+        f"no case {key} in the study as it is now; a file of it changed while the run was under "
+        "way; run snakemake again"
+    )
+
+
 def components(parareal: Parareal) -> tuple[str, ...]:
     """Return the names of the m numbers of a state: `q`, and `u[0]`, `u[1]` ... of a list."""
     names: list[str] = []
@@ -236,30 +178,58 @@ def components(parareal: Parareal) -> tuple[str, ...]:
     return tuple(names)
 
 
-def problems(study: LoadedStudy, paths: StudyPaths) -> list[Problem]:
-    """Return the problems of a study, one for each case.
+def case_values(study: LoadedStudy, case: Mapping[str, Any]) -> dict[str, Any]:
+    """Return constants, factors and derived values of a case, by name."""
+    values = {**study.config.constants, **case}
+    for name, expression in study.config.expressions.items():
+        values[name] = expression.evaluate(values)
+    return values
 
-    Raises
-    ------
-    ConfigError
-        If a file that the study names does not exist.
+
+def _bind(
+    function: Function,
+    study: LoadedStudy,
+    where: str,
+    positional: tuple[str, ...],
+    named: dict[str, Any],
+) -> Callable[..., Any]:
+    """Return a function of the user that needs only its positional arguments any more.
+
+    Its other parameters get the values in `named` that have their names. Raises ConfigError, for
+    the key `where` of the study file, if the function cannot be imported, or has a parameter
+    without a value.
     """
-    absolute = StudyPaths(paths.root.absolute())
-    return [Problem(study, case, absolute) for case in plan_cases(study)]
+    where = f"{study.source}: {where}.call"
+    loaded = _load(function.call, study.directory, where)
+    try:
+        parameters = list(inspect.signature(loaded).parameters.values())
+    except (TypeError, ValueError):  # compiled functions may hide their signature
+        return loaded
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if len([p for p in parameters if p.kind in by_position]) < len(positional):
+        raise ConfigError(
+            f"{where}: the function takes too few arguments; expected {', '.join(positional)}"
+        )
+    values: dict[str, Any] = {}
+    for parameter in parameters[len(positional) :]:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            values |= named
+        elif parameter.name in named:
+            values[parameter.name] = named[parameter.name]
+        elif parameter.default is parameter.empty:
+            raise ConfigError(
+                f"{where}: the function takes '{parameter.name}', which the study does not have"
+                + did_you_mean(parameter.name, named)
+            )
+    return lambda *arguments: loaded(*arguments, **values)
 
 
-def problem_of(study: LoadedStudy, paths: StudyPaths, key: str) -> Problem:
-    """Return the problem of a case by its key.
+def _load(call: str, directory: Path, where: str) -> Callable[..., Any]:
+    """Load a function, once for all cases, and again if its file has changed."""
+    changed = callable_file(call, directory, where).stat().st_mtime_ns
+    return _load_once(call, directory, where, changed)
 
-    Raises
-    ------
-    ConfigError
-        If there is none, because a file of the study changed since the run was planned.
-    """
-    for problem in problems(study, paths):
-        if problem.key == key:
-            return problem
-    raise ConfigError(
-        f"no case {key} in the study as it is now; a file of it changed while the run was under "
-        "way; run snakemake again"
-    )
+
+@functools.lru_cache(maxsize=8)
+def _load_once(call: str, directory: Path, where: str, _changed: int) -> Callable[..., Any]:
+    return load_function(call, directory, where)[0]

@@ -1,4 +1,8 @@
-"""What takes a state over a slice, and the one that integrates a right-hand side."""
+"""Propagators, which take a state from the start of a slice to its end; the one-step methods.
+
+`Propagator` is the interface. `IntegratorPropagator` integrates a right-hand side with forward
+Euler or Runge-Kutta steps; `ensnare.parareal.codes` has the propagator that runs a model.
+"""
 
 from __future__ import annotations
 
@@ -18,85 +22,11 @@ from ensnare.study.parareal import Integrator
 Array = NDArray[np.float64]
 Rhs = Callable[[float, Array], Array]
 Step = Callable[[Rhs, float, Array, float], Array]
-# a step that fits so many times but for rounding is not taken once more
-_ROUNDING = 1e-12
-
-
-def euler_step(rhs: Rhs, t: float, y: Array, h: float) -> Array:
-    """Return the state after one forward-Euler step of size h.
-
-    Parameters
-    ----------
-    rhs : callable
-        The right-hand side f(t, y), shape (m,) to (m,).
-    t, h : float
-        Time, and size of the step.
-    y : ndarray of float, shape (m,)
-        State at t.
-    """
-    return y + h * rhs(t, y)
-
-
-def rk4_step(rhs: Rhs, t: float, y: Array, h: float) -> Array:
-    """Return the state after one step of the classical Runge-Kutta method; see `euler_step`.
-
-    References
-    ----------
-    Kutta (1901), Zeitschrift fuer Mathematik und Physik 46, 435-453
-    """
-    k1 = rhs(t, y)
-    k2 = rhs(t + h / 2, y + h / 2 * k1)
-    k3 = rhs(t + h / 2, y + h / 2 * k2)
-    k4 = rhs(t + h, y + h * k3)
-    return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-
-
-STEPS: dict[str, Step] = {"euler": euler_step, "rk4": rk4_step}
-
-
-def step_count(t0: float, t1: float, longest: float) -> int:
-    """Return the smallest number of even steps from t0 to t1 of which none is longer."""
-    return max(1, math.ceil((t1 - t0) / longest * (1 - _ROUNDING)))
-
-
-def integrate(step: Step, rhs: Rhs, times: tuple[float, float], y: Array, steps: int) -> Array:
-    """Integrate over a slice.
-
-    Parameters
-    ----------
-    step : callable
-        A method of `STEPS`.
-    rhs : callable
-        The right-hand side.
-    times : tuple of float
-        Begin and end.
-    y : ndarray of float, shape (m,)
-        State at the begin.
-    steps : int
-        Number of even steps.
-
-    Returns
-    -------
-    ndarray of float, shape (steps + 1, m)
-        The states, the first one included.
-    """
-    t0, t1 = times
-    h = (t1 - t0) / steps
-    data = np.empty((steps + 1, y.size))
-    data[0] = y
-    for j in range(steps):
-        data[j + 1] = step(rhs, t0 + j * h, data[j], h)
-    return data
+_ROUNDING = 1e-12  # relative; see `step_count`
 
 
 class SolveError(Exception):
-    """A solve failed.
-
-    Attributes
-    ----------
-    status : Status
-        How.
-    """
+    """A solve failed; `status` says in which way, and so how often it is tried again."""
 
     def __init__(self, status: Status, message: str) -> None:
         super().__init__(message)
@@ -105,21 +35,11 @@ class SolveError(Exception):
 
 @dataclass(frozen=True)
 class Solve:
-    """The solution over a slice.
+    """The solution over a slice."""
 
-    Attributes
-    ----------
-    data : ndarray of float, shape (n + 1, m)
-        States, the first one included.
-    requested_h : float
-        Longest step that was asked for; the step where a number of steps was.
-    elapsed_s : float
-        Wall-clock time [s].
-    """
-
-    data: Array
-    requested_h: float
-    elapsed_s: float
+    data: Array  # the states from start to end of the slice, shape (n + 1, m)
+    requested_h: float  # the longest step that was asked for; the step if a number of steps was
+    elapsed_s: float  # wall-clock time [s]
 
     @property
     def steps(self) -> int:
@@ -128,47 +48,33 @@ class Solve:
 
 
 class Propagator(Protocol):
-    """What takes a state from t0 to t1."""
+    """The interface of the coarse and the fine propagator."""
 
     def solve(self, name: str, times: tuple[float, float], y: Array, attempt: int) -> Solve:
-        """Return the solution over a slice.
+        """Return the solution over a slice with the start and end `times` from state y, shape (m,).
 
-        Parameters
-        ----------
-        name : str
-            Name of the solve, unique in its case; at most 20 characters.
-        times : tuple of float
-            Begin and end of the slice.
-        y : ndarray of float, shape (m,)
-            State at its begin.
-        attempt : int
-            How often this solve was started, this time included.
-
-        Raises
-        ------
-        SolveError
-            If it fails.
-        OSError
-            If the machine is exhausted.
+        `name` is unique in the case and has at most 20 characters; `attempt` is how often this
+        solve was started, this time included. Raises SolveError if the solve fails, and OSError if
+        the machine is exhausted (full disk, no memory).
         """
 
     @property
     def stops_itself(self) -> bool:
-        """Whether it ends a solve that takes too long; or else whoever runs it has to."""
+        """Whether it ends a solve at the time limit; if not, the pool kills the worker."""
 
     def make_ready(self) -> None:
-        """Load what it needs of the machine, once for all workers to come."""
+        """Load what all solves need, in the job, before its workers are forked."""
 
     def begin(self, slot: int) -> None:
-        """Prepare for solves, in a worker; see `ensnare.evaluate.worker.Work`."""
+        """Prepare a worker for its solves; see `ensnare.evaluate.worker.Work`."""
 
     def finish(self) -> None:
-        """Tidy up when no more is to be solved."""
+        """Clean up after the last solve."""
 
 
 @dataclass(frozen=True)
 class IntegratorPropagator:
-    """A one-step method on a right-hand side."""
+    """A one-step method for a right-hand side."""
 
     config: Integrator
     rhs: Callable[..., Any]
@@ -180,7 +86,7 @@ class IntegratorPropagator:
         steps = self.config.steps or step_count(t0, t1, longest or t1 - t0)
         start = time.perf_counter()
         try:
-            with np.errstate(all="ignore"):  # what is not finite is an outcome
+            with np.errstate(all="ignore"):  # check_finite reports overflow, with its time
                 data = integrate(STEPS[self.config.method], self.checked_rhs, times, y, steps)
         except (Exception, SystemExit):  # the user's code may raise anything
             raise SolveError(Status.ERROR, traceback.format_exc(limit=-4)) from None
@@ -189,13 +95,7 @@ class IntegratorPropagator:
         return Solve(data, longest or (t1 - t0) / steps, elapsed_s)
 
     def checked_rhs(self, t: float, y: Array) -> Array:
-        """Return the right-hand side, shape (m,).
-
-        Raises
-        ------
-        ValueError
-            If the function returns something of another shape.
-        """
+        """Return the right-hand side; raise a ValueError if it has not the shape of y, (m,)."""
         found = np.asarray(self.rhs(t, y), dtype=np.float64)
         if found.shape != y.shape:
             raise ValueError(f"rhs returned the shape {found.shape}; expected {y.shape}")
@@ -203,33 +103,23 @@ class IntegratorPropagator:
 
     @property
     def stops_itself(self) -> bool:
-        """Whether it does: no."""
+        """False: the pool has to end an integration that takes too long."""
         return False
 
     def begin(self, slot: int) -> None:
-        """Do nothing: an integrator needs no devices."""
+        """Do nothing: an integration needs no devices of its own."""
 
     def make_ready(self) -> None:
-        """Do nothing: an integration needs nothing."""
+        """Do nothing: the right-hand side is loaded already."""
 
     def finish(self) -> None:
-        """Do nothing: nothing stays of an integration."""
+        """Do nothing: an integration leaves no files."""
 
 
 def check_finite(data: Array, times: tuple[float, float]) -> None:
-    """Refuse a solution that is not finite.
+    """Raise SolveError, with the time of the first such state, if a state is not finite.
 
-    Parameters
-    ----------
-    data : ndarray of float, shape (n + 1, m)
-        The states.
-    times : tuple of float
-        Begin and end.
-
-    Raises
-    ------
-    SolveError
-        With the first time at which one is not.
+    `data` has shape (n + 1, m), for equal steps between the start and end `times`.
     """
     finite = np.isfinite(data).all(axis=1)
     if not finite.all():
@@ -238,3 +128,46 @@ def check_finite(data: Array, times: tuple[float, float]) -> None:
             Status.UNPARSABLE,
             f"the state is not finite at t = {t:g}; expected numbers: take more steps",
         )
+
+
+def integrate(step: Step, rhs: Rhs, times: tuple[float, float], y: Array, steps: int) -> Array:
+    """Return the states after each of equal steps, y first, shape (steps + 1, m).
+
+    `step` is a method of `STEPS`, `times` are the start and end, and y, shape (m,), is the state
+    at the start.
+    """
+    t0, t1 = times
+    h = (t1 - t0) / steps
+    data = np.empty((steps + 1, y.size))
+    data[0] = y
+    for j in range(steps):
+        data[j + 1] = step(rhs, t0 + j * h, data[j], h)
+    return data
+
+
+def step_count(t0: float, t1: float, longest: float) -> int:
+    """Return the smallest number of equal steps from t0 to t1 that are not longer than `longest`.
+
+    Rounding adds no step: 2.4 to 3.2 has 8 steps of 0.1, though 3.2 - 2.4 is slightly above 0.8.
+    """
+    return max(1, math.ceil((t1 - t0) / longest * (1 - _ROUNDING)))
+
+
+def euler_step(rhs: Rhs, t: float, y: Array, h: float) -> Array:
+    """Return the state after one forward-Euler step of size h from state y, shape (m,), at t."""
+    return y + h * rhs(t, y)
+
+
+def rk4_step(rhs: Rhs, t: float, y: Array, h: float) -> Array:
+    """Return the state after one step of the classical Runge-Kutta method; see `euler_step`.
+
+    Kutta (1901), Zeitschrift fuer Mathematik und Physik 46, 435-453.
+    """
+    k1 = rhs(t, y)
+    k2 = rhs(t + h / 2, y + h / 2 * k1)
+    k3 = rhs(t + h / 2, y + h / 2 * k2)
+    k4 = rhs(t + h, y + h * k3)
+    return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+STEPS: dict[str, Step] = {"euler": euler_step, "rk4": rk4_step}

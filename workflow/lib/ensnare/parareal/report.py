@@ -1,4 +1,4 @@
-"""What the report says of a parareal study, collected from its archive."""
+"""The report of a parareal study: the content of its page, from archive, table and figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ensnare.parareal.archive import PararealResults
 
 
-MOST_NUMBERS = 8  # of a list that is shown
+MOST_NUMBERS = 8  # of an initial state that is a list
 _CONVERGENCE, _SPEEDUP = "Convergence", "Speed-up"
 _SECTION = {
     "iterations": _CONVERGENCE,
@@ -41,21 +41,13 @@ _SPEEDUP_COLUMNS = ["speedup_bound", "speedup_measured", "speedup_wall"]
 
 
 def write_parareal_report(results: PararealResults, table: Path) -> None:
-    """Write the report of a parareal study, whose figures are drawn; see `parareal_report`."""
+    """Write the report of a parareal study; its figures must have been drawn."""
     page = render_report(parareal_report(results, table))
     write_whole(results.paths.report, lambda part: part.write_text(page, encoding="utf-8"))
 
 
 def parareal_report(results: PararealResults, table: Path) -> ReportData:
-    """Return what the report of a parareal study says.
-
-    Parameters
-    ----------
-    results : PararealResults
-        The archive.
-    table : Path
-        Its table of cases, parareal.csv.
-    """
+    """Return the content of the report; `table` is the table of cases, `parareal.csv`."""
     study = results.study
     made = datetime.datetime.fromtimestamp(results.paths.archive.stat().st_mtime, datetime.UTC)
     return ReportData(
@@ -93,7 +85,7 @@ def _what_was_run(results: PararealResults) -> dict[str, object]:
 
 
 def _initial_text(value: float | list[float] | str) -> str:
-    """Return an initial value as a reader sees it; of a long list the begin."""
+    """Return an initial value as text; of a long list the first numbers."""
     if isinstance(value, list):
         more = ", …" if len(value) > MOST_NUMBERS else ""
         return f"[{', '.join(f'{v:g}' for v in value[:MOST_NUMBERS])}{more}]"
@@ -101,7 +93,7 @@ def _initial_text(value: float | list[float] | str) -> str:
 
 
 def _propagator_text(propagator: Propagator, rhs: Function | None) -> str:
-    """Return a propagator as a reader sees it: `euler, 1 step, of osc.py:slope`."""
+    """Return a propagator as text, such as `euler, 1 step in a slice, of osc.py:slope`."""
     if not isinstance(propagator, Integrator):
         model = propagator.model
         if model.python:

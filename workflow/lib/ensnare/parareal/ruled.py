@@ -1,6 +1,6 @@
-"""The driver `rules`: what its jobs do, each a round of the workers of the driver `pool`.
+"""The driver `rules`: what its jobs do. Each job is one round of tasks of the driver `pool`.
 
-So the numbers, the retries and the limits of time are the same whoever drives.
+So results, retries and time limits are the same with both drivers.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ from pathlib import Path
 
 from ensnare.errors import ArchiveError
 from ensnare.evaluate.claim import Claim
-from ensnare.parareal.attempts import failing_once
-from ensnare.parareal.iteration import missing_solves, standing
-from ensnare.parareal.pooled import Driver, Task, serial_tasks, write_solved
+from ensnare.parareal.iteration import case_progress, missing_solves
+from ensnare.parareal.pooled import (
+    Driver,
+    Task,
+    serial_tasks,
+    without_job_retries,
+    write_solved,
+)
 from ensnare.parareal.problem import Problem
 from ensnare.parareal.schedule import block_of, blocks
 from ensnare.store.paths import write_whole
@@ -22,48 +27,27 @@ from ensnare.store.paths import write_whole
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a case.
-
-    Attributes
-    ----------
-    problem : Problem
-        The case.
-    name : str
-        What it does, for the names of its files.
-    workers : int
-        Solves at a time.
-    attempt : int
-        Which job for the same thing it is in this call of Snakemake.
-    say : callable
-        Receives lines of progress.
-    """
+    """A job of Snakemake for a case."""
 
     problem: Problem
-    name: str
-    workers: int
-    attempt: int
-    say: Callable[[str], None]
+    name: str  # unique in the case: the stem of its files .owner and .failed
+    workers: int  # solves at the same time
+    attempt: int  # of this job in the same call of Snakemake, from 1
+    say: Callable[[str], None]  # receives lines of progress
 
     @property
     def owner(self) -> Path:
-        """The file that says who does it now."""
+        """The claim file, which names the process that does this job now."""
         return self.problem.paths.parareal_job(self.problem.key, self.name).with_suffix(".owner")
 
     def run(self, find: Callable[[], Sequence[Task]]) -> None:
-        """Do what is not done yet.
+        """Do those of the tasks that `find` returns that are not done yet.
 
-        Parameters
-        ----------
-        find : callable
-            Returns what is to be done; called when no other job is at it.
-
-        Raises
-        ------
-        BatchError
-            If something fails in spite of the retries of the study: one line.
+        `find` is called once this job holds the claim, since the job before may change what is
+        left. Raises BatchError, one line, if a solve fails in spite of the retries of the study.
         """
-        failed = self.owner.with_suffix(".failed")
-        with Claim(self.owner, self.say) as owner, failing_once(failed, self.attempt):
+        failure = self.owner.with_suffix(".failed")
+        with Claim(self.owner, self.say) as owner, without_job_retries(failure, self.attempt):
             tasks = [task for task in find() if not task.is_done]
             if tasks:
                 self.problem.make_ready()
@@ -71,19 +55,17 @@ class Job:
 
 
 def fine_tasks(problem: Problem, iteration: int, last: int) -> list[Task]:
-    """Return the fine solves of the job of an iteration that ends with slice `last`."""
+    """Return the fine solves of the job of an iteration whose last slice is `last`, from 0."""
     slices = block_of(problem.study, iteration, last)
     return [Task(problem, "fine", iteration, i) for i in slices]
 
 
 def state_tasks(problem: Problem, iteration: int) -> list[Task]:
-    """Return the computation of the states of an iteration.
+    """Return the task that computes the states of an iteration.
 
-    Raises
-    ------
-    ArchiveError
-        If a fine solve is missing, since its file was removed or the slices of a job are others
-        now; the next run plans it.
+    Raises ArchiveError if a fine solve is missing: its file was removed, or `slices_per_job` has
+    changed. The outputs of the jobs for missing solves are removed, so that the next run of
+    Snakemake plans these jobs again.
     """
     if iteration == 0:
         return [Task(problem, "begin", 0)]
@@ -99,23 +81,20 @@ def state_tasks(problem: Problem, iteration: int) -> list[Task]:
 
 
 def end_case(job: Job, output: Path) -> None:
-    """Solve in sequence what is to be compared with, and write with which iteration a case ended.
+    """Complete the serial solution, if the study asks for it, and write the last iteration.
 
-    Raises
-    ------
-    BatchError
-        If a solve fails, in spite of the retries of the study.
+    Raises BatchError if a solve fails in spite of the retries of the study.
     """
     problem = job.problem
     job.run(lambda: serial_tasks([problem]) if problem.parareal.serial else [])
     for propagator in (problem.coarse, problem.fine):
         propagator.finish()
-    text = json.dumps({problem.key: standing(problem).iteration}) + "\n"
+    text = json.dumps({problem.key: case_progress(problem).iteration}) + "\n"
     write_whole(output, lambda part: part.write_text(text))
 
 
 def join_ends(paths: Sequence[Path], output: Path) -> None:
-    """Write that all cases are solved, from the files that say with which iteration each ended."""
+    """Write the file that says that all cases are solved, from the files that `end_case` wrote."""
     last: dict[str, int] = {}
     for path in paths:
         last |= json.loads(path.read_text())

@@ -1,6 +1,7 @@
-"""The driver `rules`: which jobs of Snakemake the cases take, and when they end.
+"""The driver `rules`: which jobs of Snakemake a case takes, and after which iteration it ends.
 
-Imported by rule files, so it imports what reads files only where that is needed.
+Rule files import this module in every job. It must stay light, so functions that need numpy or
+h5py import them when they are called.
 """
 
 from __future__ import annotations
@@ -16,58 +17,51 @@ from ensnare.study.loading import LoadedStudy
 
 @dataclass(frozen=True)
 class Iteration:
-    """An iteration of a case, as a step of a loop: what its checkpoint is asked for by."""
+    """An iteration of a case, as a step of a loop; see `ensnare.plan.loops`."""
 
     key: str
     number: int
 
     @property
     def wildcards(self) -> dict[str, str]:
-        """What its file is asked for by."""
+        """The wildcards with which a rule asks the checkpoint for the file of this iteration."""
         return {"key": self.key, "iteration": f"{self.number:03d}"}
 
 
 @dataclass(frozen=True)
 class CaseLoop:
-    """The loop over the iterations of a case; see `ensnare.plan.loops`.
-
-    Attributes
-    ----------
-    study : LoadedStudy
-        The study.
-    key : str
-        The case.
-    """
+    """The loop over the iterations of a case; see `ensnare.plan.loops`."""
 
     study: LoadedStudy
     key: str
 
     @property
     def first(self) -> Iteration:
-        """The coarse solution."""
+        """Iteration 0, the coarse solution."""
         return Iteration(self.key, 0)
 
     def read(self, path: Path) -> float:
-        """Return by how much the states of an iteration changed; NaN in iteration 0."""
+        """Return the largest change of the states in an iteration; NaN for iteration 0."""
         from ensnare.parareal.files import read_maxdif
 
         return read_maxdif(path)
 
     def after(self, done: Sequence[tuple[Iteration, float]]) -> Iteration | None:
         """Return the next iteration, or None after the last."""
-        from ensnare.parareal.iteration import ends
+        from ensnare.parareal.iteration import is_last_iteration
 
         last, maxdif = done[-1]
         parareal = parareal_of(self.study)
-        if ends(last.number, parareal.slices, maxdif, parareal.tolerance):
+        if is_last_iteration(last.number, parareal.slices, maxdif, parareal.tolerance):
             return None
         return Iteration(self.key, last.number + 1)
 
 
 def blocks(study: LoadedStudy, iteration: int) -> list[range]:
-    """Return the slices of each job of an iteration, from 1, that has fine solves.
+    """Return the slices, from 0, of each job with fine solves of an iteration (1, 2, ...).
 
-    Jobs end with the same slices in every iteration. The file of its last slice stands for a job.
+    Jobs end at the same slices in every iteration. To Snakemake, the output of a job is the file
+    of its last slice alone.
     """
     from ensnare.parareal.iteration import needed_slices
 
@@ -78,11 +72,11 @@ def blocks(study: LoadedStudy, iteration: int) -> list[range]:
 
 
 def block_of(study: LoadedStudy, iteration: int, last: int) -> range:
-    """Return the slices of the job of an iteration that ends with a slice."""
+    """Return the slices of the job of an iteration whose last slice is `last`."""
     return next(block for block in blocks(study, iteration) if block[-1] == last)
 
 
 def end_digest(study: LoadedStudy) -> str:
-    """Return a name for what ends a case: the criterion, and whether it is solved in sequence."""
+    """Return a hash of what decides when a case is finished: the tolerance, and `serial`."""
     parareal = parareal_of(study)
     return digest([parareal.tolerance, parareal.serial])

@@ -1,8 +1,7 @@
-"""Vectors whose arithmetic is deferred: over arrays and slices of HDF5 files.
+"""Vectors with deferred arithmetic, over arrays in memory and rows of HDF5 files.
 
-`a + b - 2 * c` makes a small tree and computes nothing. Only `reduce` reads the slices and
-computes, where the numbers are needed: so cheap arithmetic on states is done inside a job, and a
-large state is read by the job that needs it and not carried to others.
+`a + b - 2 * c` only builds a small tree of operations. `reduce` reads the rows and computes, in the
+process that needs the numbers, so a large state is never sent from one process to another.
 """
 
 from __future__ import annotations
@@ -20,11 +19,14 @@ Array = NDArray[np.float64]
 
 
 class Vector(ABC):
-    """A vector that is not computed yet."""
+    """A vector that is computed only by `reduce`."""
 
     @abstractmethod
     def reduce(self) -> Array:
-        """Return its numbers, shape (m,); operations are done in the order in which they stand."""
+        """Return the numbers, shape (m,), computed in the order of the operations as written.
+
+        Raises a ValueError if shapes differ, and an OSError or a KeyError if a row cannot be read.
+        """
 
     def __add__(self, other: Vector) -> Vector:
         return _Combined(operator.add, self, other)
@@ -43,42 +45,26 @@ class Held(Vector):
     values: Array
 
     def reduce(self) -> Array:
-        """Return a copy of its numbers."""
+        """Return a copy of the numbers."""
         return np.array(self.values, dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Stored(Vector):
-    """A row of a dataset of an HDF5 file, read when it is needed.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    dataset : str
-        The dataset, shape (n, m).
-    row : int
-        The row; -1 is the last one.
-    """
+    """A row of a dataset of an HDF5 file, read by `reduce`."""
 
     path: Path
-    dataset: str
-    row: int
+    dataset: str  # its name; shape (n, m)
+    row: int  # -1 is the last one
 
     def reduce(self) -> Array:
-        """Read the row, and no other.
-
-        Raises
-        ------
-        OSError, KeyError
-            If it cannot be read.
-        """
+        """Read this row alone; raise an OSError or a KeyError if it cannot be read."""
         import h5py
 
         with h5py.File(self.path, "r", locking=False) as file:
-            found = file[self.dataset]
-            row = self.row if self.row >= 0 else len(found) + self.row
-            return np.asarray(found[row], dtype=np.float64)
+            data = file[self.dataset]
+            row = self.row if self.row >= 0 else len(data) + self.row
+            return np.asarray(data[row], dtype=np.float64)
 
 
 @dataclass(frozen=True)
