@@ -147,6 +147,10 @@ class Round:
         self._failures.seek(0)
         return self._failures.read().decode().splitlines()
 
+    def close(self) -> None:
+        """Close, and so remove, the file of failures."""
+        self._failures.close()
+
     @property
     def limit_s(self) -> float | None:
         """The time limit of a solve [s]; None if the propagator applies the limit itself."""
@@ -262,9 +266,9 @@ class Driver:
         """
         if not tasks:
             return
-        work = Round(tasks)
-        Pool(work, len(tasks), self.workers, work.limit_s, self._tick).run()
-        lines = work.failures()
+        with contextlib.closing(Round(tasks)) as work:
+            Pool(work, len(tasks), self.workers, work.limit_s, self._tick).run()
+            lines = work.failures()
         if lines:
             more = f" ({len(lines) - 1} more solves failed)" if len(lines) > 1 else ""
             raise FailedSolveError(lines[0] + more)
