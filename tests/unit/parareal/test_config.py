@@ -54,9 +54,9 @@ BAD = {
     "no state": ({"state": {}}, "parareal.state: found nothing; expected at least one entry"),
     "an unknown name in the state": ({"state": {"q": "zetta", "p": 0}},
         "parareal.state.q: 'zetta' is neither a factor nor a constant; did you mean 'zeta'?"),
-    "a component called as a time": ({"state": {"t0": 1}},
+    "a component named as a time": ({"state": {"t0": 1}},
         "parareal.state: the name 't0' is taken by Ensnare; choose another"),
-    "a component called as a factor": ({"state": {"zeta": 1}},
+    "a component named as a factor": ({"state": {"zeta": 1}},
         "parareal.state: the name 'zeta' is already used in sweep; choose another"),
     "a component of a mapping": ({"state": {"q": {"a": 1}}},
         "parareal.state.q: got a mapping; expected a number, a list of numbers, or an expression"),
@@ -89,11 +89,11 @@ BAD = {
         "overrides: the driver pool runs all cases in one job; state what any of them needs in "
         "resources, or take the driver rules"),
 }  # fmt: skip
-BEYOND_ITS_FORM = {
+FOUND_BY_CHECK = {
     "no such file": ({"rhs": {"call": "no.py:f"}}, "parareal.rhs.call: no file"),
     "no such function": ({"rhs": {"call": "own.py:slop"}},
         "has no function 'slop'; did you mean 'slope'?"),
-    "a parameter that is nowhere": ({"rhs": {"call": "own.py:needs_k"}},
+    "a parameter without a value": ({"rhs": {"call": "own.py:needs_k"}},
         "parareal.rhs.call: the function takes 'k', which the study does not have"),
     "a slope of another shape": ({"rhs": {"call": "own.py:short"}},
         "parareal.rhs: ValueError: rhs returned the shape (1,); expected (2,)"),
@@ -103,13 +103,13 @@ BEYOND_ITS_FORM = {
         "parareal.exact: a state of shape (); expected (2,)"),
     "a factor that nothing uses": ({"study__sweep": {"omega0": [1], "zeta": [1], "mu": [1]}},
         "factor 'mu' is used by neither propagator; use it or remove it"),
-    "a factor that is nowhere": ({"study__sweep": {"zeta": [1]}},
+    "a parameter named as a missing factor": ({"study__sweep": {"zeta": [1]}},
         "parareal.rhs.call: the function takes 'omega0', which the study does not have"),
-    "a program that is not there": (
+    "a program that does not exist": (
         {"fine": {"model": {"command": ["no-such-solver", "${q}", "${p}"],
                   "outputs": [{"name": n, "regex": "(.*)"} for n in "qp"]}}},
         "parareal.fine.model.command: no program 'no-such-solver' on PATH"),
-    "a placeholder that is nowhere": (
+    "a misspelled placeholder": (
         {"fine": {"model": {"command": ["echo", "${qq}"],
                   "outputs": [{"name": n, "regex": "(.*)"} for n in "qp"]}}},
         "parareal.fine.model.command: unknown placeholder 'qq'; did you mean 'q'?"),
@@ -126,16 +126,16 @@ def only_t(t): return t
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_parareal_study_that_cannot_be_is_refused_in_one_line(kind):
+def test_a_wrong_parareal_study_is_refused_in_one_line(kind):
     changes, expected = BAD[kind]
     with pytest.raises(EnsnareError) as caught:
         parse_study(tree_with(**changes), source="study.yaml")
     assert str(caught.value) == f"study.yaml: {expected}"
 
 
-@pytest.mark.parametrize("kind", BEYOND_ITS_FORM)
-def test_what_is_wrong_beyond_its_form_is_one_line_too(tmp_path, kind):
-    changes, expected = BEYOND_ITS_FORM[kind]
+@pytest.mark.parametrize("kind", FOUND_BY_CHECK)
+def test_mistakes_that_only_a_check_of_files_and_functions_finds_are_one_line_too(tmp_path, kind):
+    changes, expected = FOUND_BY_CHECK[kind]
     (tmp_path / "own.py").write_text(OWN)
     with pytest.raises(EnsnareError) as caught:
         check_parareal(load(tree_with(**changes), tmp_path))
@@ -172,7 +172,7 @@ def test_a_constant_may_be_used_by_one_propagator_alone(tmp_path):
 SAME = {
     "the tolerance": {"tolerance": 1e-9},
     "the driver": {"driver": "rules", "slices_per_job": 3},
-    "what it is compared with": {"serial": False, "exact": None},
+    "the solutions it is compared with": {"serial": False, "exact": None},
     "its unit": {"unit": "s"},
     "a time limit": {"study__timeout": 3},
     "a title": {"study__title": "other"},

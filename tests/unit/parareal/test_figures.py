@@ -121,7 +121,7 @@ def test_the_table_says_iterations_errors_and_speedups_of_every_case(tmp_path):
         assert row.speedup_measured == pytest.approx(expected)
 
 
-def test_wall_clock_speedup_is_known_where_a_case_ran_alone_at_one_go(tmp_path):
+def test_wall_clock_speedup_is_known_for_a_case_that_ran_alone_without_interruption(tmp_path):
     alone, both = tmp_path / "alone", tmp_path / "both"
     alone.mkdir()
     both.mkdir()

@@ -66,7 +66,9 @@ def take(job, iteration):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 99])
 @pytest.mark.parametrize("points", [2, 3, 7, 8])
-def test_jobs_have_each_slice_that_is_needed_once_and_end_alike(tmp_path, size, points):
+def test_jobs_have_each_needed_slice_once_and_end_at_the_same_slices_in_every_iteration(
+    tmp_path, size, points
+):
     study = load(tree(tmp_path, points=points, slices_per_job=size), tmp_path)
     ends = {block[-1] for block in blocks(study, 1)}
     for k in range(1, points):

@@ -168,7 +168,7 @@ def test_a_method_takes_the_time_of_a_right_hand_side_into_account():
 @pytest.mark.parametrize(
     ("longest", "steps"), [(0.1, 8), (0.3, 3), (5.0, 1), (0.8, 1), (0.09999, 9)]
 )
-def test_steps_are_as_few_as_none_is_too_long(longest, steps):
+def test_a_slice_has_the_fewest_steps_of_which_none_is_too_long(longest, steps):
     assert step_count(0.0, 0.8, longest) == steps
     assert step_count(2.4, 3.2, longest) == steps  # 0.8000000000000003
 

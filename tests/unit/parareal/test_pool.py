@@ -59,7 +59,7 @@ def test_a_rerun_runs_nothing_and_a_smaller_tolerance_what_is_missing(tmp_path):
     more = solve(coded_tree(log, tmp_path, tolerance=1e-9), tmp_path)
     assert all(a > b for a, b in zip(more, first, strict=True))
     assert starts(log) == sum(fine_solve_count(k, 7) for k in more)
-    # and back: what is there is not used up
+    # and back to the larger tolerance: the files are still used
     assert solve(coded_tree(log, tmp_path), tmp_path) == first
     assert starts(log) == sum(fine_solve_count(k, 7) for k in more)
 
@@ -73,7 +73,7 @@ def test_the_serial_solution_shares_what_the_iteration_solved_exactly(tmp_path):
     assert starts(log) == needed
 
 
-def test_another_level_of_the_sweep_leaves_the_cases_that_there_are(tmp_path):
+def test_a_new_level_of_the_sweep_runs_only_its_own_cases(tmp_path):
     log = tmp_path / "log"
     tree = coded_tree(log, tmp_path)
     solve(tree, tmp_path)
@@ -230,7 +230,7 @@ def test_a_job_waits_for_another_one_and_runs_nothing_twice(tmp_path, monkeypatc
     assert starts(log) == sum(fine_solve_count(k, 7) for k in iterations)
 
 
-def test_a_code_is_driven_as_a_python_function_is(tmp_path):
+def test_a_code_gives_the_same_states_as_a_python_function(tmp_path):
     (tmp_path / "model.py").write_text(
         "def f(t0, t1, q, p, zeta, omega0):\n"
         "    n = 20; h = (t1 - t0) / n\n"
@@ -279,7 +279,7 @@ def test_initial_values_are_expressions_over_factors(tmp_path):
     assert initial == [[1.0, 0.0], [1.6, 0.0]]
 
 
-def test_status_and_account_say_how_far_cases_are(tmp_path):
+def test_status_and_forecast_say_how_far_cases_have_come(tmp_path):
     tree = parareal_tree((0.5, 0.9), points=4)
     study, paths = load(tree, tmp_path), results_paths(tmp_path)
     bound = "in all (an upper bound: a case ends when it has converged)"
@@ -323,7 +323,7 @@ def test_the_bound_that_is_announced_is_never_exceeded(tmp_path, tolerance, seri
     if not serial:
         tree["parareal"]["serial"] = True
         left = sum(5 - k for k in last)
-        more = f"; fine solves: {left} in sequence, to compare with" if left else ""
+        more = f"; fine solves: {left} for the serial solution" if left else ""
         said = account_line(load(tree, tmp_path), paths)
         assert said == f"cases: 0 to solve, 2 solved{more}"
 

@@ -34,7 +34,7 @@ def account_line(study: LoadedStudy, paths: StudyPaths) -> str:
     if solved < len(cases):
         bound = "an upper bound: a case ends when it has converged"
         return f"{line}; fine solves: {first} to begin with, at most {most} in all ({bound})"
-    return f"{line}; fine solves: {most} in sequence, to compare with" if most else line
+    return f"{line}; fine solves: {most} for the serial solution" if most else line
 
 
 def _fine_solves(problem: Problem, progress: CaseProgress) -> tuple[int, int]:
