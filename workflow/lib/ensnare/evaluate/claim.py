@@ -1,7 +1,7 @@
 """The claim on a batch: only one job evaluates it at a time, also on a shared file system.
 
 The claim is a file made with `link`, which is atomic on NFS too. Its modification time is renewed
-every 5 s. Clocks of different hosts are never compared: a claim counts as abandoned when its
+every 5 s. No claim is taken over by comparing clocks of hosts: it counts as abandoned when its
 modification time has not *changed* for a minute by our clock. If it was made on this machine since
 the last boot, its process is looked up instead, and the claim of a process that ended is free at
 once.
@@ -233,7 +233,7 @@ class ClaimState:
 
     host: str  # where the job runs
     pid: int
-    since_renewal_s: float  # by the clock of this host
+    since_renewal_s: float  # our clock minus the file's time: wrong if the clocks differ
     runs_here: bool | None  # None if it ran on another host or cannot be told
 
     @property
