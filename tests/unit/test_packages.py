@@ -77,7 +77,7 @@ def package_of(name):
 
 
 FILES = {name_of(path): path for path in sorted(LIBRARY.rglob("*.py"))}
-INITS = {name for name, path in FILES.items() if path.name == "__init__.py"}
+INITS = [name for name, path in FILES.items() if path.name == "__init__.py"]
 MODULES = [name for name in FILES if package_of(name) in ORDER]
 
 
