@@ -35,7 +35,7 @@ check: install
 
 ## the tests of single modules: no whole study, no cluster (3 minutes)
 unit: install
-	pytest $(PARALLEL) -m "not full" tests/unit
+	pytest $(PARALLEL) -m "not full and not slow" tests/unit
 
 ## the tests of every day, whole studies and a real SLURM among them (20 minutes)
 test: install

@@ -107,9 +107,7 @@ def test_a_study_runs_without_accounting(bare_slurm, on_cluster, tmp_path):
     assert job["accounting"] == "sacct: Slurm accounting storage is disabled"
     assert job["ended"] == "done"
     assert job["core_hours"] > 0
-    assert (
-        "accounting has no data on 1 job" in (tmp_path / "results/small/report.html").read_text()
-    )
+    assert "accounting has no data on 1 job" in (tmp_path / "results/small/report.html").read_text()
 
 
 @pytest.mark.parametrize("daemon", ["recorder", pytest.param("accounting", marks=pytest.mark.full)])

@@ -47,6 +47,7 @@ def bounds(result):
 # --- values
 
 
+@pytest.mark.slow
 def test_coefficients_of_normal_variables_are_the_analytic_ones(rng):
     result = correlations(*sample("normal", rng, (200_000,)))
     spread = np.sqrt(1 + 0.25 + 1 + 0.6)
@@ -114,6 +115,7 @@ def test_unit_offset_and_order_of_the_rows_do_not_matter(rng):
 # --- intervals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["normal", "ishigami", "beam", "g"])
 def test_a_95_percent_interval_covers_in_95_percent_of_random_samples(problem):
     x, y = sample(problem, np.random.default_rng(1), (100_000,))
@@ -143,6 +145,7 @@ def test_intervals_of_normal_variables_are_close_to_the_classical_ones(rng):
     np.testing.assert_allclose(bounds(result)[1][:, 0], expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_intervals_are_as_wide_as_a_bootstrap_that_ranks_again(rng):
     x, y = sample("ishigami", rng, (1000,))
     rows = rng.integers(0, 1000, (200, 1000))

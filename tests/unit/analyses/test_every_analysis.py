@@ -190,6 +190,7 @@ def test_statistics_of_a_pick_freeze_design_use_blocks_a_and_b(tmp_path):
         assert set(tables[name]["n_used"]) == {128}
 
 
+@pytest.mark.slow
 def test_failures_that_depend_on_an_input_are_said_everywhere(tmp_path):
     tree = linear({"method": "monte_carlo", "size": 400}, ["statistics"], tmp_path, fails=True)
     results = results_of(tree, tmp_path)
@@ -206,6 +207,7 @@ def test_failures_that_depend_on_an_input_are_said_everywhere(tmp_path):
     assert re.search("sample [0-9a-f]{20}", cells[-1])
 
 
+@pytest.mark.slow
 def test_cases_whose_failures_depend_on_the_same_input_share_one_warning(tmp_path):
     design = {"method": "saltelli", "size": 64}
     sweep = {"k": [1, 2, 3, 4, 5]}
@@ -224,6 +226,7 @@ def test_cases_whose_failures_depend_on_the_same_input_share_one_warning(tmp_pat
     assert re.fullmatch(r"y, u, k = 3: \d+ of 64 base rows", dropped)
 
 
+@pytest.mark.slow
 def test_factors_have_units_in_figures_and_report_and_stating_them_runs_nothing(
     tmp_path, monkeypatch
 ):
@@ -290,6 +293,7 @@ def test_samples_that_were_not_run_are_no_failures(tmp_path, monkeypatch):
     assert k["cases"] == {"": slice(0, len(y))}
 
 
+@pytest.mark.slow
 def test_figures_warn_of_failures_that_depend_on_an_input(tmp_path, monkeypatch):
     warnings = {}
     for name in ("plot_distribution", "plot_curves", "plot_sobol", "plot_correlations"):
@@ -332,6 +336,7 @@ def test_of_a_morris_design_a_trajectory_is_what_fails(tmp_path):
 WITH_ALL = ["statistics", "correlations", "rank_sobol", {"exceedance": {"output": "y", "above": 2}}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", [{}, {"k": [1, 2]}, {"k": {1: {}, 2: {"m": [3, 4]}}}])
 @pytest.mark.parametrize(
     ("method", "analyses"),

@@ -185,6 +185,7 @@ def test_a_curve_that_never_gets_faster_is_all_serial():
     assert fit.note == "serial_fraction at the bound 1"
 
 
+@pytest.mark.slow
 def test_intervals_of_a_fit_hold_the_truth_about_as_often_as_they_say():
     chance = np.random.default_rng(3)
     counts = np.repeat(COUNTS, 3)

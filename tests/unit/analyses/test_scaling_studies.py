@@ -478,6 +478,7 @@ def test_every_curve_has_a_reference_of_its_own(tmp_path):
     assert isinstance(points, pd.DataFrame)
 
 
+@pytest.mark.slow
 def test_the_published_study_has_the_speed_ups_of_its_times_and_a_hole(tmp_path):
     study = read_yaml(STUDIES / "published-scaling.yaml")
     study["model"]["files"][0]["copy"] = str(STUDIES / "../data/sampler-times.csv")

@@ -130,6 +130,7 @@ def test_a_95_percent_interval_covers_in_95_percent_of_random_designs(problem, n
     assert share.max() <= 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["ishigami", "beam"])
 def test_an_80_percent_interval_covers_in_80_percent_of_random_designs(problem):
     # at 80 % the sampling error of the share itself is larger: more replicates

@@ -118,6 +118,7 @@ def test_pick_freeze_table_puts_each_sample_in_its_place():
     np.testing.assert_array_equal(table, [[0, 10], [1, 11]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", [{}, {"k": [1, 2, 4]}])
 def test_every_figure_is_drawn_and_the_report_shows_it(paths, sweep):
     config = study(sweep=sweep)

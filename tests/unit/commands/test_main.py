@@ -228,6 +228,7 @@ def test_results_of_another_file_of_the_same_name_are_noticed(tmp_path, monkeypa
     assert namesake_note(load_study(second), paths) == ""
 
 
+@pytest.mark.slow
 def test_a_reader_that_wants_no_more_lines_is_no_error(tmp_path):
     """Both ends of the pipe are closed before the first line, as `| head -0` would."""
     path = write_study(tmp_path)
@@ -353,6 +354,7 @@ def test_every_row_of_a_design_gives_what_the_design_says(run, tmp_path):
     np.testing.assert_array_equal(got, 2 * design.x[:3, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -413,6 +415,7 @@ def test_samples_are_listed_run_again_and_skipped_by_commands(results, tmp_path)
     assert out.endswith("  singular\n")
 
 
+@pytest.mark.slow
 def test_what_there_is_is_shown_and_gathered_by_commands(results, tmp_path):
     code, out, _ = results("status", "results/good")
     assert code == 0

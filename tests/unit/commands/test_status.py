@@ -184,6 +184,7 @@ def test_a_status_reads_no_results(tmp_path, monkeypatch):
     assert AllCounts(paths).read(batches)[batches[0].key].by_status[0] == 4
 
 
+@pytest.mark.slow
 def test_what_there_is_of_a_study_is_gathered_while_it_runs_and_after(study, tmp_path):
     process = begin(study, tmp_path)
     config, paths, batches = prepare(study, tmp_path)
@@ -211,6 +212,7 @@ def test_what_there_is_of_a_study_is_gathered_while_it_runs_and_after(study, tmp
     assert deliver(config, paths, partial=True)["not_run"] == counts["not_run"]
 
 
+@pytest.mark.slow
 def test_a_partial_archive_is_older_than_what_the_next_run_compares_it_with(study, tmp_path):
     config, paths, batches = prepare(study, tmp_path)
     said = []

@@ -62,6 +62,7 @@ def check_uniform(name, x, exact):
     assert 0.48 <= same_neighbours(x, exact) <= 0.52
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOG_VOLUME)
 @pytest.mark.parametrize("method", ["auto", "SMC"])
 def test_points_are_uniform_and_their_volume_is_known(name, method, exact):
@@ -85,6 +86,7 @@ def test_five_seeds_are_uniform_and_agree_on_the_volume(name, method, exact):
     assert abs(np.mean(errors)) <= 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", CHAINS)
 def test_chains_are_right_where_they_mix(method, exact):
     described = read_set(SETS / "example.txt")
@@ -95,6 +97,7 @@ def test_chains_are_right_where_they_mix(method, exact):
     assert drawn.ess > N / 2
 
 
+@pytest.mark.slow
 def test_a_random_walk_fails_on_sides_of_different_length_and_says_so(exact):
     described = read_set(SETS / "alloy.txt")
     drawn = draw(described.problem, N, "Metropolis", processes(), start=described.start)
@@ -104,6 +107,7 @@ def test_a_random_walk_fails_on_sides_of_different_length_and_says_so(exact):
     assert drawn.ess < N / 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [11, 16])
 def test_a_simplex_too_small_for_its_box_is_sampled_by_hit_and_run(d):
     drawn = draw(simplex(d), 4000, "auto", processes())
@@ -137,6 +141,7 @@ def test_parts_that_do_not_meet_get_their_shares():
     assert ((drawn.x > 0.5).all(axis=1) ^ low).all()
 
 
+@pytest.mark.slow
 def test_particles_in_parts_that_do_not_meet_count_as_few():
     problem = problem_of(2, "sin(20 * x[0]) * sin(20 * x[1]) >= 0.99")
     draws = [draw(problem, 2000, "SMC", processes(seed)) for seed in range(30)]
@@ -145,6 +150,7 @@ def test_particles_in_parts_that_do_not_meet_count_as_few():
     assert true / 2.5 < draws[0].ess < 2.5 * true
 
 
+@pytest.mark.slow
 def test_more_points_of_the_same_particles_begin_with_the_fewer():
     for problem in (simplex(12), problem_of(2, "(x[0] - 0.5)**2 + (x[1] - 0.5)**2 <= 1e-4")):
         few = draw(problem, 500, "auto", processes(3), particles=1024)

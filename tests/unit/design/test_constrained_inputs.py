@@ -44,6 +44,7 @@ def test_uniform_inputs_are_uniform_on_what_is_left():
         assert stats.kstest(side, stats.beta(1, 2).cdf).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_any_marginals_are_those_given_that_the_constraints_hold():
     x = constrained([normal("x"), normal("y")], "x + y >= 6", "y <= 40", size=4000).x
     tail = stats.norm(scale=np.sqrt(2))
@@ -81,6 +82,7 @@ def test_constants_and_derived_values_stand_for_what_they_are():
     np.testing.assert_array_equal(ids_of(one), ids_of(two))
 
 
+@pytest.mark.slow
 def test_order_of_inputs_and_constraints_changes_no_sample():
     shell = ["x**2 + y**2 + z**2 <= 0.04", "x**2 + y**2 + z**2 >= 0.039", "x - y <= z"]
     inputs = [uniform(name, -1, 1) for name in "xyz"]

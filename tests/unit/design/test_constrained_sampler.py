@@ -144,6 +144,7 @@ CURVED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "method", "points"),
     [(CURVED, "SMC", 3001), (CURVED, "auto", 3001), (FORMULATION, "AdaptiveMetropolis", 1500)],
@@ -160,6 +161,7 @@ def test_any_number_of_ranks_writes_the_same_bytes(tmp_path, mpirun, text, metho
     assert (tmp_path / "alone.out").read_bytes() == written[0]
 
 
+@pytest.mark.slow
 def test_an_empty_set_ends_all_ranks_with_one_line(tmp_path, mpirun):
     done = run(tmp_path, SETS / "discs-apart.txt", "x.out", 10, start=[mpirun, "-n", "2"], env=MPI)
     assert done.returncode != 0

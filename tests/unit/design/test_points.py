@@ -65,6 +65,7 @@ def test_the_order_of_inputs_changes_no_sample(design):
     np.testing.assert_array_equal(one.x, two.x[:, ::-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["halton", "morris"])
 @given(small=st.integers(1, 300), more=st.integers(1, 300), seed=st.integers(0, 3))
 def test_a_larger_design_begins_with_the_smaller_one(method, small, more, seed):

@@ -157,6 +157,7 @@ def test_a_batch_without_a_journal_loses_nothing_by_a_redo(study):
     assert study.run()[1] == chosen
 
 
+@pytest.mark.slow
 def test_skipped_samples_stay_skipped_over_reruns_growth_and_rebatching(study):
     study.run()
     chosen = study.amend(skip, "singular there", where="x > 0.9")

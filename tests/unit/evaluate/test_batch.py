@@ -224,6 +224,7 @@ def test_a_sample_that_kills_its_worker_twice_is_killed_and_the_rest_is_not(tmp_
     assert len(started(log)) == 8
 
 
+@pytest.mark.slow
 def test_a_code_that_is_killed_is_tried_again(tmp_path, log):
     flag = tmp_path / "flag"
     model = logged(log, f"[ -e {flag}${{x}} ] || {{ touch {flag}${{x}}; kill -9 $$; }};")
@@ -233,6 +234,7 @@ def test_a_code_that_is_killed_is_tried_again(tmp_path, log):
     assert len(started(log)) == 8
 
 
+@pytest.mark.slow
 def test_a_code_that_is_killed_twice_is_killed(tmp_path, log):
     _, arrays = evaluate(study_tree(logged(log, "kill -9 $$;"), size=2), tmp_path)
     assert labels(arrays) == ["killed"] * 2

@@ -124,6 +124,7 @@ def test_only_samples_of_which_nothing_was_kept_run(tmp_path, log):
     assert arrays.sample_id[labels(arrays).index("unparsable")].decode() == kept[2].name
 
 
+@pytest.mark.slow
 def test_what_ended_before_its_outputs_were_read_is_not_run_again(tmp_path, log):
     script = "case ${x} in 0.5) exit 3;; 0.25) sleep 60;; esac;"
     tree = study_tree(logged(log, script), size=4, keep="none", timeout="1 s")

@@ -45,6 +45,7 @@ def test_a_killed_sample_is_left_to_a_job_with_more_memory(tmp_path, log, tree, 
     assert labels(arrays) == ["ok"] * 4
 
 
+@pytest.mark.slow
 def test_a_sample_that_is_killed_with_more_memory_too_is_recorded(tmp_path, log, tree, monkeypatch):
     monkeypatch.setenv(RETRIES, "5")
     with pytest.raises(HandedBackError):
@@ -56,6 +57,7 @@ def test_a_sample_that_is_killed_with_more_memory_too_is_recorded(tmp_path, log,
     assert len(started(log)) == 4 + 2  # in the last job it is tried once more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("retries", "attempt", "changes"),
     [

@@ -81,6 +81,7 @@ def assert_defined(tmp_path, arrays, status, code):
     assert len(lines_of(tmp_path / "log")) == (4 if status == "killed" else 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "status", "code"), PROCESSES.values(), ids=PROCESSES)
 def test_a_code_that_breaks_its_environment_has_a_status_and_leaves_no_process(
     tmp_path, script, status, code
@@ -92,6 +93,7 @@ def test_a_code_that_breaks_its_environment_has_a_status_and_leaves_no_process(
         assert "wrote more than 1 MB to its standard output or error" in arrays.messages[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", ["all", "none", "packed", "scratch"])
 @pytest.mark.parametrize(("script", "status", "code"), DIRECTORIES.values(), ids=DIRECTORIES)
 def test_a_code_that_spoils_its_directory_has_a_status_and_harms_no_other(

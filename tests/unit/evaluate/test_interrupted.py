@@ -191,6 +191,7 @@ def test_a_code_that_is_ended_with_its_job_goes_on(tmp_path, log, monkeypatch):
     assert lines_of(log) == ["start", "resume"]
 
 
+@pytest.mark.slow
 def test_a_job_ends_in_time_what_can_go_on_in_another_one(tmp_path, log, monkeypatch):
     tree = long_runs(log)
     monkeypatch.setattr(

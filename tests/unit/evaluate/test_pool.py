@@ -274,6 +274,7 @@ def test_a_task_past_its_limit_is_ended_and_said_to_be_late(tmp_path):
     assert sorted(work.lines("finish")) == [[t, 1] for t in range(6) if t != 2]
 
 
+@pytest.mark.slow
 def test_a_task_that_restarts_its_clock_is_not_late(tmp_path):
     def act(work, task, attempt):
         for _ in range(6):

@@ -53,6 +53,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDS)
 def test_a_kind_of_failure_is_tried_again_as_often_as_the_study_says(tmp_path, counting, kind):
     success = [{"in": "done", "regex": "yes"}] if kind == "unsuccessful" else []
@@ -63,6 +64,7 @@ def test_a_kind_of_failure_is_tried_again_as_often_as_the_study_says(tmp_path, c
     assert len(started(tmp_path / "log")) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDS)
 def test_a_sample_that_fails_each_time_ends_as_it_did_last(tmp_path, counting, kind):
     success = [{"in": "done", "regex": "yes"}] if kind == "unsuccessful" else []
@@ -78,6 +80,7 @@ def test_other_kinds_are_not_tried_again(tmp_path, counting):
     assert arrays.attempts.tolist() == [1] * 3
 
 
+@pytest.mark.slow
 def test_one_number_stands_for_all_kinds_and_kinds_do_not_add_up(tmp_path, counting):
     turns = "case $n in 1) exit 3;; 2) kill -9 $$;; 3) kill -9 $PPID; sleep 300;; *) exit 4;; esac;"
     arrays = failing(counting(turns), tmp_path, retries=3)
@@ -94,6 +97,7 @@ def test_the_last_outcome_counts(tmp_path, counting):
     assert arrays.attempts.tolist() == [2] * 3
 
 
+@pytest.mark.slow
 def test_a_killed_code_is_tried_again_unless_the_study_says_otherwise(tmp_path, counting):
     arrays = failing(counting("kill -9 $$;"), tmp_path, retries={"killed": 0})
     assert labels(arrays) == ["killed"] * 3
@@ -110,6 +114,7 @@ def test_a_retried_sample_runs_in_a_fresh_directory(tmp_path, counting):
     assert "left" not in first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vectorized", [False, True])
 @pytest.mark.parametrize(
     ("kind", "bad"),

@@ -38,6 +38,7 @@ def model(directory, body):
     return study_tree(python("model.py:f", "y", "a", vectorized=True), size=N)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_batch_file_is_the_same_as_from_its_journal(tmp_path, kind, workers):

@@ -117,6 +117,7 @@ def evaluate_until_lost(tree, tmp_path, syncs):
     evaluate(tree, tmp_path)
 
 
+@pytest.mark.slow
 def test_after_the_loss_of_a_machine_all_before_the_last_sync_is_known(tmp_path, log):
     lost, syncs = tmp_path / "lost", tmp_path / "syncs"
     tree = study_tree(logged(log, f"[ -e {lost} ] || sleep 0.05;"), size=400)
@@ -159,6 +160,7 @@ class _Ticking:
         return self.now
 
 
+@pytest.mark.slow
 def test_no_record_waits_for_a_sync_longer_than_a_second(tmp_path, log, monkeypatch):
     clock, synced = _Ticking(), []
     monkeypatch.setattr("ensnare.evaluate.batch.time", clock)
@@ -188,6 +190,7 @@ def gathered(prepared):
     return gather(study, batches, paths)
 
 
+@pytest.mark.slow
 def test_of_two_jobs_one_evaluates_and_the_other_adopts(tmp_path, log):
     prepared = prepare(study_tree(logged(log, "sleep 0.05;"), size=30), tmp_path)
     jobs = [start_job(prepared, tmp_path, f"{k}.txt") for k in range(3)]
@@ -199,6 +202,7 @@ def test_of_two_jobs_one_evaluates_and_the_other_adopts(tmp_path, log):
     assert sum("taken over from the job that evaluated it" in text for text in said) == 2
 
 
+@pytest.mark.slow
 def test_a_job_whose_guard_was_killed_does_not_overlap_with_the_next(tmp_path, log):
     gate = tmp_path / "gate"
     wait = f"while [ ! -e {gate} ]; do sleep 0.01; done;"
@@ -236,6 +240,7 @@ def _beat(path):
 IMPATIENT = "import ensnare.evaluate.claim as o; o._DEAD_S = 2.0; o._POLL_S = 0.01"
 
 
+@pytest.mark.slow
 def test_a_job_on_another_host_is_waited_for_while_it_renews_its_claim(tmp_path, log):
     prepared = prepare(study_tree(logged(log), size=4), tmp_path)
     _, paths, (batch,) = prepared
@@ -274,6 +279,7 @@ def test_what_a_job_on_another_host_finished_is_adopted(tmp_path, log):
         assert len(file["rows"]) == 4
 
 
+@pytest.mark.slow
 def test_a_job_that_is_busy_for_long_keeps_its_claim(tmp_path, log, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # its model takes its time to load: nothing of the job runs but its guard

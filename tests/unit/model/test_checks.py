@@ -25,6 +25,7 @@ def test_a_study_that_passed_is_not_checked_again(tmp_path, counted):
     assert len(counted) == 3
 
 
+@pytest.mark.slow
 def test_a_study_that_did_not_pass_is_checked_again(tmp_path, counted):
     for _ in range(2):
         with pytest.raises(ConfigError, match="unknown 'Norml'"):

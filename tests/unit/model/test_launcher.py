@@ -40,6 +40,7 @@ def starter(tmp_path, monkeypatch):
     return notes
 
 
+@pytest.mark.slow
 def test_every_rank_runs_once_and_knows_the_others(tmp_path, mpi):
     _, arrays = evaluate(mpi(size=3), tmp_path)
     assert labels(arrays) == ["ok"] * 3
@@ -49,6 +50,7 @@ def test_every_rank_runs_once_and_knows_the_others(tmp_path, mpi):
     assert all(found == [(0, 2, "here"), (1, 2, "here")] for found in ranks.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", ["cores", "${cores}"])
 def test_a_factor_says_how_many_ranks_run(tmp_path, mpi, factor):
     tree = mpi(size=1, ranks=factor, sweep={"cores": [1, 2, 3]})
@@ -58,6 +60,7 @@ def test_a_factor_says_how_many_ranks_run(tmp_path, mpi, factor):
     assert sizes == {1: 1, 2: 2, 3: 3}
 
 
+@pytest.mark.slow
 def test_samples_run_side_by_side_as_far_as_there_are_cores(tmp_path, mpi):
     _, arrays = evaluate(mpi("meet", "2"), tmp_path, workers=4)
     assert labels(arrays) == ["ok"] * 2
@@ -68,6 +71,7 @@ def test_samples_run_side_by_side_as_far_as_there_are_cores(tmp_path, mpi):
     assert words == ["start", "start", "finish", "finish"] * 4
 
 
+@pytest.mark.slow
 def test_a_sample_that_is_late_leaves_no_rank_behind(tmp_path, mpi):
     _, arrays = evaluate(mpi("hang", timeout="3 s", keep="none"), tmp_path, workers=4)
     assert labels(arrays) == ["timeout"] * 2
@@ -75,6 +79,7 @@ def test_a_sample_that_is_late_leaves_no_rank_behind(tmp_path, mpi):
     assert marked_processes(str(tmp_path / "who.py")) == []
 
 
+@pytest.mark.slow
 def test_a_rank_that_is_killed_is_a_sample_that_was_killed(tmp_path, mpi):
     _, arrays = evaluate(mpi("die", size=1), tmp_path)
     assert labels(arrays) == ["killed"]

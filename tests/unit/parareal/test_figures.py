@@ -44,6 +44,7 @@ def gathered(tree, directory):
 SHORT = ("no factor", "two factors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [k if k in SHORT else pytest.param(k, marks=pytest.mark.full) for k in SWEEPS]
 )
@@ -68,6 +69,7 @@ def test_a_study_of_any_sweep_has_all_figures_and_a_report(tmp_path, kind):
         assert text in page
 
 
+@pytest.mark.slow
 def test_one_slice_is_a_study_too(tmp_path):
     results, _ = gathered(parareal_tree(points=2, serial=True), tmp_path)
     (case,) = results.cases
@@ -77,6 +79,7 @@ def test_one_slice_is_a_study_too(tmp_path):
     assert results.table()["jump"].tolist() == [0]
 
 
+@pytest.mark.slow
 def test_the_archive_holds_what_came_of_every_case(tmp_path):
     tree = parareal_tree((0.2, 0.9), points=6, serial=True, exact=EXACT)
     results, cases = gathered(tree, tmp_path)
@@ -104,6 +107,7 @@ def test_the_archive_holds_what_came_of_every_case(tmp_path):
             np.testing.assert_array_equal(needed[k], np.arange(5) >= k)
 
 
+@pytest.mark.slow
 def test_the_table_says_iterations_errors_and_speedups_of_every_case(tmp_path):
     results, cases = gathered(parareal_tree((0.2, 0.9), points=6, serial=True), tmp_path)
     table = results.table()
@@ -121,6 +125,7 @@ def test_the_table_says_iterations_errors_and_speedups_of_every_case(tmp_path):
         assert row.speedup_measured == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_wall_clock_speedup_is_known_for_a_case_that_ran_alone_without_interruption(tmp_path):
     alone, both = tmp_path / "alone", tmp_path / "both"
     alone.mkdir()

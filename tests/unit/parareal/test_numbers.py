@@ -49,14 +49,17 @@ def solved(tmp_path_factory):
     return {case.case["zeta"]: case for case in cases}
 
 
+@pytest.mark.slow
 def test_iterations_with_an_euler_step_as_the_coarse_propagator(solved):
     assert [solved[zeta].iterations for zeta in ZETAS] == [15, 15, 15, 15, 14, 14, 13, 13, 11]
 
 
+@pytest.mark.slow
 def test_iterations_with_a_runge_kutta_step_as_the_coarse_propagator(tmp_path):
     assert solve(parareal_tree(ZETAS, coarse=RK4), tmp_path) == [3, 3, 2, 2, 2, 2, 2, 2, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zeta", ZETAS)
 def test_changes_and_errors_of_every_iteration_are_those_of_the_reference(solved, zeta):
     case, expected = solved[zeta], reference()[zeta]
@@ -119,6 +122,7 @@ def files_of(directory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 3])
 def test_the_pool_gives_the_same_bits_as_solves_one_by_one(tmp_path, cores):
     tree = parareal_tree((0.3, 0.9), points=8)
@@ -130,6 +134,7 @@ def test_the_pool_gives_the_same_bits_as_solves_one_by_one(tmp_path, cores):
     assert files_of(one) == files_of(pool)
 
 
+@pytest.mark.slow
 def test_a_fine_solve_is_a_file_with_its_attributes(tmp_path):
     tree = parareal_tree()
     solve(tree, tmp_path)

@@ -44,6 +44,7 @@ def failure_of(tree, directory):
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_model_runs_as_often_as_iterations_need_it(tmp_path):
     log = tmp_path / "log"
     iterations = solve(coded_tree(log, tmp_path), tmp_path)
@@ -51,6 +52,7 @@ def test_the_model_runs_as_often_as_iterations_need_it(tmp_path):
     assert starts(log) == sum(fine_solve_count(k, 7) for k in iterations)
 
 
+@pytest.mark.slow
 def test_a_rerun_runs_nothing_and_a_smaller_tolerance_what_is_missing(tmp_path):
     log = tmp_path / "log"
     first = solve(coded_tree(log, tmp_path), tmp_path)
@@ -64,6 +66,7 @@ def test_a_rerun_runs_nothing_and_a_smaller_tolerance_what_is_missing(tmp_path):
     assert starts(log) == sum(fine_solve_count(k, 7) for k in more)
 
 
+@pytest.mark.slow
 def test_the_serial_solution_shares_what_the_iteration_solved_exactly(tmp_path):
     log = tmp_path / "log"
     iterations = solve(coded_tree(log, tmp_path, serial=True), tmp_path)
@@ -73,6 +76,7 @@ def test_the_serial_solution_shares_what_the_iteration_solved_exactly(tmp_path):
     assert starts(log) == needed
 
 
+@pytest.mark.slow
 def test_a_new_level_of_the_sweep_runs_only_its_own_cases(tmp_path):
     log = tmp_path / "log"
     tree = coded_tree(log, tmp_path)
@@ -83,6 +87,7 @@ def test_a_new_level_of_the_sweep_runs_only_its_own_cases(tmp_path):
     assert starts(log) - before == fine_solve_count(iterations[0], 7)
 
 
+@pytest.mark.slow
 def test_a_solve_that_fails_ends_the_study_with_one_line_that_says_where(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     log, fixed = tmp_path / "log", tmp_path / "fixed"
@@ -151,6 +156,7 @@ def test_a_right_hand_side_that_fails_ends_the_study_with_one_line(tmp_path, kin
         assert part in said
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_made_again(tmp_path):
     log = tmp_path / "log"
     tree = coded_tree(log, tmp_path)
@@ -190,6 +196,7 @@ def kill_group(job):
     job.wait()
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_anywhere_goes_on_and_gives_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     log = tmp_path / "log"
@@ -218,6 +225,7 @@ def test_a_job_that_is_killed_anywhere_goes_on_and_gives_the_same_bits(tmp_path,
     assert all_states(tree, tmp_path) == all_states(other, alone)
 
 
+@pytest.mark.slow
 def test_a_job_waits_for_another_one_and_runs_nothing_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     log = tmp_path / "log"
@@ -230,6 +238,7 @@ def test_a_job_waits_for_another_one_and_runs_nothing_twice(tmp_path, monkeypatc
     assert starts(log) == sum(fine_solve_count(k, 7) for k in iterations)
 
 
+@pytest.mark.slow
 def test_a_code_gives_the_same_states_as_a_python_function(tmp_path):
     (tmp_path / "model.py").write_text(
         "def f(t0, t1, q, p, zeta, omega0):\n"
@@ -308,6 +317,7 @@ def test_status_and_forecast_say_how_far_cases_have_come(tmp_path):
     assert re.search(rf"runs on \S+, process {os.getpid()}$", lines[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [1e-9, 1e-2, 10])
 @pytest.mark.parametrize("serial", [True, False])
 def test_the_bound_that_is_announced_is_never_exceeded(tmp_path, tolerance, serial):
@@ -341,6 +351,7 @@ def test_results_of_cases_that_are_not_solved_are_refused_in_one_line(tmp_path):
         collect_cases(load(tree, tmp_path), results_paths(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_retry_of_the_job_does_not_repeat_a_solve_that_failed(tmp_path):
     log, fixed = tmp_path / "log", tmp_path / "fixed"
     hook = f"[ -e {fixed} ] || case ${{t0}} in 0) false;; esac"
@@ -356,6 +367,7 @@ def test_a_retry_of_the_job_does_not_repeat_a_solve_that_failed(tmp_path):
     assert starts(log) == 2 + sum(fine_solve_count(k, 7) for k in last.values())
 
 
+@pytest.mark.slow
 def test_a_code_that_can_resume_goes_on_where_its_job_was_killed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     log = tmp_path / "log"

@@ -39,6 +39,7 @@ def study_of(*arguments, **named):
     return LoadedStudy(parse_study(tree_of(*arguments, **named)), ".", "study.yaml")
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 3000),
     st.integers(1, 40),

@@ -196,6 +196,7 @@ def test_what_the_study_does_not_state_is_left_to_the_profile(tmp_path):
     assert stated_names(load(tree_of([FINE]), tmp_path)) == ["mem_mb", "runtime", "cpus_per_task"]
 
 
+@pytest.mark.slow
 def test_a_python_function_has_needs_too(tmp_path):
     (tmp_path / "model.py").write_text("def f(x, mesh, n): return x\n")
     tree = tree_of([FINE]) | {"model": python("model.py:f")}

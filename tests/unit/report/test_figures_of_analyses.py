@@ -90,6 +90,7 @@ def draw(name):
     return plot(table, **keywords)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_no_text_is_clipped_or_covers_another(name):
     figure = draw(name)

@@ -173,6 +173,7 @@ def test_curves_of_another_length_than_the_axis_are_an_error(shape):
         plot_curves(AXIS, np.ones(shape), **LABELS)
 
 
+@pytest.mark.slow
 def test_few_cases_share_axes_and_many_have_panels_of_their_own():
     few = plot_curves_by_case(AXIS, cases(4), **LABELS)
     assert len(few.axes) == 1

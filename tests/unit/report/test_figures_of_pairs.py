@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from ensnare.report.figures.design import plot_pairs
 from ensnare.report.figures.style import save
@@ -39,6 +40,7 @@ def test_groups_lie_over_each_other_with_a_legend():
     assert "2000 of 3000 points drawn" in figure.get_suptitle()
 
 
+@pytest.mark.slow
 def test_one_input_and_inputs_that_do_not_vary_are_drawn(tmp_path):
     save(plot_pairs({"": {"x": np.full(10, 2.0)}}), tmp_path / "one")
     save(plot_pairs({"": inputs(9, 10) | {"k": np.ones(10)}}), tmp_path / "ten")

@@ -95,6 +95,7 @@ def assert_nothing_is_lost(tree, tmp_path, disk, log, most_again):
     assert set(again) | finished == set(arrays.sample_id.astype(str))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notices", [True, False], ids=["that notices", "that does not notice"])
 def test_samples_that_fill_the_disk(tmp_path, disk, notices):
     log = tmp_path / "log"
@@ -163,6 +164,7 @@ def run_gather(paths, log):
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [8_000, 40_000])
 def test_an_archive_that_fills_the_disk(tmp_path, disk, leave):
     log = tmp_path / "log"
@@ -178,6 +180,7 @@ def test_an_archive_that_fills_the_disk(tmp_path, disk, leave):
     assert len(lines_of(log)) == 600
 
 
+@pytest.mark.slow
 def test_a_batch_whose_log_is_full(tmp_path):
     log = tmp_path / "log"
     prepared = prepare(study_tree(logged(log), size=10), tmp_path)

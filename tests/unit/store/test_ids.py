@@ -75,6 +75,7 @@ def test_occurrences_count_what_came_before(values):
     assert occurrences(words).tolist() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["random", "grid", "equal"])
 def test_a_million_samples_do_not_collide(rng, kind):
     grid = np.stack(np.meshgrid(np.arange(1000.0), np.arange(1000.0)), axis=-1).reshape(-1, 2)

@@ -1054,6 +1054,7 @@ THROUGH_SNAKEMAKE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", THROUGH_SNAKEMAKE)
 def test_a_dry_run_ends_with_the_line_and_starts_nothing(tmp_path, case):
     text, expected = THROUGH_SNAKEMAKE[case]
