@@ -1,6 +1,7 @@
 """What holds for all tests: which share a worker, and that none is skipped where all can run."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ HERE = Path(__file__).parent
 ALL_IS_INSTALLED = bool(os.environ.get("ENSNARE_ALL_INSTALLED"))
 # what a machine may lack all the same
 MAY_LACK = ("no tmpfs can be mounted here", "needs two cores")
+
+
+def pytest_configure():
+    """Take signals that `nohup`, or a shell for its background, ignores: tests send them."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            default = signal.SIG_DFL if number == signal.SIGHUP else signal.default_int_handler
+            signal.signal(number, default)
 
 
 @pytest.hookimpl(trylast=True)

@@ -452,3 +452,16 @@ def test_commands_on_results_need_results(run):
         message = refusal(run, words[0], "study.yaml", *words[1:])
         assert "results/good/study.json" in message
         assert "run snakemake first" in message
+
+
+def test_an_error_of_a_library_is_a_line_and_its_traceback_is_in_the_log(tmp_path):
+    (tmp_path / "damaged.h5").write_text("no HDF5")
+    text = "import h5py\nfrom ensnare.commands.job import logged\n"
+    text += "with logged('job.log'):\n    h5py.File('damaged.h5')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "file signature not found" in done.stderr
+    assert "Traceback" in (tmp_path / "job.log").read_text()

@@ -32,9 +32,10 @@ def logged(log: str) -> Iterator[None]:
                 _end(str(error), file, terminal)
             except OSError as error:
                 if error.strerror is None:  # raised by a library such as h5py, not by the system
-                    raise
+                    with contextlib.suppress(OSError):  # the disk of the log may be full
+                        traceback.print_exc(file=file)
                 _end(os_error_line(error), file, terminal)
-    except OSError as error:  # the log cannot be written, or a library raised it
+    except OSError as error:  # the log cannot be opened
         _end(os_error_line(error), terminal)
     except Exception:  # a fault in Ensnare
         with contextlib.suppress(OSError), _open(Path(log), "a") as file:

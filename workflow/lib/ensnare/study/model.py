@@ -148,7 +148,7 @@ class Success(ClosedModel):
     regex: str = Field(description="Regular expression that must be found in some line.")
 
 
-class PythonModel(ClosedModel):
+class PythonFunction(ClosedModel):
     """A Python function as the model."""
 
     call: Call = Field(
@@ -185,7 +185,9 @@ class Model(ClosedModel):
         "its job was ended (time limit of the job, requeue, loss of a node). They use a restart "
         "file that the code has written, and start from the beginning if there is none.",
     )
-    python: PythonModel | None = Field(None, description="A Python function instead of a command.")
+    python: PythonFunction | None = Field(
+        None, description="A Python function instead of a command."
+    )
     serial: Literal["all"] | list[Word] = Field(
         [],
         description="Programs of steps that run without the MPI launcher: `[blockMesh]`. Or `all`, "
