@@ -23,6 +23,8 @@ class Daemons:
 
     def __init__(self, root: Path, outlive: bool):
         self.root, self.outlive = root, outlive
+        # of this Python process; the files of process numbers also serve `make cluster-stop`
+        self._started: dict[str, subprocess.Popen] = {}
 
     def start(self, name: str, command: list[str], variables: Mapping[str, str]) -> None:
         """Start a program that stays in the foreground."""
@@ -30,8 +32,10 @@ class Daemons:
         command = ["prlimit", "--nofile=4096:4096", *command]
         if not self.outlive:
             command = ["setpriv", "--pdeathsig", "KILL", *command]
+        if name in self._started:
+            self._started[name].poll()
         with (self.root / "log" / f"{name}.out").open("a") as output:
-            process = subprocess.Popen(
+            process = self._started[name] = subprocess.Popen(
                 command,
                 env=os.environ | {"ENSNARE_CLUSTER": str(self.root)} | variables,
                 stdin=subprocess.DEVNULL,
@@ -69,6 +73,8 @@ class Daemons:
             while self.is_running(name) and time.monotonic() < deadline:
                 time.sleep(0.05)
         _reap(self.pid(name))
+        if process := self._started.pop(name, None):
+            process.poll()  # notes that it has ended
         (self.root / "run" / f"{name}.pid").unlink(missing_ok=True)
 
     def kill_left_over(self) -> None:

@@ -42,7 +42,7 @@ LOADED_BY_MODULE = {
     "design.marginals": {"openturns"},
     "design.copulas": {"openturns"},
     "design.constrained.inputs": {"openturns"},
-    "plan.samples": {"numpy", "h5py"},
+    "plan.samples": {"numpy"},
     "evaluate.adopt": {"h5py"},
     "evaluate.batchfile": {"h5py"},
     "evaluate.measured_size": {"h5py"},
@@ -59,6 +59,7 @@ LOADED_BY_MODULE = {
 WHEN_NEEDED = {
     "study": {"numpy", "snakemake"},  # Snakemake's configuration is read again as it read it
     "design": {"openturns", "scipy", "h5py", "mpi4py"},
+    "plan": {"h5py"},
     "model": {"psutil", "jinja2", "h5py", "scipy"},
     "archive": {"pandas"},
     "analyses": {"scipy"},

@@ -164,6 +164,7 @@ def test_a_partial_archive_is_replaced_by_the_next_run(snakemake, ensnare, tmp_p
     assert "evaluate" not in snakemake("-n", study=study).job_counts()
 
 
+@pytest.mark.full
 def test_what_to_do_about_failures_runs_nothing_when_it_changes(snakemake, tmp_path):
     study = failing_study(tmp_path)
     assert snakemake(study=study).code == 0

@@ -93,6 +93,7 @@ def test_levels_and_factors_that_are_added_run_only_their_cases(ran, log):
     assert ran(study) == (0, 0, 120)
 
 
+@pytest.mark.full
 def test_a_default_that_becomes_another_level_is_refused(ran, snakemake, log):
     study = awk_study(5, sweep={"m": ["c", "f"]}, defaults={"m": "c"})
     study["model"]["command"] = awk(log, "3 * ${a} + ${b}", "${m}")
@@ -346,6 +347,7 @@ rule everything:
 """
 
 
+@pytest.mark.full
 def test_an_expensive_rerun_of_a_module_stops_unless_accepted(snakemake, tmp_path, log, expensive):
     with (tmp_path / "mine.yaml").open("w") as file:
         YAML(typ="safe").dump({"one": expensive}, file)

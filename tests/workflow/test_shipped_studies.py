@@ -132,6 +132,7 @@ def test_the_oscillator_starts_less_often_with_less_current(snakemake, tmp_path)
     assert figure.st_size > 1000
 
 
+@pytest.mark.full
 def test_the_study_that_doubles_ends_when_both_outputs_are_known(snakemake, tmp_path):
     done = snakemake(
         "--config", "design={until: {width: 0.35}}", study=ROOT / "config/studies/doubling.yaml"

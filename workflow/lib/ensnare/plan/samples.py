@@ -6,23 +6,23 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ensnare.design.table import DesignTable
 from ensnare.errors import ArchiveError, DesignError
 from ensnare.plan.batches import Segment, case_table, design_identity, design_rows
 from ensnare.plan.identity import digest
-from ensnare.store.hdf5 import new_hdf5
 from ensnare.store.ids import sample_ids, sample_seed
 from ensnare.store.paths import write_whole
 from ensnare.store.provenance import package_versions
 from ensnare.study.expressions import Expression
 from ensnare.study.loading import LoadedStudy
 from ensnare.study.sweep import Case, case_identity
+
+if TYPE_CHECKING:
+    from ensnare.design.table import DesignTable
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ def read_samples(study: LoadedStudy, segments: Sequence[Segment], design: Path) 
     Raises DesignError if the file was made for another study or has too few rows, and ArchiveError
     if it cannot be read.
     """
+    import h5py  # not above: the check of a study needs only names from this module
+
     try:
         with h5py.File(design, "r", locking=False) as file:
             check_design(design, file, study, max(s.stop for s in segments))
@@ -150,6 +152,10 @@ def read_design(path: Path, study: LoadedStudy) -> DesignTable:
     The file of a design that grows by itself may hold more. Raises DesignError if the file was made
     for another study or has too few rows, and ArchiveError if it cannot be read.
     """
+    import h5py
+
+    from ensnare.design.table import DesignTable
+
     try:
         with h5py.File(path, "r", locking=False) as file:
             rows = design_rows(study)
@@ -211,6 +217,10 @@ def _joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401
 
 
 def _write_datasets(part: Path, study: LoadedStudy, design: DesignTable) -> None:
+    import h5py
+
+    from ensnare.store.hdf5 import new_hdf5
+
     with new_hdf5(part) as file:
         for name in ("x", "words", "occurrence", "block", "group"):
             values = getattr(design, name)

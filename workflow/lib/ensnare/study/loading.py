@@ -17,11 +17,9 @@ from pydantic import ValidationError
 
 from ensnare.errors import ArchiveError, ConfigError
 from ensnare.store.paths import StudyPaths, write_whole
-from ensnare.study.messages import first_line
 from ensnare.study.resources import Batch
 from ensnare.study.study import Study
 from ensnare.study.values import one_line
-from ensnare.study.yaml12 import read_yaml, retype, typed
 
 _ACCEPT = "accept_rerun"  # a key of `--config` for one run, which is no part of the study
 
@@ -49,6 +47,8 @@ def parse_study(tree: Mapping[str, Any], *, source: str = "config") -> Study:
     try:
         return Study.model_validate(tree)
     except ValidationError as error:
+        from ensnare.study.messages import first_line  # jobs read studies that are valid
+
         raise ConfigError(one_line(f"{source}: {first_line(error, Study)}")) from None
 
 
@@ -57,6 +57,8 @@ def load_study(path: Path) -> LoadedStudy:
 
     Raises a ConfigError if the file is missing, is not YAML or is not a valid study.
     """
+    from ensnare.study.yaml12 import read_yaml  # jobs read study.json
+
     config = parse_study(read_yaml(path), source=str(path))
     return LoadedStudy(config, path.absolute().parent, str(path))
 
@@ -70,6 +72,8 @@ def study_from_snakemake(
     `files` are the configuration files that Snakemake merged. Raises a ConfigError if they do not
     make a valid study.
     """
+    from ensnare.study.yaml12 import retype
+
     if _ACCEPT in overrides:
         config, overrides = (
             {key: value for key, value in tree.items() if key != _ACCEPT}
@@ -88,6 +92,8 @@ def accepts_rerun(overrides: Mapping[str, Any]) -> bool:
 
     Raises a ConfigError if the value is neither true nor false.
     """
+    from ensnare.study.yaml12 import typed
+
     value = typed(overrides.get(_ACCEPT, False))
     if not isinstance(value, bool):
         raise ConfigError(f"--config {_ACCEPT}: got {value}; expected true or false")

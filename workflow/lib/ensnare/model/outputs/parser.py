@@ -1,15 +1,15 @@
-"""Choosing the parser that reads an output from the files of a run."""
+"""Choosing the parser that reads an output from the files of a run.
+
+The parsers of text are loaded with this module, since most studies have one; the others when an
+output asks for them, since every batch job pays for what it loads.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ensnare.model.outputs.arrays import hdf5_parser, netcdf_parser
 from ensnare.model.outputs.files import Parser, RunFiles
-from ensnare.model.outputs.function import function_parser
 from ensnare.model.outputs.shapes import check_size
-from ensnare.model.outputs.structured import json_parser, xml_parser
-from ensnare.model.outputs.tables import table_parser
 from ensnare.model.outputs.text import after_parser, regex_parser
 from ensnare.study.outputs import (
     AfterOutput,
@@ -36,21 +36,33 @@ def compile_parser(
     be loaded.
     """
     match output:
-        case JsonOutput():
-            return _checked(json_parser(output), output)
-        case XmlOutput():
-            return _checked(xml_parser(output), output)
-        case TableOutput():
-            return table_parser(output)
         case RegexOutput():
             return regex_parser(output, stdout)
         case AfterOutput():
             return after_parser(output, stdout)
+        case TableOutput():
+            from ensnare.model.outputs.tables import table_parser
+
+            return table_parser(output)
+        case JsonOutput():
+            from ensnare.model.outputs.structured import json_parser
+
+            return _checked(json_parser(output), output)
+        case XmlOutput():
+            from ensnare.model.outputs.structured import xml_parser
+
+            return _checked(xml_parser(output), output)
         case Hdf5Output():
+            from ensnare.model.outputs.arrays import hdf5_parser
+
             return hdf5_parser(output)
         case NetcdfOutput():
+            from ensnare.model.outputs.arrays import netcdf_parser
+
             return netcdf_parser(output)
         case PythonOutput():
+            from ensnare.model.outputs.function import function_parser
+
             return function_parser(output, directory, where)
         case _:
             raise ValueError(f"output '{output.name}' does not say where it stands")
