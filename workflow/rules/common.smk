@@ -204,7 +204,7 @@ def job_resource(name, stated_of):
 
 
 def stays_here(rule):
-    """Return whether a rule runs where Snakemake runs: if `set-resources` does not name it."""
+    """Return whether a rule runs where Snakemake runs, as `set-resources` does not name it."""
     name = workflow.modifier.modify_rulename(rule)  # with the prefix of the module
     return name not in workflow.resource_settings.overwrite_resources
 
