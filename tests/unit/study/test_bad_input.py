@@ -21,6 +21,8 @@ from ensnare.plan.batches import plan_batches
 from ensnare.study.loading import load_study
 
 ROOT = Path(__file__).parents[3]
+# the parser of Python 3.13 takes what that of 3.12 does not; the limit of ours is after it
+REFUSED_BY = "is nested too deeply" if sys.version_info >= (3, 13) else "is not an arithmetic"
 TABLE = changed(*FOR_TABLE)
 X = "distribution: {Normal: {mu: 0, sigma: 1}}"
 DESIGN = "design: {method: monte_carlo, size: 10}\n"
@@ -630,7 +632,7 @@ WRONG_DERIVED = [
         f"{'(' * 500}x{')' * 500}",
         "derived.z: '(((( ... is not an arithmetic expression ... ",
     ),
-    ("x * c", f"'{'-' * 5000}x'", "derived.z: ' ... is not an arithmetic expression ... "),
+    ("x * c", f"'{'-' * 5000}x'", f"derived.z: ' ... {REFUSED_BY} ... "),
     ("x * c", "+".join(["x"] * 500), "derived.z: 'x+x+ ... is nested too deeply; expected at ... "),
 ]
 WRONG_SWEEPS = [

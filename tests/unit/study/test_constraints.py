@@ -25,6 +25,7 @@ def test_any_side_and_any_direction_mean_the_same(text):
     assert constraint.slack({"x[0]": 0.25}) == pytest.approx(-0.25)
 
 
+NEW_PARSER = sys.version_info >= (3, 13)
 HOSTILE = {
     "__import__('os').system('true') >= 0": "\"__import__('os').system('true')\" at column 1",
     "x[0] + __import__('os') >= 0": "unknown function '__import__' at column 8",
@@ -45,7 +46,8 @@ HOSTILE = {
     "x[0] + 1": "compares nothing",
     "1 <= 2": "compares constants",
     "x[0] >=": "is no constraint at column",
-    "-" * 3000 + "x[0] > 0": "is no constraint",
+    # the parser of Python 3.13 takes it, and the limit of ours refuses it
+    "-" * 3000 + "x[0] > 0": "nested too deeply" if NEW_PARSER else "is no constraint",
     "-" * 500 + "x[0] > 0": "is nested too deeply",
     "x[0]" + "[0]" * 300 + " > 0": "is not allowed",
 }
