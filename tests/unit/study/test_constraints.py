@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from ensnare.study.constraints import parse_constraints
