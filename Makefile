@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# tests that share a cluster or a run go to one worker; PARALLEL= runs one test after the other
+# tests that share a SLURM go to one worker; PARALLEL= runs one test after the other
 PARALLEL ?= --numprocesses auto --dist loadgroup
 # short: it holds sockets
 CLUSTER ?= /tmp/ensnare-slurm-$(shell id -u)

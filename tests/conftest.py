@@ -1,4 +1,4 @@
-"""What holds for all tests: which share a worker, and that none is skipped where all can run."""
+"""What holds for all tests: who shares a SLURM, and that none is skipped where all can run."""
 
 import os
 import signal
@@ -23,12 +23,10 @@ def pytest_configure():
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Give tests that share a SLURM, or the results of one run, to one worker of pytest-xdist."""
+    """Give tests that share a SLURM to one worker of pytest-xdist."""
     for item in items:
         if HERE / "cluster" in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("cluster"))
-        elif item.get_closest_marker("shares_a_run"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
