@@ -137,11 +137,11 @@ def test_counts_of_batches_come_from_files_counts_and_journals_alike(tmp_path):
     assert (total.samples, total.done, total.ran) == (16, 16, 16)
     assert total.by_status[Status.FAILED] == total.failed == 6
     assert not list(paths.batches.glob("*.counts"))  # a finished batch needs none
-    tallies = AllCounts(paths)
-    assert tallies.read(batches) == from_files
+    all_counts = AllCounts(paths)
+    assert all_counts.read(batches) == from_files
     for batch in batches:
         paths.batch(batch.key).unlink()
-    assert tallies.read(batches) == AllCounts(paths).read(batches) == from_files
+    assert all_counts.read(batches) == AllCounts(paths).read(batches) == from_files
     for batch in batches:
         paths.journal(batch.key).unlink()
     assert sum(AllCounts(paths).read(batches).values(), Counts(0)) == Counts(16)

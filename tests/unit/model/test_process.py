@@ -91,7 +91,7 @@ def test_nothing_of_ours_is_open_in_the_code(here):
 
 
 def test_signals_have_their_defaults_in_the_code(here):
-    # Python ignores SIGPIPE; a code that inherits that writes into closed pipes for ever
+    # Python ignores SIGPIPE; a code that inherits that writes into closed pipes without end
     step("grep SigIgn /proc/$$/status")
     ignored = int((here / "out").read_text().split()[1], 16)
     assert not ignored & (1 << (signal.SIGPIPE - 1))
