@@ -3,7 +3,7 @@
 In: a `LoadedStudy`. Out: `Batch` objects, whose keys are hashes of their content and are known
 before the design exists, and the samples of a batch, with their ids and values. Nothing here runs
 or evaluates anything. Rule files import this package in every job, so it must import quickly: only
-`samples` loads numpy and h5py.
+`samples` loads numpy, and h5py when it reads or writes a file.
 
 `batches`
     how the samples are cut into batches; what the names of batches and the design file depend on
