@@ -217,7 +217,14 @@ def test_the_slurm_profile_plans_a_study_without_slurm(clone):
     assert "evaluate" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("keep", ["all", "failed", "none"])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        "failed",
+        pytest.param("all", marks=pytest.mark.full),
+        pytest.param("none", marks=pytest.mark.full),
+    ],
+)
 def test_directories_are_kept_by_policy(snakemake, tmp_path, keep):
     study = awk_study(8, keep=keep)
     study["model"]["command"] = ["awk", "BEGIN {if (${a} > 0.5) exit 1; print ${b}}"]

@@ -146,6 +146,7 @@ def test_what_failed_runs_again_alone_or_is_skipped_for_good(snakemake, ensnare,
     assert set(skipped) == set(grown["sample_id"][grown["status"] == 8].astype(str))
 
 
+@pytest.mark.full
 def test_a_partial_archive_is_replaced_by_the_next_run(snakemake, ensnare, tmp_path):
     study = failing_study(tmp_path)
     assert snakemake(study=study).code == 0

@@ -138,6 +138,7 @@ def test_the_next_call_begins_again_with_all_retries(tmp_path):
     assert code == 0, said
 
 
+@pytest.mark.full
 def test_changed_resources_run_nothing(snakemake):
     study = awk_study(20, sweep={"mesh": ["coarse", "fine"]})
     study["model"]["command"] = ["awk", "BEGIN {print 3 * ${a} + ${b}} # ${mesh}"]
