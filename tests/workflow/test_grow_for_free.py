@@ -139,7 +139,9 @@ def test_another_version_of_the_library_runs_nothing(ran, tmp_path, log, monkeyp
     assert ran(study) == (10, 0, 0)
     library = tmp_path / "another"
     shutil.copytree(ROOT / "workflow/lib/ensnare", library / "ensnare")
-    with (library / "ensnare/provenance.py").open("a") as file:
+    provenance = library / "ensnare/store/provenance.py"
+    assert "def package_versions(" in provenance.read_text()
+    with provenance.open("a") as file:
         file.write('\n\ndef package_versions():\n    return {"ensnare": "99"}\n')
     monkeypatch.setenv("PYTHONPATH", str(library))
     study["title"] = "Another"  # the archive is gathered again
